@@ -1,0 +1,3 @@
+//! The sluice command: run, check, explain, quickstart.
+
+fn main() {}

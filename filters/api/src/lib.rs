@@ -1,0 +1,1 @@
+//! The filter trait, its phases and its verdicts.

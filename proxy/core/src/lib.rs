@@ -1,0 +1,1 @@
+//! The sans-io heart of Sluice: it decides, others carry the bytes.

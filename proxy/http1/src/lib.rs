@@ -1,0 +1,1 @@
+//! A strict, sans-io HTTP/1.x codec.

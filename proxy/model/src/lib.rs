@@ -1,0 +1,13 @@
+//! The configuration model of Sluice: listener, route table, virtual host, route, action, cluster,
+//! endpoint and secret.
+//!
+//! It has two forms. [`spec`] is what somebody wrote: serde types with every default visible, built from
+//! leaf values ([`value`]) that cannot hold nonsense (a [`value::Percent`] is always within 0 and 100).
+//! [`Config`] is what is true: the same resources after every name has been resolved and every rule between
+//! fields has been checked. Only this crate can make a [`Config`], so whoever holds one holds a good one.
+//!
+//! This crate is *not* for matching, running or reading the network: it has no clock, no socket and no
+//! file system.
+
+pub mod spec;
+pub mod value;

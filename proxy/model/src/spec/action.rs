@@ -1,0 +1,220 @@
+//! What is done with a request.
+
+use super::{Canary, RouteHeaders, Sticky, is_default};
+use crate::value::{Percent, Regex, StatusCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is done with a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Send it to a cluster, or split it over several.
+    Forward(Forward),
+    /// Tell the client to go elsewhere.
+    Redirect(Redirect),
+    /// Answer it here.
+    Respond(DirectResponse),
+}
+
+/// Where a request may go. The canaries are asked first, in the order header, cookie, sticky position, weight; what
+/// they leave is split over the destinations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forward {
+    /// One, or several with weights. The share of each is its weight over the sum, whatever the sum; a weight of 0 takes
+    /// nothing.
+    pub destinations: Vec<Destination>,
+    /// Alternatives to the destinations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<Canary>,
+    /// What the canaries' weights are parts of; at least their sum counts.
+    #[serde(default = "hundred", skip_serializing_if = "is_hundred")]
+    pub canary_total: u32,
+    /// Keep a client on its side of the split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
+}
+
+const fn hundred() -> u32 {
+    100
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_hundred(total: &u32) -> bool {
+    *total == 100
+}
+
+/// A cluster and its share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// The cluster.
+    pub cluster: String,
+    /// Its part of the sum; irrelevant for a single destination.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: u32,
+    /// Header edits for this destination. They run before the route's, so the route's `set` wins.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub headers: RouteHeaders,
+}
+
+pub(super) const fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_one(weight: &u32) -> bool {
+    *weight == 1
+}
+
+/// How path and host change on the way up. The query is always kept. The original path travels in
+/// `x-envoy-original-path`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rewrite {
+    /// The new path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathRewrite>,
+    /// The new host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostRewrite>,
+}
+
+/// The new path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PathRewrite {
+    /// Replaces the part that the route's prefix matched; where the route matched exactly or by regex, the whole path;
+    /// where it has no path condition, the leading `/`.
+    Prefix(String),
+    /// Replaces the whole path.
+    Whole(String),
+    /// Replaces what a regular expression finds.
+    Regex(RegexRewrite),
+}
+
+/// Replaces what a regular expression finds in the path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegexRewrite {
+    /// The expression, searched anywhere in the path; every occurrence is replaced.
+    pub pattern: Regex,
+    /// What takes its place: `\1` to `\9` are captures, `\0` the whole occurrence, `\\` a backslash.
+    pub replacement: String,
+    /// Compare without regard to case.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ignore_case: bool,
+    /// The first occurrence decides, and the replacement becomes the whole path (ingress-nginx `rewrite-target`). Where
+    /// nothing is found the path stays.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub replace_whole: bool,
+}
+
+/// The new host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HostRewrite {
+    /// This host, with or without a port.
+    Literal(String),
+    /// The host of the endpoint as its cluster writes it (a DNS name stays a name).
+    Endpoint,
+}
+
+/// Tell the client to go elsewhere. Parts that are absent keep what the request had.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Redirect {
+    /// `http` or `https`. Changing it drops the port if it was the old scheme's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<super::Scheme>,
+    /// The host, with or without a port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The port; the scheme's own port is not printed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<RedirectPath>,
+    /// Leave the query out.
+    #[serde(skip_serializing_if = "is_default")]
+    pub strip_query: bool,
+    /// The status.
+    pub code: RedirectCode,
+}
+
+/// The path of a redirect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectPath {
+    /// The whole path; a `?` in it replaces the query.
+    Whole(String),
+    /// Takes the place of the part that the route's prefix matched.
+    Prefix(String),
+}
+
+/// The status of a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum RedirectCode {
+    /// 301 Moved Permanently.
+    #[default]
+    #[serde(rename = "301")]
+    MovedPermanently,
+    /// 302 Found.
+    #[serde(rename = "302")]
+    Found,
+    /// 303 See Other.
+    #[serde(rename = "303")]
+    SeeOther,
+    /// 307 Temporary Redirect.
+    #[serde(rename = "307")]
+    TemporaryRedirect,
+    /// 308 Permanent Redirect.
+    #[serde(rename = "308")]
+    PermanentRedirect,
+}
+
+impl RedirectCode {
+    /// The number.
+    pub const fn get(self) -> u16 {
+        match self {
+            Self::MovedPermanently => 301,
+            Self::Found => 302,
+            Self::SeeOther => 303,
+            Self::TemporaryRedirect => 307,
+            Self::PermanentRedirect => 308,
+        }
+    }
+}
+
+/// Answer the request here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DirectResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// The body, at most 1 MiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub body: String,
+    /// The `content-type`; absent means `text/plain` where there is a body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+}
+
+/// A copy of the request that goes elsewhere; its answer is discarded. It never delays or fails the request itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    /// The cluster that gets the copy.
+    pub cluster: String,
+    /// How many requests are copied; all of them when absent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub percent: Percent,
+    /// The host that the copy carries; absent keeps the one that the request has after its own rewrite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Edits of the copy's request headers, after the route's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub headers: super::HeaderEdits,
+}

@@ -1,0 +1,130 @@
+//! Clusters: groups of endpoints that serve the same thing.
+
+use super::is_default;
+use crate::value::{Duration, EndpointAddress};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A group of endpoints that serve the same thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// Unique; the cluster's identity across reloads.
+    pub name: String,
+    /// Where it is served. An empty list answers 503 `UH`.
+    #[serde(default)]
+    pub endpoints: Vec<Endpoint>,
+    /// How an endpoint is chosen.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub balancer: Balancer,
+    /// What is spoken to the endpoints.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub protocol: ClusterProtocol,
+    /// TLS to the endpoints; absent means plaintext.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ClusterTls>,
+    /// How long connecting may take, TLS included; then another endpoint is tried.
+    #[serde(default = "connect_timeout", skip_serializing_if = "is_connect_timeout")]
+    pub connect_timeout: Duration,
+    /// How connections are kept for the next request.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keep_alive: KeepAlive,
+}
+
+const fn connect_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_connect_timeout(timeout: &Duration) -> bool {
+    *timeout == connect_timeout()
+}
+
+/// One place where a cluster is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// An address, or a DNS name whose every address becomes an endpoint.
+    pub address: EndpointAddress,
+    /// Its share next to the others; 0 takes nothing.
+    #[serde(default = "super::action::one", skip_serializing_if = "is_one")]
+    #[schemars(range(max = 65535))]
+    pub weight: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_one(weight: &u32) -> bool {
+    *weight == 1
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balancer {
+    /// In turn, smoothly by weight.
+    #[default]
+    RoundRobin,
+}
+
+/// What is spoken to the endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: by ALPN over TLS, by prior knowledge without. What gRPC needs.
+    Http2,
+    /// With TLS: HTTP/2 where ALPN agrees on it, else HTTP/1.1. Without TLS: HTTP/1.1.
+    Auto,
+}
+
+/// TLS to the endpoints. The server is verified unless it says otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterTls {
+    /// The server name that is sent and verified; absent takes the endpoint's DNS name, or its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// How the server's certificate is verified.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub verify: ServerVerification,
+}
+
+/// How a server's certificate is verified.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerVerification {
+    /// Against the trust anchors of the system.
+    #[default]
+    System,
+    /// Against a secret of kind `ca`.
+    Ca(String),
+    /// Not at all. Anybody on the way can read and change the traffic.
+    Insecure,
+}
+
+/// How connections are kept for the next request. All numbers are per shard and endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepAlive {
+    /// Idle connections that are kept; 0 means a connection for each request.
+    pub max_idle: u32,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// Requests on one connection before it is closed; 0 means no limit.
+    pub max_requests: u32,
+    /// A request that must not be sent twice rides only a fresh connection or one that was idle for less than this.
+    pub unsafe_reuse_within: Duration,
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self {
+            max_idle: 256,
+            idle_timeout: Duration::from_secs(60),
+            max_requests: 0,
+            unsafe_reuse_within: Duration::from_secs(1),
+        }
+    }
+}

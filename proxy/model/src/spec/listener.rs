@@ -1,0 +1,237 @@
+//! Listeners: sockets that accept traffic, and whom they trust.
+
+use super::is_default;
+use crate::value::{Cidr, Duration, Size};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// A socket that accepts HTTP traffic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Unique; the listener's identity across reloads.
+    pub name: String,
+    /// Address and port; port 0 takes a free one (shown by `/listeners`).
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// The route table that serves it.
+    pub route_table: String,
+    /// HTTP versions spoken. Without TLS the first bytes tell them apart; with TLS, ALPN does.
+    #[serde(default = "both_protocols")]
+    pub protocols: Vec<Protocol>,
+    /// Refuse HTTP/1.0 with 426.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub require_http11: bool,
+    /// TLS; absent means plaintext.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ListenerTls>,
+    /// How the request path is brought to its normal form, and which form the upstream gets.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub path: PathPolicy,
+    /// Header fields that are treated specially.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub headers: HeaderPolicy,
+    /// Whose forwarded headers are believed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub forwarded: Forwarded,
+    /// What happens to `x-request-id`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub request_id: RequestId,
+    /// Bounds in bytes and counts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: ListenerLimits,
+    /// Bounds in time.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timeouts: ListenerTimeouts,
+}
+
+fn both_protocols() -> Vec<Protocol> {
+    vec![Protocol::Http1, Protocol::Http2]
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1 and HTTP/1.0.
+    Http1,
+    /// HTTP/2: over TLS by ALPN, in plaintext by prior knowledge.
+    Http2,
+}
+
+/// TLS at a listener.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerTls {
+    /// Secrets of kind `tls`. The server name picks the certificate whose names cover it, exact before wildcard; the
+    /// first one serves clients that name none or an unknown one.
+    pub certificates: Vec<String>,
+    /// Refuse handshakes whose server name no certificate covers, in place of serving the first certificate.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub require_known_name: bool,
+}
+
+/// How the request path is brought to its normal form before matching, and which form the upstream gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PathPolicy {
+    /// The normal form that routes are matched against.
+    pub normalize: NormalizePath,
+    /// What the upstream gets when no rewrite applies.
+    pub upstream: UpstreamPath,
+}
+
+impl Default for PathPolicy {
+    fn default() -> Self {
+        Self { normalize: NormalizePath::Base, upstream: UpstreamPath::Normalized }
+    }
+}
+
+/// Normal forms of a path, each including the one before (Istio's `pathNormalization`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NormalizePath {
+    /// As received.
+    None,
+    /// RFC 3986 dot segments removed, `\` read as `/`, percent-encoded unreserved characters decoded, hexadecimal
+    /// digits in upper case.
+    #[default]
+    Base,
+    /// Also: `//` becomes `/`.
+    MergeSlashes,
+    /// Also: `%2F` and `%5C` are decoded before the slashes are merged.
+    DecodeAndMergeSlashes,
+}
+
+/// Which form of the path the upstream gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UpstreamPath {
+    /// The one that was matched: nothing behind the proxy can read the path in another way.
+    #[default]
+    Normalized,
+    /// The received one, byte for byte.
+    Received,
+}
+
+/// Header fields that are treated specially.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeaderPolicy {
+    /// Names with underscores, which some servers read as dashes.
+    pub underscores: UnderscorePolicy,
+    /// The `server` field of answers: absent keeps the upstream's and adds nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+}
+
+/// What happens to request header names with underscores. Underscore aliases of headers that Sluice itself sets
+/// (`x_forwarded_for`) are always removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnderscorePolicy {
+    /// Passed on.
+    #[default]
+    Allow,
+    /// Removed (nginx's default).
+    Drop,
+    /// The request is refused with 400.
+    Refuse,
+}
+
+/// Whose `x-forwarded-*` and `forwarded` headers are believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Forwarded {
+    /// Peers whose headers are believed. From anybody else they are removed before ours are set.
+    pub trusted: Vec<Cidr>,
+    /// Add the peer to `x-forwarded-for`, and set `x-forwarded-proto`, `-host` and `-port` where no trusted peer has.
+    /// Off: trusted ones pass unchanged, others are removed.
+    pub append: bool,
+}
+
+impl Default for Forwarded {
+    fn default() -> Self {
+        Self { trusted: Vec::new(), append: true }
+    }
+}
+
+/// What happens to `x-request-id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestId {
+    /// Kept from trusted peers (see `forwarded.trusted`); made anew for everybody else.
+    #[default]
+    KeepTrusted,
+    /// Kept whoever sent it; made where absent.
+    Keep,
+    /// Neither made nor removed.
+    Off,
+}
+
+/// Bounds in bytes and counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerLimits {
+    /// Request line and header fields together; more gives 431.
+    pub head: Size,
+    /// The request target alone; more gives 414.
+    pub target: Size,
+    /// Number of header fields; more gives 431.
+    #[schemars(range(min = 1, max = 1000))]
+    pub header_count: u16,
+    /// Request body, unless the route says otherwise; more gives 413. Absent means no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Size>,
+    /// Connections of this listener over all shards; more are closed at once. Absent means no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
+    /// Requests on one HTTP/1 connection before it is closed (`connection: close`); 0 means no limit.
+    pub requests_per_connection: u32,
+    /// Concurrent streams of one HTTP/2 connection.
+    #[schemars(range(min = 1, max = 10000))]
+    pub concurrent_streams: u32,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self {
+            head: Size::kib(64),
+            target: Size::kib(16),
+            header_count: 100,
+            body: None,
+            connections: None,
+            requests_per_connection: 0,
+            concurrent_streams: 100,
+        }
+    }
+}
+
+/// Bounds in time. `0` switches a bound off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerTimeouts {
+    /// TLS handshake and protocol sniffing, from accept.
+    pub handshake: Duration,
+    /// From the first byte of a request to the end of its head; then 408.
+    pub header: Duration,
+    /// Between two pieces of a request body; then 408.
+    pub body_idle: Duration,
+    /// A client that takes no byte of its answer for this long is cut.
+    pub write_idle: Duration,
+    /// Between two requests of a connection.
+    pub keep_alive: Duration,
+}
+
+impl Default for ListenerTimeouts {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            header: Duration::from_secs(15),
+            body_idle: Duration::from_secs(60),
+            write_idle: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(75),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The written form: what stands in a static file, field by field, with every default.
+//!
+//! Conventions, the same everywhere: enums are maps with one key (`path: { prefix: /api }`), no key is ever
+//! ignored, durations are `5s`, sizes are `64KiB`, and `0` switches a time limit off. References between
+//! resources are by name.
+
+mod action;
+mod canary;
+mod cluster;
+mod headers;
+mod listener;
+mod matching;
+mod process;
+mod route;
+mod secret;
+
+pub use action::{
+    Action, Destination, DirectResponse, Forward, HostRewrite, Mirror, PathRewrite, Redirect, RedirectCode,
+    RedirectPath, RegexRewrite, Rewrite,
+};
+pub use canary::{Canary, CanaryHeader, CanaryHeaderRule, HashKey, Sticky, StickyCookie};
+pub use cluster::{
+    Balancer, Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification,
+};
+pub use headers::{HeaderEdits, HeaderValue, RouteHeaders};
+pub use listener::{
+    Forwarded, HeaderPolicy, Listener, ListenerLimits, ListenerTimeouts, ListenerTls, NormalizePath, PathPolicy, Protocol,
+    RequestId, UnderscorePolicy, UpstreamPath,
+};
+pub use matching::{CookieMatch, HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch};
+pub use process::{AcceptMode, AccessLog, AccessLogFormat, AccessLogTarget, Admin, Dns, Runtime};
+pub use route::{Fault, FaultAbort, FaultAbortStatus, FaultDelay, Filter, Route, RouteOrder, RouteTable, RouteTimeouts, VirtualHost};
+pub use secret::{DataSource, Secret, SecretKind, TlsCertificate};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A whole static file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The admin endpoint.
+    pub admin: Admin,
+    /// Threads, draining and memory caps of the process.
+    pub runtime: Runtime,
+    /// One line for each finished request; absent means off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLog>,
+    /// How DNS names of endpoints are resolved.
+    pub dns: Dns,
+    /// Sockets that accept traffic.
+    pub listeners: Vec<Listener>,
+    /// Which request goes where.
+    pub route_tables: Vec<RouteTable>,
+    /// Groups of endpoints that serve the same thing.
+    pub clusters: Vec<Cluster>,
+    /// Certificates, trust anchors and keys.
+    pub secrets: Vec<Secret>,
+}
+
+/// For `skip_serializing_if`: leaves out what equals its default, so that printed configurations stay short.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

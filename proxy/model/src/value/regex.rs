@@ -1,0 +1,65 @@
+//! Regular expressions in RE2 syntax.
+
+use super::{InvalidValue, text_value};
+use regex_automata::meta;
+use std::{fmt, str::FromStr};
+
+/// A regular expression in RE2 syntax, known to compile within [`Regex::MAX_COMPILED_BYTES`].
+///
+/// Look-around and back-references do not exist in RE2 and are refused by name: matching time stays linear in
+/// the input, whatever a manifest says.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Regex(Box<str>);
+
+text_value!(Regex, "Regex", "A regular expression in RE2 syntax (no look-around, no back-references).", None);
+
+impl Regex {
+    /// The longest pattern that is accepted, in bytes.
+    pub const MAX_PATTERN_BYTES: usize = 4096;
+    /// The most memory that one compiled pattern may take.
+    pub const MAX_COMPILED_BYTES: usize = 1 << 20;
+
+    /// The pattern as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Regex {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if text.len() > Self::MAX_PATTERN_BYTES {
+            return Err(InvalidValue(format!(
+                "is a regular expression of {} bytes; {} are allowed",
+                text.len(),
+                Self::MAX_PATTERN_BYTES
+            )));
+        }
+        for (construct, name) in [("(?=", "look-ahead"), ("(?!", "look-ahead"), ("(?<=", "look-behind"), ("(?<!", "look-behind")] {
+            if text.contains(construct) {
+                return Err(InvalidValue(format!("`{text}` uses {name} `{construct}`, which RE2 does not have")));
+            }
+        }
+        meta::Regex::builder()
+            .configure(meta::Config::new().nfa_size_limit(Some(Self::MAX_COMPILED_BYTES)))
+            .build(text)
+            .map_err(|error| {
+                let reason = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
+                InvalidValue(format!("`{text}` is not a regular expression: {reason}"))
+            })?;
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Regex {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Regex {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "/{}/", self.0)
+    }
+}

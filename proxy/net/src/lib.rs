@@ -1,0 +1,1 @@
+//! Sockets, sniffing, HTTP/1 and HTTP/2 drivers, upstream connections.

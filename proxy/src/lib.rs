@@ -1,0 +1,1 @@
+//! Shards, listeners, reload, drain, admin, telemetry, configuration sources.

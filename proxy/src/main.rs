@@ -1,0 +1,3 @@
+//! Shards, listeners, reload, drain, admin, telemetry, configuration sources.
+
+fn main() {}

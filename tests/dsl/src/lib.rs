@@ -1,0 +1,1 @@
+//! A small language for black-box tests: scripted upstreams, clients and proxies.
