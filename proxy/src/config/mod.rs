@@ -1,0 +1,5 @@
+//! Where the configuration comes from.
+
+mod source;
+
+pub use source::ConfigSource;
