@@ -9,5 +9,15 @@
 //! This crate is *not* for matching, running or reading the network: it has no clock, no socket and no
 //! file system.
 
+mod config;
+mod diagnostic;
+mod load;
+mod schema;
 pub mod spec;
+pub mod template;
 pub mod value;
+
+pub use config::{Cluster, Config, Listener, RouteTable, Secret, SecretContent, VirtualHost};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source};
+pub use load::{Loaded, MAX_FILE_BYTES, NoFiles, ReadFile, load, validate};
+pub use schema::json_schema;

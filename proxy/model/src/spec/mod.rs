@@ -19,17 +19,20 @@ pub use action::{
     RedirectPath, RegexRewrite, Rewrite,
 };
 pub use canary::{Canary, CanaryHeader, CanaryHeaderRule, HashKey, Sticky, StickyCookie};
-pub use cluster::{
-    Balancer, Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification,
-};
+pub use cluster::{Balancer, Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification};
 pub use headers::{HeaderEdits, HeaderValue, RouteHeaders};
 pub use listener::{
-    Forwarded, HeaderPolicy, Listener, ListenerLimits, ListenerTimeouts, ListenerTls, NormalizePath, PathPolicy, Protocol,
-    RequestId, UnderscorePolicy, UpstreamPath,
+    Forwarded, HeaderPolicy, Listener, ListenerLimits, ListenerTimeouts, ListenerTls, NormalizePath,
+    PathPolicy, Protocol, RequestId, UnderscorePolicy, UpstreamPath,
 };
-pub use matching::{CookieMatch, HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch};
+pub use matching::{
+    CookieMatch, HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch,
+};
 pub use process::{AcceptMode, AccessLog, AccessLogFormat, AccessLogTarget, Admin, Dns, Runtime};
-pub use route::{Fault, FaultAbort, FaultAbortStatus, FaultDelay, Filter, Route, RouteOrder, RouteTable, RouteTimeouts, VirtualHost};
+pub use route::{
+    Fault, FaultAbort, FaultAbortStatus, FaultDelay, Filter, Route, RouteOrder, RouteTable, RouteTimeouts,
+    VirtualHost,
+};
 pub use secret::{DataSource, Secret, SecretKind, TlsCertificate};
 
 use schemars::JsonSchema;

@@ -48,7 +48,9 @@ impl FromStr for Cidr {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let wrong = || InvalidValue(format!("`{text}` is not an address block: write `10.0.0.0/8` or `2001:db8::/32`"));
+        let wrong = || {
+            InvalidValue(format!("`{text}` is not an address block: write `10.0.0.0/8` or `2001:db8::/32`"))
+        };
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length.parse::<u8>().map_err(|_| wrong())?)),
             None => (text, None),
@@ -63,9 +65,9 @@ impl FromStr for Cidr {
             IpAddr::V4(v4) => {
                 IpAddr::V4((u32::from(v4) & u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0)).into())
             }
-            IpAddr::V6(v6) => {
-                IpAddr::V6((u128::from(v6) & u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)).into())
-            }
+            IpAddr::V6(v6) => IpAddr::V6(
+                (u128::from(v6) & u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)).into(),
+            ),
         };
         Ok(Self { network, length })
     }
@@ -123,7 +125,11 @@ impl FromStr for EndpointAddress {
                     && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             });
         let numeric = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        if labels_ok && !numeric { Ok(Self::Name(name.to_ascii_lowercase().into(), port)) } else { Err(wrong()) }
+        if labels_ok && !numeric {
+            Ok(Self::Name(name.to_ascii_lowercase().into(), port))
+        } else {
+            Err(wrong())
+        }
     }
 }
 

@@ -46,7 +46,9 @@ fn is_host_text(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
         && text.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
+            byte.is_ascii_lowercase()
+                || byte.is_ascii_digit()
+                || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
         })
 }
 

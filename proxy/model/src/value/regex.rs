@@ -36,9 +36,13 @@ impl FromStr for Regex {
                 Self::MAX_PATTERN_BYTES
             )));
         }
-        for (construct, name) in [("(?=", "look-ahead"), ("(?!", "look-ahead"), ("(?<=", "look-behind"), ("(?<!", "look-behind")] {
+        for (construct, name) in
+            [("(?=", "look-ahead"), ("(?!", "look-ahead"), ("(?<=", "look-behind"), ("(?<!", "look-behind")]
+        {
             if text.contains(construct) {
-                return Err(InvalidValue(format!("`{text}` uses {name} `{construct}`, which RE2 does not have")));
+                return Err(InvalidValue(format!(
+                    "`{text}` uses {name} `{construct}`, which RE2 does not have"
+                )));
             }
         }
         meta::Regex::builder()

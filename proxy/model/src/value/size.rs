@@ -7,7 +7,12 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Size(u64);
 
-text_value!(Size, "Size", "A number of bytes such as 64KiB, 1MiB or 512B.", Some(r"^[0-9]+(B|KiB|MiB|GiB|KB|MB|GB)$"));
+text_value!(
+    Size,
+    "Size",
+    "A number of bytes such as 64KiB, 1MiB or 512B.",
+    Some(r"^[0-9]+(B|KiB|MiB|GiB|KB|MB|GB)$")
+);
 
 impl Size {
     /// A number of bytes.

@@ -1,0 +1,104 @@
+//! The variables of a template.
+
+use super::TimeFormat;
+use crate::value::HeaderName;
+
+/// A variable. Names and meanings are Envoy's access-log operators unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operator {
+    /// `REQ(X?Y)`: a request field as it arrived; `Y` where `X` is absent.
+    Req(RequestField, Option<RequestField>),
+    /// `RESP(X?Y)`: a field of the answer's head, as the upstream sent it.
+    Resp(HeaderName, Option<HeaderName>),
+    /// `TRAILER(X?Y)`: a trailer of the answer.
+    Trailer(HeaderName, Option<HeaderName>),
+    /// `START_TIME` or `START_TIME(%Y-%m-%d)`: when the request began, in UTC; without a format as
+    /// `2016-04-15T20:17:00.310Z`.
+    StartTime(Option<TimeFormat>),
+    /// `PROTOCOL`: `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+    Protocol,
+    /// `RESPONSE_CODE`: the status; 0 where no answer was begun.
+    ResponseCode,
+    /// `RESPONSE_CODE_DETAILS`: why the status is what it is, `via_upstream` when the upstream said it.
+    ResponseCodeDetails,
+    /// `RESPONSE_FLAGS`: short names such as `UH`, separated by commas.
+    ResponseFlags,
+    /// `CONNECTION_TERMINATION_DETAILS`: why the proxy cut the connection.
+    ConnectionTerminationDetails,
+    /// `BYTES_RECEIVED`: body bytes from the client.
+    BytesReceived,
+    /// `BYTES_SENT`: body bytes to the client.
+    BytesSent,
+    /// `DURATION`: milliseconds from the start to the last byte out.
+    Duration,
+    /// `REQUEST_DURATION`: milliseconds from the start to the last byte of the request.
+    RequestDuration,
+    /// `RESPONSE_DURATION`: milliseconds from the start to the first byte of the upstream's answer.
+    ResponseDuration,
+    /// `RESPONSE_TX_DURATION`: milliseconds from the first byte of the upstream's answer to the last byte out.
+    ResponseTxDuration,
+    /// `UPSTREAM_HOST`: address and port of the endpoint.
+    UpstreamHost,
+    /// `UPSTREAM_CLUSTER`: the cluster.
+    UpstreamCluster,
+    /// `UPSTREAM_REQUEST_ATTEMPT_COUNT`: how often the request was sent; 0 where it was not.
+    UpstreamRequestAttemptCount,
+    /// `UPSTREAM_TRANSPORT_FAILURE_REASON`: why TLS or connecting to the endpoint failed.
+    UpstreamTransportFailureReason,
+    /// `DOWNSTREAM_REMOTE_ADDRESS`: the client, as trust settles it, with port.
+    DownstreamRemoteAddress,
+    /// `DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT`.
+    DownstreamRemoteAddressWithoutPort,
+    /// `DOWNSTREAM_REMOTE_PORT`.
+    DownstreamRemotePort,
+    /// `DOWNSTREAM_DIRECT_REMOTE_ADDRESS`: the peer of the connection, with port.
+    DownstreamDirectRemoteAddress,
+    /// `DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT`.
+    DownstreamDirectRemoteAddressWithoutPort,
+    /// `DOWNSTREAM_LOCAL_ADDRESS`: where the connection was accepted, with port.
+    DownstreamLocalAddress,
+    /// `DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT`.
+    DownstreamLocalAddressWithoutPort,
+    /// `DOWNSTREAM_LOCAL_PORT`.
+    DownstreamLocalPort,
+    /// `REQUESTED_SERVER_NAME`: the server name of the TLS handshake.
+    RequestedServerName,
+    /// `ROUTE_NAME`: the route.
+    RouteName,
+    /// `VIRTUAL_HOST_NAME` (ours): the virtual host.
+    VirtualHostName,
+    /// `LISTENER_NAME` (ours): the listener.
+    ListenerName,
+    /// `CONNECTION_ID`: a number that is unique in the process.
+    ConnectionId,
+    /// `STREAM_ID`: the request id.
+    StreamId,
+    /// `HOSTNAME`: the machine.
+    Hostname,
+}
+
+/// A part of a request's head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestField {
+    /// A header field.
+    Header(HeaderName),
+    /// `:METHOD`.
+    Method,
+    /// `:PATH`: path and query as received.
+    Path,
+    /// `:AUTHORITY`: the host, with its port where one was sent.
+    Authority,
+    /// `:SCHEME`: `http` or `https`.
+    Scheme,
+}
+
+/// When a variable can be known. The order is the order of a request's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// When the request is sent up.
+    Request,
+    /// When the head of the answer is sent down.
+    Response,
+    /// When the request is over.
+    Finished,
+}
