@@ -1,0 +1,232 @@
+//! The index of a block of field lines, and views that read it.
+
+use crate::{Error, Known, KnownSet};
+
+/// Where one field lies in its block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field {
+    name: u32,
+    value: u32,
+    value_len: u32,
+    name_len: u16,
+    known: Known,
+}
+
+/// The fields of one block, in the order in which they came. Reused from message to message.
+#[derive(Debug, Default)]
+pub(crate) struct FieldIndex {
+    fields: Vec<Field>,
+    /// Which names occur.
+    pub(crate) seen: KnownSet,
+    /// Some name has an underscore.
+    underscores: bool,
+}
+
+/// A block and its index together: the fields of one message, or its trailers.
+#[derive(Clone, Copy)]
+pub struct FieldsView<'a> {
+    index: &'a FieldIndex,
+    block: &'a [u8],
+}
+
+/// One field as it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldView<'a> {
+    /// In the sender's case; a non-empty token.
+    pub name: &'a [u8],
+    /// Without white space at either end; HTAB, SP, visible ASCII and bytes from 0x80 only.
+    pub value: &'a [u8],
+    /// What the name means.
+    pub known: Known,
+}
+
+/// What the `Connection` fields of a message say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// `close`
+    pub close: bool,
+    /// `keep-alive`
+    pub keep_alive: bool,
+    /// `upgrade`
+    pub upgrade: bool,
+    /// Fields that are named as hop-by-hop, those three options left out. A member may be a name that must never be
+    /// removed on a peer's word (`host`, `content-length`, `x-forwarded-for`, ...): judge before removing.
+    /// [`Known::Other`] stands for any name outside the table; see [`FieldsView::is_listed`].
+    pub listed: KnownSet,
+}
+
+// === impl FieldIndex ===
+
+impl FieldIndex {
+    pub(crate) fn clear(&mut self) {
+        self.fields.clear();
+        self.seen = KnownSet::EMPTY;
+        self.underscores = false;
+    }
+
+    /// Indexes what `httparse` found in `block`, which ends with the empty line. Fails where a line ends in LF alone:
+    /// `httparse` lets that pass.
+    pub(crate) fn fill(&mut self, block: &[u8], headers: &[httparse::Header<'_>]) -> Result<(), Error> {
+        let origin = block.as_ptr().addr();
+        self.clear();
+        let mut seen = KnownSet::EMPTY;
+        let mut strict = block.ends_with(b"\r\n\r\n") || (headers.is_empty() && block.ends_with(b"\r\n"));
+        for header in headers {
+            let name = header.name.as_ptr().addr() - origin;
+            // The LF before a name is there already, or this would not be the start of a line.
+            strict &= name < 2 || block.get(name - 2) == Some(&b'\r');
+            let Ok(name_len) = u16::try_from(header.name.len()) else { return Err(Error::HeadTooLarge) };
+            let known = Known::of(header.name.as_bytes());
+            seen.insert(known);
+            self.fields.push(Field {
+                name: name as u32,
+                value: (header.value.as_ptr().addr() - origin) as u32,
+                value_len: header.value.len() as u32,
+                name_len,
+                known,
+            });
+        }
+        self.seen = seen;
+        // One search of the block answers for most heads; values have underscores too, so then the names decide.
+        self.underscores = memchr::memchr(b'_', block).is_some()
+            && headers.iter().any(|header| memchr::memchr(b'_', header.name.as_bytes()).is_some());
+        if strict { Ok(()) } else { Err(Error::BareLf) }
+    }
+
+    pub(crate) fn view<'a>(&'a self, block: &'a [u8]) -> FieldsView<'a> {
+        FieldsView { index: self, block }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.fields.len()
+    }
+}
+
+// === impl FieldsView ===
+
+impl<'a> FieldsView<'a> {
+    /// Number of field lines.
+    pub fn len(self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Which names occur: answers "is it there" without looking at a field.
+    pub fn seen(self) -> KnownSet {
+        self.index.seen
+    }
+
+    /// Whether some field name has an underscore, which some servers read as a dash.
+    pub fn underscores(self) -> bool {
+        self.index.underscores
+    }
+
+    /// All fields in order. The iterator also runs backwards and knows its length.
+    pub fn iter(
+        self,
+    ) -> impl DoubleEndedIterator<Item = FieldView<'a>> + ExactSizeIterator + Clone + use<'a> {
+        self.index.fields.iter().map(move |field| self.read(field))
+    }
+
+    /// The values of one known name, in order.
+    pub fn known(self, known: Known) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
+        let fields: &'a [Field] = if self.index.seen.contains(known) { &self.index.fields } else { &[] };
+        fields
+            .iter()
+            .filter(move |field| field.known == known)
+            .map(move |field| self.bytes(field.value, field.value_len))
+    }
+
+    /// The values of a name in any case, in order.
+    pub fn all<'n>(self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
+        let known = Known::of(name);
+        let fields: &'a [Field] = if self.index.seen.contains(known) { &self.index.fields } else { &[] };
+        fields
+            .iter()
+            .filter(move |field| {
+                field.known == known
+                    && (known != Known::Other
+                        || (usize::from(field.name_len) == name.len()
+                            && self.bytes(field.name, u32::from(field.name_len)).eq_ignore_ascii_case(name)))
+            })
+            .map(move |field| self.bytes(field.value, field.value_len))
+    }
+
+    /// The first value of a name in any case.
+    pub fn get(self, name: &[u8]) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+
+    /// What the `Connection` fields say.
+    pub fn options(self) -> Options {
+        let mut options = Options::default();
+        for option in self.listed_names() {
+            if option.eq_ignore_ascii_case(b"close") {
+                options.close = true;
+            } else {
+                match Known::of(option) {
+                    Known::KeepAlive => options.keep_alive = true,
+                    Known::Upgrade => options.upgrade = true,
+                    known => options.listed.insert(known),
+                }
+            }
+        }
+        options
+    }
+
+    /// The elements of the `Connection` fields, `close` and the like included.
+    pub fn listed_names(self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.known(Known::Connection).flat_map(list)
+    }
+
+    /// Whether `Connection` names this field, in any case.
+    pub fn is_listed(self, name: &[u8]) -> bool {
+        self.listed_names().any(|listed| listed.eq_ignore_ascii_case(name))
+    }
+
+    #[inline]
+    fn read(self, field: &Field) -> FieldView<'a> {
+        FieldView {
+            name: self.bytes(field.name, u32::from(field.name_len)),
+            value: self.bytes(field.value, field.value_len),
+            known: field.known,
+        }
+    }
+
+    /// Never out of bounds for the block that was indexed; another block gives nonsense, not a panic.
+    #[inline]
+    fn bytes(self, start: u32, len: u32) -> &'a [u8] {
+        let start = start as usize;
+        self.block.get(start..start + len as usize).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for FieldsView<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// The elements of a comma-separated list (RFC 9110 section 5.6.1), without white space around them; empty ones are
+/// skipped.
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// RFC 9110 section 5.6.2.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+}
+
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// RFC 9110 section 5.5: HTAB, SP, visible ASCII, obs-text.
+pub(crate) fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
