@@ -1,0 +1,146 @@
+//! The TLS of a whole configuration.
+
+use crate::{
+    client::{ClientAlpn, ClientSettings, ClientTls, ServerName, Verification},
+    error::{TlsConfigError, TlsConfigErrorKind},
+    server::{Certificate, ServerSettings, ServerTls},
+    stream::Protocol,
+};
+use sluice_model::{Config, SecretContent, spec};
+use std::{collections::HashMap, sync::Arc};
+
+/// The TLS of a whole configuration: immutable, shared between threads, replaced as a whole.
+#[derive(Debug, Default)]
+pub struct TlsContext {
+    servers: HashMap<Box<str>, Arc<ServerTls>>,
+    clients: HashMap<Box<str>, ClusterClient>,
+}
+
+#[derive(Debug)]
+struct ClusterClient {
+    tls: Arc<ClientTls>,
+    /// What the configuration fixes; absent takes the endpoint's own name.
+    server_name: Option<ServerName>,
+}
+
+// === impl TlsContext ===
+
+impl TlsContext {
+    /// Builds the TLS of a configuration. Parts of `old` whose settings and secret bytes are the same are taken over,
+    /// with their tickets and sessions. All errors are returned, not the first; nothing is half built.
+    pub fn build(config: &Config, old: Option<&Self>) -> Result<Self, Vec<TlsConfigError>> {
+        let mut errors = Vec::new();
+        let mut context = Self::default();
+        for listener in config.listeners() {
+            let Some(tls) = &listener.tls else { continue };
+            let built = server_settings(config, tls, &listener.protocols).and_then(|settings| {
+                match old.and_then(|old| old.server(&listener.name)) {
+                    Some(kept) if *kept.settings() == settings => Ok(Arc::clone(kept)),
+                    _ => ServerTls::new(settings).map(Arc::new),
+                }
+            });
+            match built {
+                Ok(server) => drop(context.servers.insert(listener.name.as_str().into(), server)),
+                Err(found) => errors.extend(found),
+            }
+        }
+        let mut by_settings: HashMap<ClientSettings, Arc<ClientTls>> = old
+            .into_iter()
+            .flat_map(|old| old.clients.values())
+            .map(|client| (client.tls.settings().clone(), Arc::clone(&client.tls)))
+            .collect();
+        for cluster in config.clusters() {
+            let Some(tls) = &cluster.tls else { continue };
+            match cluster_client(config, cluster, tls, &mut by_settings) {
+                Ok(client) => drop(context.clients.insert(cluster.name.as_str().into(), client)),
+                Err(error) => errors.push(error),
+            }
+        }
+        // Several listeners may share a broken secret; it is reported once.
+        let mut seen = Vec::new();
+        errors.retain(|error| {
+            !seen.contains(error) && {
+                seen.push(error.clone());
+                true
+            }
+        });
+        if errors.is_empty() { Ok(context) } else { Err(errors) }
+    }
+
+    /// The TLS of a listener; `None` where it is plaintext.
+    pub fn server(&self, listener: &str) -> Option<&Arc<ServerTls>> {
+        self.servers.get(listener)
+    }
+
+    /// The TLS towards a cluster, and the server name that its configuration fixes; `None` where it is plaintext.
+    /// Without a fixed name, the endpoint's DNS name or address is what its server has to prove.
+    pub fn client(&self, cluster: &str) -> Option<(&Arc<ClientTls>, Option<&ServerName>)> {
+        self.clients.get(cluster).map(|client| (&client.tls, client.server_name.as_ref()))
+    }
+}
+
+fn server_settings(
+    config: &Config,
+    tls: &spec::ListenerTls,
+    protocols: &[spec::Protocol],
+) -> Result<ServerSettings, Vec<TlsConfigError>> {
+    let mut errors = Vec::new();
+    let mut certificates = Vec::new();
+    for name in &tls.certificates {
+        match config.secret(name).map(|secret| secret.content()) {
+            Some(SecretContent::Tls { certificate_pem, key_pem }) => certificates.push(Certificate {
+                secret: name.clone(),
+                certificate_pem: Arc::clone(certificate_pem),
+                key_pem: Arc::clone(key_pem),
+            }),
+            _ => errors.push(missing(name)),
+        }
+    }
+    // HTTP/2 first whatever the written order: the server's preference decides in ALPN, and a client that offers both
+    // is better served by it.
+    let protocols = [(spec::Protocol::Http2, Protocol::Http2), (spec::Protocol::Http1, Protocol::Http1)]
+        .into_iter()
+        .filter(|(written, _)| protocols.contains(written))
+        .map(|(_, protocol)| protocol)
+        .collect();
+    let settings = ServerSettings { certificates, require_known_name: tls.require_known_name, protocols };
+    if errors.is_empty() { Ok(settings) } else { Err(errors) }
+}
+
+fn cluster_client(
+    config: &Config,
+    cluster: &spec::Cluster,
+    tls: &spec::ClusterTls,
+    by_settings: &mut HashMap<ClientSettings, Arc<ClientTls>>,
+) -> Result<ClusterClient, TlsConfigError> {
+    let verification = match &tls.verify {
+        spec::ServerVerification::System => Verification::System,
+        spec::ServerVerification::Insecure => Verification::DangerouslyNone,
+        spec::ServerVerification::Ca(name) => match config.secret(name).map(|secret| secret.content()) {
+            Some(SecretContent::Ca(pem)) => Verification::Ca { secret: name.clone(), pem: Arc::clone(pem) },
+            _ => return Err(missing(name)),
+        },
+    };
+    let alpn = match cluster.protocol {
+        spec::ClusterProtocol::Http1 => ClientAlpn::Http1,
+        spec::ClusterProtocol::Http2 => ClientAlpn::Http2,
+        spec::ClusterProtocol::Auto => ClientAlpn::Auto,
+    };
+    let server_name = tls.server_name.as_deref().map(str::parse).transpose();
+    let server_name =
+        server_name.map_err(|kind| TlsConfigError { user: format!("cluster '{}'", cluster.name), kind })?;
+    let settings = ClientSettings { verification, alpn };
+    let tls = match by_settings.get(&settings) {
+        Some(kept) => Arc::clone(kept),
+        None => {
+            let made = Arc::new(ClientTls::new(settings.clone())?);
+            by_settings.insert(settings, Arc::clone(&made));
+            made
+        }
+    };
+    Ok(ClusterClient { tls, server_name })
+}
+
+fn missing(secret: &str) -> TlsConfigError {
+    TlsConfigError { user: format!("secret '{secret}'"), kind: TlsConfigErrorKind::Missing }
+}

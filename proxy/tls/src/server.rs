@@ -1,0 +1,159 @@
+//! TLS at a listener.
+
+use crate::{
+    error::{HandshakeError, HandshakeFailure, TlsConfigError, TlsConfigErrorKind},
+    names::NameTable,
+    pem,
+    provider::{VERSIONS, provider},
+    stream::{Protocol, Session, TlsStream},
+};
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs::Ticketer,
+    server::{Acceptor, ClientHello, ResolvesServerCert, ServerSessionMemoryCache},
+    sign::CertifiedKey,
+};
+use std::{fmt, io, sync::Arc};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::LazyConfigAcceptor;
+
+/// What a listener's TLS is made from. Equal settings make interchangeable parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The first one serves clients that name no server or an unknown one.
+    pub certificates: Vec<Certificate>,
+    /// Refuse handshakes that name no server, or one that no certificate covers.
+    pub require_known_name: bool,
+    /// What ALPN may choose, the best first.
+    pub protocols: Vec<Protocol>,
+}
+
+/// A certificate chain and its key, PEM, with the name of the secret that holds them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The secret's name, for errors.
+    pub secret: String,
+    /// The leaf first, then the intermediates.
+    pub certificate_pem: Arc<[u8]>,
+    /// The private key of the leaf.
+    pub key_pem: Arc<[u8]>,
+}
+
+/// TLS at one listener: certificates, ALPN, one ticket key set that is nobody else's.
+pub struct ServerTls {
+    settings: ServerSettings,
+    config: Arc<ServerConfig>,
+    resolver: Arc<ByServerName>,
+}
+
+/// Sessions that are remembered for clients that resume without tickets.
+const REMEMBERED_SESSIONS: usize = 256;
+
+// === impl ServerTls ===
+
+impl ServerTls {
+    /// Parses every certificate. All errors are returned, not the first.
+    pub fn new(settings: ServerSettings) -> Result<Self, Vec<TlsConfigError>> {
+        let resolver = Arc::new(ByServerName::new(&settings)?);
+        let crypto = |error: &dyn fmt::Display| {
+            let kind = TlsConfigErrorKind::Crypto(error.to_string());
+            vec![TlsConfigError { user: "TLS".to_owned(), kind }]
+        };
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)
+            .map_err(|error| crypto(&error))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = settings.protocols.iter().map(|protocol| protocol.alpn().to_vec()).collect();
+        config.ticketer = Ticketer::new().map_err(|error| crypto(&error))?;
+        config.session_storage = ServerSessionMemoryCache::new(REMEMBERED_SESSIONS);
+        Ok(Self { settings, config: Arc::new(config), resolver })
+    }
+
+    /// What it was made from.
+    pub fn settings(&self) -> &ServerSettings {
+        &self.settings
+    }
+
+    /// Reads the ClientHello (at most 64 KiB, in any number of records) and finishes the handshake. Never ends by itself
+    /// when the client stalls: the caller bounds the time.
+    pub async fn accept<S>(&self, stream: S) -> Result<(TlsStream<S>, Session), HandshakeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        if self.settings.require_known_name && !self.resolver.knows(start.client_hello().server_name()) {
+            // The client is refused either way; whether it reads the reason is its own affair.
+            let _: io::Result<()> = start.io.write_all(&UNRECOGNIZED_NAME).await;
+            let _: io::Result<()> = start.io.shutdown().await;
+            return Err(HandshakeError::new(
+                HandshakeFailure::UnknownName,
+                "no certificate covers the server name",
+            ));
+        }
+        let stream = TlsStream::new(start.into_stream(Arc::clone(&self.config)).await?);
+        let session = stream.session();
+        Ok((stream, session))
+    }
+}
+
+/// A fatal `unrecognized_name` alert (RFC 6066 section 3) in a plaintext record.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ServerTls").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Certificate").field("secret", &self.secret).finish_non_exhaustive()
+    }
+}
+
+/// Picks a certificate by server name, then by what the client can verify, so that an RSA and an ECDSA certificate may
+/// cover the same name.
+#[derive(Debug)]
+struct ByServerName {
+    certificates: Vec<Arc<CertifiedKey>>,
+    names: NameTable,
+}
+
+impl ByServerName {
+    fn new(settings: &ServerSettings) -> Result<Self, Vec<TlsConfigError>> {
+        let mut errors = Vec::new();
+        let mut certificates = Vec::new();
+        let mut names = NameTable::default();
+        for Certificate { secret, certificate_pem, key_pem } in &settings.certificates {
+            match pem::certified_key(certificate_pem, key_pem) {
+                Ok((certified, covered)) => {
+                    covered.iter().for_each(|name| names.add(name, certificates.len()));
+                    certificates.push(Arc::new(certified));
+                }
+                Err(kind) => errors.push(TlsConfigError { user: format!("secret '{secret}'"), kind }),
+            }
+        }
+        if certificates.is_empty() && errors.is_empty() {
+            errors.push(TlsConfigError { user: "TLS".to_owned(), kind: TlsConfigErrorKind::Empty });
+        }
+        if errors.is_empty() { Ok(Self { certificates, names }) } else { Err(errors) }
+    }
+
+    fn knows(&self, server_name: Option<&str>) -> bool {
+        server_name.is_some_and(|name| self.names.find(name).next().is_some())
+    }
+}
+
+impl ResolvesServerCert for ByServerName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let usable = |certificate: &&Arc<CertifiedKey>| {
+            certificate.key.choose_scheme(hello.signature_schemes()).is_some()
+        };
+        let named = hello.server_name().and_then(|name| {
+            let covering = || self.names.find(name).map(|at| &self.certificates[at]);
+            covering().find(usable).or_else(|| covering().next())
+        });
+        named.or_else(|| self.certificates.first()).map(Arc::clone)
+    }
+}
