@@ -1,0 +1,40 @@
+//! [`Fields`] over an HTTP/2 header map.
+
+use super::FieldSink;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sluice_filter::Fields;
+
+/// An HTTP/2 head as [`Fields`].
+#[derive(Debug, Clone, Copy)]
+pub struct MapFields<'a>(pub &'a HeaderMap);
+
+impl Fields for MapFields<'_> {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(HeaderValue::as_bytes)
+    }
+    fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        for (name, value) in self.0 {
+            visit(name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+    fn each_value(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
+        for value in self.0.get_all(name) {
+            visit(value.as_bytes());
+        }
+    }
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Writes a head into an HTTP/2 header map. Fields that HTTP/2 cannot carry are left out.
+#[derive(Debug)]
+pub struct HeaderMapSink<'a>(pub &'a mut HeaderMap);
+
+impl FieldSink for HeaderMapSink<'_> {
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            let _ = self.0.try_append(name, value);
+        }
+    }
+}
