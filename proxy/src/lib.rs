@@ -14,6 +14,8 @@
 //! [`sluice_net`]'s shards, tells the shards what to do (snapshots, drain), and shows what they did.
 
 mod config;
+mod dns;
+mod listen;
 mod logging;
 mod options;
 mod process;

@@ -1,6 +1,7 @@
 //! What a proxy is started with, and how it ends.
 
 use crate::{config::ConfigSource, logging::Logging};
+use sluice_model::Diagnostics;
 use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf};
 
 /// What a proxy is started with.
@@ -40,6 +41,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The configuration is refused: everything that is wrong with it.
+    #[error("the configuration is refused:\n{0}")]
+    Config(Diagnostics),
     /// A listener's address cannot be bound; most often it is taken.
     #[error("listener `{listener}` cannot listen on {address}: {source}{hint}", hint = bind_hint(source))]
     Listener {
@@ -95,7 +99,7 @@ impl StartError {
     /// bound, 4 for what the system refused. (2 is left to wrong command lines.)
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Read { .. } => 1,
+            Self::Read { .. } | Self::Config(_) => 1,
             Self::Listener { .. } | Self::Admin { .. } => 3,
             Self::System { .. } => 4,
         }

@@ -1,0 +1,316 @@
+//! Watching files for change: the folder entries that lead to them, not the files, so that editors' rename-over and
+//! Kubernetes' swap of the `..data` link are seen.
+
+use notify::{
+    EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode, ModifyKind},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+/// A change is reported when nothing moved for this long.
+const QUIET: Duration = Duration::from_millis(20);
+/// ... or this long after its first sign.
+const LATEST: Duration = Duration::from_millis(200);
+/// How often files are looked at where the system does not tell of changes.
+const POLL: Duration = Duration::from_secs(2);
+/// Links followed for one file; more is a loop.
+const MAX_LINKS: usize = 40;
+
+/// Tells when one of the followed files may hold something else.
+pub(crate) struct Watch {
+    /// Absent where the system has no watches left; files are then looked at every two seconds.
+    watcher: Option<RecommendedWatcher>,
+    signs: mpsc::Receiver<()>,
+    entries: Arc<Mutex<BTreeSet<Entry>>>,
+    /// Watched folders and which folder (device, inode) had that path.
+    folders: BTreeMap<PathBuf, (u64, u64)>,
+    /// A watched folder itself was removed or renamed; its watch is worth nothing, even if the path has a folder again.
+    stale: Arc<AtomicBool>,
+    /// First and latest sign of the change that is not reported yet.
+    pending: Option<(Instant, Instant)>,
+    next_poll: Instant,
+}
+
+/// A name in a folder: a followed file, or a link on the way to one.
+type Entry = (PathBuf, OsString);
+
+// === impl Watch ===
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        // One sign that waits is as good as a hundred.
+        let (sender, signs) = mpsc::channel(1);
+        let entries = Arc::<Mutex<BTreeSet<Entry>>>::default();
+        let interest = entries.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.map_or(true, |event| {
+                concerns(&event, &interest.lock().unwrap_or_else(PoisonError::into_inner))
+            }) {
+                let _ = sender.try_send(());
+            }
+        });
+        let watcher = watcher
+            .inspect_err(
+                |error| tracing::warn!(%error, "files cannot be watched; looking at them every {POLL:?}"),
+            )
+            .ok();
+        Self {
+            watcher,
+            signs,
+            entries,
+            folders: BTreeMap::new(),
+            pending: None,
+            next_poll: Instant::now() + POLL,
+        }
+    }
+
+    /// Follows these files from now on, present or not. What changed before is reported when a file is new here.
+    pub(crate) fn follow<'a>(&mut self, files: impl Iterator<Item = &'a Path>) {
+        let entries: BTreeSet<Entry> = files.flat_map(entries_of).collect();
+        let folders: BTreeMap<PathBuf, (u64, u64)> =
+            entries.iter().filter_map(|(folder, _)| Some((folder.clone(), identity(folder)?))).collect();
+        let known = std::mem::replace(
+            &mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner),
+            entries.clone(),
+        );
+        let mut fresh = known != entries;
+        let Some(watcher) = &mut self.watcher else { return };
+        let stale = self.stale.swap(false, Ordering::Relaxed);
+        self.folders.retain(|folder, identity| {
+            let keep = !stale && folders.get(folder) == Some(identity);
+            if !keep {
+                let _ = watcher.unwatch(folder);
+            }
+            keep
+        });
+        let mut watched = BTreeMap::new();
+        for (folder, identity) in folders {
+            if self.folders.get(&folder) != Some(&identity) {
+                fresh = true;
+                if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                    tracing::warn!(folder = %folder.display(), %error, "a folder cannot be watched");
+                    continue;
+                }
+            }
+            watched.insert(folder, identity);
+        }
+        self.folders = watched;
+        if fresh {
+            // Something may have happened between reading and watching.
+            self.sign();
+        }
+    }
+
+    /// Waits for the next change. Nothing is lost when this future is dropped.
+    pub(crate) async fn changed(&mut self) {
+        loop {
+            let deadline = match self.pending {
+                Some((first, latest)) => (latest + QUIET).min(first + LATEST),
+                None => self.next_poll,
+            };
+            tokio::select! {
+                sign = self.signs.recv(), if self.watcher.is_some() => match sign {
+                    Some(()) => self.sign(),
+                    None => self.watcher = None,
+                },
+                () = sleep_until(deadline), if self.pending.is_some() || self.watcher.is_none() => {
+                    self.pending = None;
+                    self.next_poll = Instant::now() + POLL;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn sign(&mut self) {
+        let now = Instant::now();
+        self.pending = Some((self.pending.map_or(now, |(first, _)| first), now));
+    }
+}
+
+/// Reading is an event too, also our own.
+fn concerns(event: &notify::Event, entries: &BTreeSet<Entry>) -> bool {
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
+        EventKind::Access(_) => return false,
+        _ => {}
+    }
+    event.need_rescan()
+        || event.paths.is_empty()
+        || event.paths.iter().any(|path| {
+            let name = path.file_name().zip(path.parent());
+            name.is_some_and(|(name, folder)| entries.contains(&(folder.to_owned(), name.to_owned())))
+        })
+}
+
+fn is_about_a_folder(event: &notify::Event, entries: &BTreeSet<Entry>) -> bool {
+    matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)))
+        && event.paths.iter().any(|path| entries.iter().any(|(folder, _)| folder == path))
+}
+
+/// The folder entries that decide what a path leads to: its links, and itself or the first part of it that is missing.
+fn entries_of(file: &Path) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut at = PathBuf::new();
+    let mut rest: Vec<OsString> = parts(&std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+    let mut links = 0;
+    while let Some(part) = rest.pop() {
+        if part == "/" {
+            at = PathBuf::from("/");
+            continue;
+        }
+        if part == ".." {
+            at.pop();
+            continue;
+        }
+        let path = at.join(&part);
+        let metadata = fs::symlink_metadata(&path);
+        let link = metadata.as_ref().is_ok_and(|metadata| metadata.is_symlink());
+        if link || rest.is_empty() || metadata.is_err() {
+            entries.push((at.clone(), part));
+        }
+        if metadata.is_err() {
+            break;
+        }
+        if link {
+            links += 1;
+            match fs::read_link(&path) {
+                Ok(target) if links <= MAX_LINKS => rest.extend(parts(&target)),
+                _ => break,
+            }
+        } else {
+            at = path;
+        }
+    }
+    entries
+}
+
+/// The parts of a path, last first.
+fn parts(path: &Path) -> Vec<OsString> {
+    path.components()
+        .rev()
+        .filter(|component| !matches!(component, Component::CurDir))
+        .map(|component| component.as_os_str().to_owned())
+        .collect()
+}
+
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Watch;
+    use std::{
+        fs,
+        os::unix::fs::symlink,
+        path::{Path, PathBuf},
+        time::Duration,
+    };
+    use tokio::time::timeout;
+
+    struct Scene {
+        folder: tempfile::TempDir,
+        watch: Watch,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { folder: tempfile::tempdir().unwrap(), watch: Watch::new() }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        async fn follow(&mut self, file: &Path) {
+            self.watch.follow([file].into_iter());
+            self.changed().await;
+        }
+
+        async fn changed(&mut self) {
+            timeout(Duration::from_secs(20), self.watch.changed()).await.expect("a change");
+        }
+
+        async fn quiet(&mut self) -> bool {
+            timeout(Duration::from_millis(300), self.watch.changed()).await.is_err()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_a_rename_over_and_a_return_are_seen() {
+        let mut scene = Scene::new();
+        let file = scene.path("proxy.yaml");
+        fs::write(&file, "one").unwrap();
+        scene.follow(&file).await;
+        fs::write(&file, "two").unwrap();
+        scene.changed().await;
+        fs::write(scene.path(".proxy.yaml.swp"), "three").unwrap();
+        fs::rename(scene.path(".proxy.yaml.swp"), &file).unwrap();
+        scene.changed().await;
+        fs::remove_file(&file).unwrap();
+        scene.changed().await;
+        fs::write(&file, "four").unwrap();
+        scene.changed().await;
+    }
+
+    #[tokio::test]
+    async fn the_link_swap_of_kubernetes_is_seen() {
+        let mut scene = Scene::new();
+        for version in ["..v1", "..v2"] {
+            fs::create_dir(scene.path(version)).unwrap();
+            fs::write(scene.path(version).join("proxy.yaml"), version).unwrap();
+        }
+        symlink("..v1", scene.path("..data")).unwrap();
+        symlink("..data/proxy.yaml", scene.path("proxy.yaml")).unwrap();
+        let file = scene.path("proxy.yaml");
+        scene.follow(&file).await;
+        symlink("..v2", scene.path("..data_tmp")).unwrap();
+        fs::rename(scene.path("..data_tmp"), scene.path("..data")).unwrap();
+        scene.changed().await;
+        assert_eq!(fs::read_to_string(&file).unwrap(), "..v2");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_vanishes_and_returns_is_found_again() {
+        let mut scene = Scene::new();
+        let file = scene.path("etc/proxy.yaml");
+        fs::create_dir(scene.path("etc")).unwrap();
+        fs::write(&file, "one").unwrap();
+        scene.follow(&file).await;
+        fs::remove_dir_all(scene.path("etc")).unwrap();
+        scene.changed().await;
+        scene.follow(&file).await;
+        fs::create_dir(scene.path("etc")).unwrap();
+        scene.changed().await;
+        scene.follow(&file).await;
+        fs::write(&file, "two").unwrap();
+        scene.changed().await;
+    }
+
+    #[tokio::test]
+    async fn reading_and_neighbours_are_no_change() {
+        let mut scene = Scene::new();
+        let file = scene.path("proxy.yaml");
+        fs::write(&file, "one").unwrap();
+        scene.follow(&file).await;
+        fs::read(&file).unwrap();
+        fs::write(scene.path("access.log"), "line").unwrap();
+        assert!(scene.quiet().await);
+    }
+}
