@@ -1,9 +1,16 @@
 //! The sans-io heart of Sluice: it decides, others carry the bytes.
 
 pub mod drain;
+pub mod edits;
 pub mod exchange;
+pub mod explain;
 pub mod flags;
 pub mod head;
 pub mod hygiene;
+pub mod normalize;
 pub mod pool;
 pub mod record;
+pub mod rewrite;
+pub mod route;
+pub mod snapshot;
+pub mod split;

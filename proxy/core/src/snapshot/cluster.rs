@@ -1,0 +1,51 @@
+//! Clusters and their endpoints, ready to use.
+
+use std::{net::SocketAddr, sync::Arc};
+
+/// Names a cluster in constant time. Stable across snapshots as long as the cluster exists or a route names it; a slot
+/// that is used again for another cluster has another generation, so an old id never finds the wrong cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// A cluster and where it is served.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its slot in every snapshot.
+    pub id: ClusterId,
+    /// Its identity across reloads.
+    pub name: Arc<str>,
+    /// As it was written.
+    pub spec: Arc<sluice_model::Cluster>,
+    /// Where it is served.
+    pub endpoints: Arc<EndpointSet>,
+}
+
+/// The endpoints of a cluster as far as their names are resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndpointSet {
+    endpoints: Box<[Endpoint]>,
+}
+
+/// One address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its share next to the others; 0 takes nothing.
+    pub weight: u32,
+    /// What a host rewrite to the endpoint sends: the host as the cluster writes it (a DNS name stays a name, IPv6 in
+    /// brackets), with the port unless it is the scheme's own.
+    pub authority: Arc<str>,
+    /// The host alone, IPv6 without brackets: what TLS verifies unless the cluster names another.
+    pub host: Arc<str>,
+}
+
+impl EndpointSet {
+    /// In the written order; addresses of one name lie next to each other.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+}
