@@ -56,11 +56,15 @@ impl Watch {
         // One sign that waits is as good as a hundred.
         let (sender, signs) = mpsc::channel(1);
         let entries = Arc::<Mutex<BTreeSet<Entry>>>::default();
-        let interest = entries.clone();
+        let stale = Arc::<AtomicBool>::default();
+        let (interest, lost) = (entries.clone(), stale.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| {
-                concerns(&event, &interest.lock().unwrap_or_else(PoisonError::into_inner))
-            }) {
+            let entries = interest.lock().unwrap_or_else(PoisonError::into_inner);
+            let folder = event.as_ref().is_ok_and(|event| is_about_a_folder(event, &entries));
+            if folder {
+                lost.store(true, Ordering::Relaxed);
+            }
+            if folder || event.map_or(true, |event| concerns(&event, &entries)) {
                 let _ = sender.try_send(());
             }
         });
@@ -74,6 +78,7 @@ impl Watch {
             signs,
             entries,
             folders: BTreeMap::new(),
+            stale,
             pending: None,
             next_poll: Instant::now() + POLL,
         }

@@ -1,15 +1,11 @@
 //! The accept loop: takes connections from a listening socket as long as it may, and survives a machine that has no
 //! file descriptors left.
 
-use rustix::{io::Errno, net::SocketFlags};
-use std::{
-    io,
-    net::{SocketAddr, TcpListener, TcpStream},
-    pin::pin,
-    time::Duration,
-};
+use rustix::io::Errno;
+use std::{future::poll_fn, io, net::SocketAddr, pin::pin, task::Poll, time::Duration};
 use tokio::{
-    io::unix::{AsyncFd, AsyncFdReadyGuard},
+    net::{TcpListener, TcpStream},
+    task::unconstrained,
     time,
 };
 
@@ -33,45 +29,47 @@ pub(crate) async fn accept(
     socket: TcpListener,
     acceptor: &mut impl Acceptor,
     stop: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let socket = AsyncFd::register(socket)?;
+) {
     let mut stop = pin!(stop);
     let mut pause = Pause::default();
     loop {
-        tokio::select! {
+        let first = tokio::select! {
             biased;
             () = &mut stop => break,
-            ready = socket.readable() => if let Some(length) = batch(ready?, acceptor, &mut pause).await {
-                tokio::select! {
-                    biased;
-                    () = &mut stop => break,
-                    () = time::sleep(length) => {}
-                }
-            },
+            first = socket.accept() => first,
+        };
+        if let Some(length) = batch(&socket, first, acceptor, &mut pause).await {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = time::sleep(length) => {}
+            }
         }
         tokio::task::yield_now().await;
     }
-    while let Ok((stream, peer)) = take(&socket) {
+    while let Some(Ok((stream, peer))) = queued(&socket).await {
         acceptor.accepted(stream, peer).await;
     }
-    Ok(())
 }
+
+type Accepted = io::Result<(TcpStream, SocketAddr)>;
 
 /// Takes what is there; says how long to pause where the machine has nothing left to take it with.
 async fn batch(
-    mut ready: AsyncFdReadyGuard<'_, TcpListener>,
+    socket: &TcpListener,
+    first: Accepted,
     acceptor: &mut impl Acceptor,
     pause: &mut Pause,
 ) -> Option<Duration> {
+    let mut next = Some(first);
     for _ in 0..BATCH {
-        match ready.try_io(|socket| Ok(take(socket)?)) {
-            Err(_would_block) => break,
-            Ok(Ok((stream, peer))) => {
+        match next? {
+            Ok((stream, peer)) => {
                 *pause = Pause::default();
                 acceptor.accepted(stream, peer).await;
             }
-            Ok(Err(error)) if is_about_one_connection(&error) => acceptor.failed(&error),
-            Ok(Err(error)) => {
+            Err(error) if is_about_one_connection(&error) => acceptor.failed(&error),
+            Err(error) => {
                 if is_exhaustion(&error) {
                     acceptor.exhausted(&error);
                 } else {
@@ -80,8 +78,24 @@ async fn batch(
                 return Some(pause.longer());
             }
         }
+        next = queued(socket).await;
+    }
+    // What was taken last still has to be handed over.
+    if let Some(Ok((stream, peer))) = next {
+        acceptor.accepted(stream, peer).await;
     }
     None
+}
+
+/// The next connection, if one is there. Not subject to tokio's budget, which would look like an empty queue.
+async fn queued(socket: &TcpListener) -> Option<Accepted> {
+    unconstrained(poll_fn(|cx| {
+        Poll::Ready(match socket.poll_accept(cx) {
+            Poll::Ready(accepted) => Some(accepted),
+            Poll::Pending => None,
+        })
+    }))
+    .await
 }
 
 /// Doubles from the first to the last length.
@@ -99,13 +113,6 @@ impl Default for Pause {
     fn default() -> Self {
         Self(PAUSE.0)
     }
-}
-
-fn take(socket: &AsyncFd<TcpListener>) -> Result<(TcpStream, SocketAddr), Errno> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let (stream, peer) = rustix::net::acceptfrom_with(socket.get_ref(), flags)?;
-    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(Errno::CONNABORTED)?;
-    Ok((TcpStream::from(stream), peer))
 }
 
 /// `accept(2)` passes on errors that the new connection had before it was taken; they say nothing about the socket.
