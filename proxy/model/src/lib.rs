@@ -10,11 +10,13 @@
 //! file system.
 
 mod config;
+pub mod convert;
 mod diagnostic;
 mod load;
 mod schema;
 pub mod spec;
 pub mod template;
+pub mod tree;
 pub mod value;
 
 pub use config::{Cluster, Config, Listener, RouteTable, Secret, SecretContent, VirtualHost};

@@ -12,6 +12,8 @@ pub use operator::{Moment, Operator, RequestField};
 pub use parse::InvalidTemplate;
 pub use time::{TimeFormat, TimePart};
 
+use std::fmt;
+
 /// Literal text and variables, in order. Neighbouring literals are merged and never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
@@ -47,3 +49,21 @@ impl Template {
         }
     }
 }
+
+impl fmt::Display for Template {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => out.write_str(&text.replace('%', "%%"))?,
+                Segment::Variable { operator, max_len: None } => write!(out, "%{operator}%")?,
+                Segment::Variable { operator, max_len: Some(length) } => {
+                    write!(out, "%{operator}:{length}%")?
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

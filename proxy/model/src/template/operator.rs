@@ -2,6 +2,7 @@
 
 use super::TimeFormat;
 use crate::value::HeaderName;
+use std::fmt;
 
 /// A variable. Names and meanings are Envoy's access-log operators unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,4 +102,116 @@ pub enum Moment {
     Response,
     /// When the request is over.
     Finished,
+}
+
+// === impl Operator ===
+
+/// The operators without an argument.
+const PLAIN: [(&str, Operator); 30] = [
+    ("PROTOCOL", Operator::Protocol),
+    ("RESPONSE_CODE", Operator::ResponseCode),
+    ("RESPONSE_CODE_DETAILS", Operator::ResponseCodeDetails),
+    ("RESPONSE_FLAGS", Operator::ResponseFlags),
+    ("CONNECTION_TERMINATION_DETAILS", Operator::ConnectionTerminationDetails),
+    ("BYTES_RECEIVED", Operator::BytesReceived),
+    ("BYTES_SENT", Operator::BytesSent),
+    ("DURATION", Operator::Duration),
+    ("REQUEST_DURATION", Operator::RequestDuration),
+    ("RESPONSE_DURATION", Operator::ResponseDuration),
+    ("RESPONSE_TX_DURATION", Operator::ResponseTxDuration),
+    ("UPSTREAM_HOST", Operator::UpstreamHost),
+    ("UPSTREAM_CLUSTER", Operator::UpstreamCluster),
+    ("UPSTREAM_REQUEST_ATTEMPT_COUNT", Operator::UpstreamRequestAttemptCount),
+    ("UPSTREAM_TRANSPORT_FAILURE_REASON", Operator::UpstreamTransportFailureReason),
+    ("DOWNSTREAM_REMOTE_ADDRESS", Operator::DownstreamRemoteAddress),
+    ("DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", Operator::DownstreamRemoteAddressWithoutPort),
+    ("DOWNSTREAM_REMOTE_PORT", Operator::DownstreamRemotePort),
+    ("DOWNSTREAM_DIRECT_REMOTE_ADDRESS", Operator::DownstreamDirectRemoteAddress),
+    ("DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", Operator::DownstreamDirectRemoteAddressWithoutPort),
+    ("DOWNSTREAM_LOCAL_ADDRESS", Operator::DownstreamLocalAddress),
+    ("DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Operator::DownstreamLocalAddressWithoutPort),
+    ("DOWNSTREAM_LOCAL_PORT", Operator::DownstreamLocalPort),
+    ("REQUESTED_SERVER_NAME", Operator::RequestedServerName),
+    ("ROUTE_NAME", Operator::RouteName),
+    ("VIRTUAL_HOST_NAME", Operator::VirtualHostName),
+    ("LISTENER_NAME", Operator::ListenerName),
+    ("CONNECTION_ID", Operator::ConnectionId),
+    ("STREAM_ID", Operator::StreamId),
+    ("HOSTNAME", Operator::Hostname),
+];
+
+impl Operator {
+    /// The operator of this name, where it needs no argument.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        if name == "START_TIME" {
+            return Some(Self::StartTime(None));
+        }
+        PLAIN.iter().find(|(known, _)| *known == name).map(|(_, operator)| operator.clone())
+    }
+
+    /// All names.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        ["REQ", "RESP", "TRAILER", "START_TIME"].into_iter().chain(PLAIN.iter().map(|(name, _)| *name))
+    }
+
+    /// The name, without arguments.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Req(..) => "REQ",
+            Self::Resp(..) => "RESP",
+            Self::Trailer(..) => "TRAILER",
+            Self::StartTime(_) => "START_TIME",
+            _ => PLAIN.iter().find(|(_, operator)| operator == self).map_or("", |(name, _)| *name),
+        }
+    }
+
+    /// When it is known at the earliest. Where a template is evaluated before that, the variable is empty.
+    pub fn known(&self) -> Moment {
+        match self {
+            Self::Resp(..)
+            | Self::ResponseCode
+            | Self::ResponseCodeDetails
+            | Self::ResponseFlags
+            | Self::ResponseDuration
+            | Self::UpstreamTransportFailureReason => Moment::Response,
+            Self::Trailer(..)
+            | Self::BytesReceived
+            | Self::BytesSent
+            | Self::Duration
+            | Self::RequestDuration
+            | Self::ResponseTxDuration
+            | Self::ConnectionTerminationDetails => Moment::Finished,
+            _ => Moment::Request,
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())?;
+        match self {
+            Self::Req(first, None) => write!(out, "({first})"),
+            Self::Req(first, Some(second)) => write!(out, "({first}?{second})"),
+            Self::Resp(first, None) | Self::Trailer(first, None) => write!(out, "({first})"),
+            Self::Resp(first, Some(second)) | Self::Trailer(first, Some(second)) => {
+                write!(out, "({first}?{second})")
+            }
+            Self::StartTime(Some(format)) => write!(out, "({format})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+// === impl RequestField ===
+
+impl fmt::Display for RequestField {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => name.fmt(out),
+            Self::Method => out.write_str(":METHOD"),
+            Self::Path => out.write_str(":PATH"),
+            Self::Authority => out.write_str(":AUTHORITY"),
+            Self::Scheme => out.write_str(":SCHEME"),
+        }
+    }
 }

@@ -1,0 +1,202 @@
+//! What is read in place of what is wrong.
+
+use super::{error::Spot, hole, nearest, problem::Reason};
+use crate::tree::{Content, NodeId, Path, Position, Step, Tree};
+use std::collections::{HashMap, HashSet};
+
+/// How one tree is read where it is wrong.
+#[derive(Debug, Default)]
+pub struct Repairs {
+    /// Values that are not read, and what stands in for them; also for what is missing.
+    pub(super) holes: HashMap<Spot, Filling>,
+    /// Keys that are left out.
+    pub(super) removed: HashSet<NodeId>,
+    /// Keys that are read as another.
+    pub(super) renamed: HashMap<NodeId, &'static str>,
+    /// Keys that are missing, by map; each is a hole.
+    pub(super) missing: HashMap<NodeId, Vec<&'static str>>,
+    /// Values that are read as a list of one.
+    pub(super) single: HashSet<NodeId>,
+    /// Lists that are read as empty for now.
+    pub(super) aside: HashSet<NodeId>,
+    /// Lists and maps whose end was lost.
+    truncated: HashSet<NodeId>,
+}
+
+/// What stands in for a value.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Filling {
+    /// How many values were offered in vain.
+    pub(super) refused: usize,
+    /// The fields that turned out to be needed.
+    pub(super) fields: Vec<&'static str>,
+}
+
+/// Where a path leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The value, or what would hold it.
+    pub position: Position,
+    /// The path with keys as they are written.
+    pub path: Path,
+    /// Whether the value was read as written. Where it was not, the user already knows.
+    pub sound: bool,
+}
+
+impl Repairs {
+    /// For a tree as it was read.
+    pub fn new(tree: &Tree) -> Self {
+        let holes = tree.doubtful().iter().map(|node| (Spot::node(*node), Filling::default())).collect();
+        Self { holes, truncated: tree.truncated().iter().copied().collect(), ..Self::default() }
+    }
+
+    /// Reads a list as empty until [`Repairs::take_back`], so that what holds it and its elements can be converted one
+    /// by one. Says whether it is a list.
+    pub fn set_aside(&mut self, tree: &Tree, node: NodeId) -> bool {
+        let list = tree.elements(node).is_some() && !self.holes.contains_key(&Spot::node(node));
+        if list {
+            self.aside.insert(node);
+        }
+        list
+    }
+
+    /// Ends [`Repairs::set_aside`].
+    pub fn take_back(&mut self, node: NodeId) {
+        self.aside.remove(&node);
+    }
+
+    /// Whether everything was read as written.
+    pub fn is_empty(&self) -> bool {
+        self.holes.is_empty()
+            && self.removed.is_empty()
+            && self.renamed.is_empty()
+            && self.missing.is_empty()
+            && self.single.is_empty()
+            && self.truncated.is_empty()
+    }
+
+    /// Where a path of the *converted* value stands in the text: the value, or the innermost thing around it that was
+    /// written.
+    pub fn locate(&self, tree: &Tree, path: &Path) -> Option<Place> {
+        let mut node = tree.root()?;
+        let mut written = Path::root();
+        let mut sound = true;
+        for step in path.steps() {
+            sound &= !self.holes.contains_key(&Spot::node(node));
+            match (step, &tree.node(node).content) {
+                (Step::Key(key), Content::Mapping(entries)) => {
+                    let found = entries.iter().find(|(name, _)| self.name(tree, *name) == Some(key));
+                    let Some((name, value)) = found else {
+                        sound &= !self.missing.get(&node).is_some_and(|missing| missing.contains(&&**key));
+                        break;
+                    };
+                    written.push(Step::Key(tree.text(*name).unwrap_or_default().into()));
+                    node = *value;
+                }
+                (Step::Index(0), _) if self.single.contains(&node) => {}
+                (Step::Index(index), Content::Sequence(elements)) => {
+                    let Some(element) = elements.get(*index) else { break };
+                    written.push(Step::Index(*index));
+                    node = *element;
+                }
+                // A variant without content, say.
+                _ => break,
+            }
+        }
+        sound &= !self.holes.contains_key(&Spot::node(node));
+        Some(Place { position: tree.node(node).position, path: written, sound })
+    }
+
+    /// What a key is read as; `None` where it is left out.
+    pub(super) fn name<'a>(&'a self, tree: &'a Tree, key: NodeId) -> Option<&'a str> {
+        if self.removed.contains(&key) {
+            return None;
+        }
+        self.renamed.get(&key).copied().or_else(|| tree.text(key))
+    }
+
+    /// Whether a reason is but a consequence of something that was reported.
+    pub(super) fn excuses(&self, node: NodeId, reason: &Reason) -> bool {
+        self.truncated.contains(&node) && matches!(reason, Reason::MissingField { .. } | Reason::Type { .. })
+    }
+
+    /// Makes the next run go further than the last one; `false` where nothing helps.
+    pub(super) fn mend(&mut self, tree: &Tree, spot: &Spot, reason: &Reason, shown: NodeId) -> bool {
+        let node = spot.node;
+        match reason {
+            Reason::MissingField { field } => self.fill(spot, field),
+            _ if spot.hole.is_some() => self.offer_next(spot),
+            Reason::UnknownField { field, expected } => match self.meant(tree, node, field, expected) {
+                Some(meant) => self.renamed.insert(shown, meant).is_none(),
+                None => self.removed.insert(shown),
+            },
+            Reason::UnknownVariant { variant, expected } if shown != node => {
+                match self.meant(tree, node, variant, expected) {
+                    Some(meant) => self.renamed.insert(shown, meant).is_none(),
+                    None => self.dig(node),
+                }
+            }
+            Reason::SeveralVariants { keys } => {
+                let keep = keys.first();
+                let entries = tree.entries(node).unwrap_or_default();
+                let surplus = entries.iter().filter(|(key, _)| tree.text(*key) != keep.map(String::as_str));
+                let before = self.removed.len();
+                self.removed.extend(surplus.map(|(key, _)| *key));
+                self.removed.len() > before
+            }
+            Reason::Type { expected, .. }
+                if expected == "a sequence"
+                    && !matches!(tree.node(node).content, Content::Null)
+                    && self.single.insert(node) =>
+            {
+                true
+            }
+            _ => self.dig(node),
+        }
+    }
+
+    /// The known key that was meant, unless it stands there too.
+    fn meant(
+        &self,
+        tree: &Tree,
+        node: NodeId,
+        wrong: &str,
+        expected: &'static [&'static str],
+    ) -> Option<&'static str> {
+        let meant = nearest(wrong, expected.iter().copied())?;
+        let entries = tree.entries(node)?;
+        let taken = entries.iter().any(|(key, _)| self.name(tree, *key) == Some(meant));
+        if taken { None } else { expected.iter().copied().find(|name| *name == meant) }
+    }
+
+    fn dig(&mut self, node: NodeId) -> bool {
+        self.holes.insert(Spot::node(node), Filling::default()).is_none()
+    }
+
+    fn fill(&mut self, spot: &Spot, field: &'static str) -> bool {
+        let fields = match &spot.hole {
+            Some(_) => &mut self.holes.entry(spot.clone()).or_default().fields,
+            None => self.missing.entry(spot.node).or_default(),
+        };
+        let new = !fields.contains(&field);
+        if new {
+            fields.push(field);
+        }
+        new
+    }
+
+    fn offer_next(&mut self, spot: &Spot) -> bool {
+        let filling = self.holes.entry(spot.clone()).or_default();
+        filling.refused += 1;
+        filling.refused < hole::OFFERS
+    }
+}
+
+// === impl Spot ===
+
+impl Spot {
+    /// The hole that is a node.
+    pub(super) fn node(node: NodeId) -> Self {
+        Self { node, hole: Some(Box::default()) }
+    }
+}

@@ -1,0 +1,474 @@
+//! From YAML text to a tree.
+//!
+//! A mistake in the YAML itself normally ends the reading, because nobody knows what the rest means; what was read up to
+//! there is kept, so that its mistakes are reported too. The mistakes that everybody makes (an unquoted `*.example.com`
+//! is an alias to YAML, an unquoted `%REQ(x)%` is a directive) are reported and read as the text that was meant.
+
+use super::{Content, Node, NodeId, Parsed, Path, Position, Step, Tree, scalar};
+use crate::convert::{Problem, Reason};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+/// The longest text that is read.
+pub const MAX_BYTES: usize = 64 << 20;
+/// The most values that a text may have.
+pub const MAX_NODES: usize = 4 << 20;
+/// How deep lists and maps may nest, aliases followed.
+pub const MAX_DEPTH: usize = 64;
+/// The most values that all aliases together may stand for (the bound against alias bombs).
+pub const MAX_ALIASED_NODES: u64 = 100_000;
+
+/// How many unquoted scalars are read as what was meant before giving up, and in texts up to which size: each of them
+/// means reading the text once more.
+const MAX_GUESSES: usize = 64;
+const MAX_GUESS_BYTES: usize = 1 << 20;
+/// How many problems of the YAML itself are listed.
+const MAX_PROBLEMS: usize = 1000;
+
+/// Reads one document. Never fails: see [`Parsed::problems`].
+pub fn parse(text: &str) -> Parsed {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.len() > MAX_BYTES {
+        let message = format!("the text has {} bytes; {MAX_BYTES} are allowed", text.len());
+        return Parsed {
+            tree: Tree::default(),
+            problems: vec![syntax(Position::START, Path::root(), message, None)],
+        };
+    }
+    let mut text = Cow::Borrowed(text);
+    let mut guessed = Vec::new();
+    let mut doubtful = HashSet::new();
+    loop {
+        let mut reader = Reader::new(&doubtful);
+        let halt = reader.read(&text);
+        if let Some(halt) = &halt
+            && guessed.len() < MAX_GUESSES
+            && let Some((repaired, position)) = guess(&text, halt)
+        {
+            let message = "a plain scalar cannot begin with this character in YAML".to_owned();
+            let suggestion = Some("put the value in quotes".to_owned());
+            guessed.push(syntax(position, reader.path(), message, suggestion));
+            doubtful.insert(position);
+            text = Cow::Owned(repaired);
+            continue;
+        }
+        let mut parsed = reader.finish(halt);
+        parsed.problems.extend(guessed);
+        parsed.problems.sort_by_key(|problem| problem.position);
+        return parsed;
+    }
+}
+
+/// Where reading cannot go on.
+enum Halt {
+    Yaml(ScanError),
+    Bound(Position, String),
+}
+
+/// A list or map that is not complete yet.
+enum Open {
+    Sequence { id: NodeId, elements: Vec<NodeId> },
+    Mapping { id: NodeId, entries: Vec<(NodeId, NodeId)>, key: Option<Key>, seen: HashMap<Box<str>, usize> },
+}
+
+/// A key that waits for its value.
+#[derive(Clone, Copy)]
+struct Key {
+    id: NodeId,
+    /// Not a duplicate, and text.
+    counts: bool,
+}
+
+/// How much a node and all below it amounts to.
+#[derive(Clone, Copy)]
+struct Measure {
+    height: usize,
+    nodes: u64,
+}
+
+struct Reader<'a> {
+    nodes: Vec<Node>,
+    measures: Vec<Measure>,
+    root: Option<NodeId>,
+    open: Vec<Open>,
+    /// Complete nodes with an anchor.
+    anchors: HashMap<usize, NodeId>,
+    /// Anchors of the lists and maps in `open`.
+    pending: Vec<usize>,
+    aliased: u64,
+    doubtful_positions: &'a HashSet<Position>,
+    doubtful: Vec<NodeId>,
+    problems: Vec<Problem>,
+}
+
+// === impl Reader ===
+
+impl<'a> Reader<'a> {
+    fn new(doubtful_positions: &'a HashSet<Position>) -> Self {
+        Self {
+            nodes: Vec::new(),
+            measures: Vec::new(),
+            root: None,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            pending: Vec::new(),
+            aliased: 0,
+            doubtful_positions,
+            doubtful: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Reads the events of the first document; what is returned is why it could not go on.
+    fn read(&mut self, text: &str) -> Option<Halt> {
+        let mut documents = 0;
+        for event in Parser::new_from_str(text) {
+            let (event, span) = match event {
+                Ok(event) => event,
+                Err(error) => return Some(Halt::Yaml(error)),
+            };
+            let position = position(span.start);
+            if self.nodes.len() >= MAX_NODES {
+                return Some(Halt::Bound(position, format!("there are more than {MAX_NODES} values")));
+            }
+            match event {
+                Event::DocumentStart(_) => {
+                    documents += 1;
+                    if documents > 1 {
+                        return Some(Halt::Bound(
+                            position,
+                            "a second document begins here; one file holds one document".to_owned(),
+                        ));
+                    }
+                }
+                Event::Scalar(text, style, anchor, tag) => {
+                    self.scalar(&text, style, anchor, tag.as_deref(), position)
+                }
+                Event::Alias(anchor) => {
+                    if let Err(halt) = self.alias(anchor, position) {
+                        return Some(halt);
+                    }
+                }
+                Event::SequenceStart(anchor, tag) => {
+                    self.check_tag(tag.as_deref(), "seq", position);
+                    let id = self.add(position, Content::Sequence(Vec::new()));
+                    self.pending.push(anchor);
+                    self.open.push(Open::Sequence { id, elements: Vec::new() });
+                }
+                Event::MappingStart(anchor, tag) => {
+                    self.check_tag(tag.as_deref(), "map", position);
+                    let id = self.add(position, Content::Mapping(Vec::new()));
+                    self.pending.push(anchor);
+                    self.open.push(Open::Mapping {
+                        id,
+                        entries: Vec::new(),
+                        key: None,
+                        seen: HashMap::new(),
+                    });
+                }
+                Event::SequenceEnd | Event::MappingEnd => {
+                    self.close();
+                }
+                Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+            }
+            if self.open.len() > MAX_DEPTH {
+                return Some(Halt::Bound(position, format!("lists and maps nest deeper than {MAX_DEPTH}")));
+            }
+        }
+        None
+    }
+
+    fn finish(mut self, halt: Option<Halt>) -> Parsed {
+        let mut truncated = Vec::new();
+        if let Some(halt) = halt {
+            let (position, message, suggestion) = halt.explain();
+            let problem = syntax(position, self.path(), message, suggestion);
+            self.problem(problem);
+            while let Some(id) = self.close() {
+                truncated.push(id);
+            }
+        }
+        let root = self.root.unwrap_or_default();
+        let tree = Tree { nodes: self.nodes, root, doubtful: self.doubtful, truncated };
+        Parsed { tree, problems: self.problems }
+    }
+
+    fn add(&mut self, position: Position, content: Content) -> NodeId {
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(Node { position, content });
+        self.measures.push(Measure { height: 1, nodes: 1 });
+        id
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        position: Position,
+    ) {
+        let is_key = matches!(self.open.last(), Some(Open::Mapping { key: None, .. }));
+        let content =
+            if is_key { Content::Text(text.into()) } else { self.content(text, style, tag, position) };
+        let id = self.add(position, content);
+        if self.doubtful_positions.contains(&position) {
+            self.doubtful.push(id);
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, id);
+        }
+        self.attach(id);
+    }
+
+    fn content(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, position: Position) -> Content {
+        let plain = style == ScalarStyle::Plain;
+        let tagged = match tag {
+            None if plain => return scalar::resolve(text),
+            None => return Content::Text(text.into()),
+            Some(tag) if tag.is_yaml_core_schema() => match (&*tag.suffix, scalar::resolve(text)) {
+                ("str", _) => Some(Content::Text(text.into())),
+                ("null", Content::Null) => Some(Content::Null),
+                ("bool", Content::Bool(value)) => Some(Content::Bool(value)),
+                ("int", Content::Integer(value)) => Some(Content::Integer(value)),
+                ("float", _) => scalar::float(text),
+                _ => None,
+            },
+            Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => Some(Content::Text(text.into())),
+            Some(_) => None,
+        };
+        tagged.unwrap_or_else(|| {
+            self.bad_tag(position);
+            if plain { scalar::resolve(text) } else { Content::Text(text.into()) }
+        })
+    }
+
+    fn check_tag(&mut self, tag: Option<&Tag>, natural: &str, position: Position) {
+        if tag.is_some_and(|tag| !(tag.is_yaml_core_schema() && tag.suffix == natural)) {
+            self.bad_tag(position);
+        }
+    }
+
+    fn bad_tag(&mut self, position: Position) {
+        let message = "a tag that does not fit the value".to_owned();
+        let suggestion = Some("leave the tag out, or quote the text if it begins with `!`".to_owned());
+        let problem = syntax(position, self.path(), message, suggestion);
+        self.problem(problem);
+    }
+
+    fn alias(&mut self, anchor: usize, position: Position) -> Result<(), Halt> {
+        let Some(id) = self.anchors.get(&anchor).copied() else {
+            let problem = syntax(
+                position,
+                self.path(),
+                "an alias inside the value that it stands for".to_owned(),
+                None,
+            );
+            self.problem(problem);
+            let id = self.add(position, Content::Null);
+            self.doubtful.push(id);
+            self.attach(id);
+            return Ok(());
+        };
+        let measure = self.measures[id.0 as usize];
+        self.aliased = self.aliased.saturating_add(measure.nodes);
+        if self.aliased > MAX_ALIASED_NODES {
+            return Err(Halt::Bound(
+                position,
+                format!("aliases stand for more than {MAX_ALIASED_NODES} values"),
+            ));
+        }
+        if self.open.len() + measure.height > MAX_DEPTH {
+            return Err(Halt::Bound(position, format!("lists and maps nest deeper than {MAX_DEPTH}")));
+        }
+        self.attach(id);
+        Ok(())
+    }
+
+    /// Completes the innermost list or map.
+    fn close(&mut self) -> Option<NodeId> {
+        let (id, content) = match self.open.pop()? {
+            Open::Sequence { id, elements } => (id, Content::Sequence(elements)),
+            Open::Mapping { id, entries, .. } => (id, Content::Mapping(entries)),
+        };
+        let below = |children: &mut dyn Iterator<Item = NodeId>, measures: &[Measure]| {
+            children.fold(Measure { height: 0, nodes: 0 }, |sum, child| {
+                let child = measures[child.0 as usize];
+                Measure { height: sum.height.max(child.height), nodes: sum.nodes.saturating_add(child.nodes) }
+            })
+        };
+        let sum = match &content {
+            Content::Sequence(elements) => below(&mut elements.iter().copied(), &self.measures),
+            Content::Mapping(entries) => {
+                below(&mut entries.iter().flat_map(|(key, value)| [*key, *value]), &self.measures)
+            }
+            _ => Measure { height: 0, nodes: 0 },
+        };
+        self.measures[id.0 as usize] = Measure { height: sum.height + 1, nodes: sum.nodes.saturating_add(1) };
+        self.nodes[id.0 as usize].content = content;
+        if let Some(anchor) = self.pending.pop()
+            && anchor > 0
+        {
+            self.anchors.insert(anchor, id);
+        }
+        self.attach(id);
+        Some(id)
+    }
+
+    /// Puts a complete node where it belongs.
+    fn attach(&mut self, id: NodeId) {
+        const FEW: usize = 16;
+        let position = self.nodes[id.0 as usize].position;
+        let complaint = match self.open.last_mut() {
+            None => {
+                self.root = Some(id);
+                return;
+            }
+            Some(Open::Sequence { elements, .. }) => {
+                elements.push(id);
+                return;
+            }
+            Some(Open::Mapping { entries, key: waiting @ Some(_), .. }) => {
+                if let Some(key) = waiting.take()
+                    && key.counts
+                {
+                    entries.push((key.id, id));
+                }
+                return;
+            }
+            Some(Open::Mapping { entries, key, seen, .. }) => {
+                let name = key_text(&self.nodes, id);
+                let first = name.and_then(|name| {
+                    if entries.len() < FEW {
+                        let first = entries.iter().find(|(key, _)| key_text(&self.nodes, *key) == Some(name));
+                        return first.map(|(key, _)| self.nodes[key.0 as usize].position.line);
+                    }
+                    if seen.is_empty() {
+                        *seen = entries.iter().filter_map(|(key, _)| key_line(&self.nodes, *key)).collect();
+                    }
+                    let first = seen.get(name).copied();
+                    if first.is_none() {
+                        seen.insert(name.into(), position.line);
+                    }
+                    first
+                });
+                let complaint = match (name, first) {
+                    (None, _) => Some(Reason::Syntax {
+                        message: "a list or a map cannot be a key here".to_owned(),
+                        suggestion: Some("put text that begins with `[`, `{` or `*` in quotes".to_owned()),
+                    }),
+                    (Some(name), Some(first)) => Some(Reason::DuplicateKey { key: name.to_string(), first }),
+                    (Some(_), None) => None,
+                };
+                *key = Some(Key { id, counts: complaint.is_none() });
+                complaint
+            }
+        };
+        if let Some(reason) = complaint {
+            let path = self.path();
+            self.problem(Problem { position, path, reason });
+        }
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Where reading stands.
+    fn path(&self) -> Path {
+        let step = |open: &Open| match open {
+            Open::Sequence { elements, .. } => Some(Step::Index(elements.len())),
+            Open::Mapping { key, .. } => {
+                key.and_then(|key| Some(Step::Key(key_text(&self.nodes, key.id)?.into())))
+            }
+        };
+        Path::from(self.open.iter().filter_map(step).collect::<Vec<_>>())
+    }
+}
+
+// === impl Halt ===
+
+impl Halt {
+    fn explain(&self) -> (Position, String, Option<String>) {
+        let error = match self {
+            Self::Bound(position, message) => return (*position, message.clone(), None),
+            Self::Yaml(error) => error,
+        };
+        let info = error.info();
+        let suggestion = match info {
+            _ if info.contains("tab") => Some("indent with spaces"),
+            _ if info.contains("mapping values are not allowed") => {
+                Some("check the indentation, and put a value that contains `: ` in quotes")
+            }
+            _ if info.contains("end of stream") => Some("a closing quote is missing"),
+            _ if info.contains("expected ',' or") => Some("a closing bracket or a comma is missing"),
+            _ if info.contains("escape") => Some("write `\\\\` for a backslash, or use single quotes"),
+            _ if info.contains("double-quoted scalar") => Some("quote the whole value"),
+            _ if info.contains("expected key")
+                || info.contains("indicator")
+                || info.contains("indent")
+                || info.contains("simple key") =>
+            {
+                Some("check the indentation")
+            }
+            _ => None,
+        };
+        let info = info.rsplit_once("while ").map_or(info, |(_, info)| info);
+        let info = info.split_once(", ").map_or(info, |(_, info)| info);
+        (position(*error.marker()), format!("this is not YAML: {info}"), suggestion.map(str::to_owned))
+    }
+}
+
+/// Reads an unquoted scalar that begins with an indicator as text: the text with that one character replaced, and where.
+fn guess(text: &str, halt: &Halt) -> Option<(String, Position)> {
+    let Halt::Yaml(error) = halt else { return None };
+    if text.len() > MAX_GUESS_BYTES {
+        return None;
+    }
+    let alias = error.info().contains("anchor");
+    let wanted = |c: char| if alias { c == '*' } else { matches!(c, '%' | '@' | '`') };
+    if !alias && !error.info().contains("unexpected character") {
+        return None;
+    }
+    // Some errors point behind the indicator.
+    let marker = error.marker();
+    let mut around = text.char_indices().skip(marker.index().saturating_sub(1)).take(2);
+    let (at, _) = match (marker.index(), around.next(), around.next()) {
+        (1.., _, Some(here)) if wanted(here.1) => here,
+        (1.., Some(before), _) if wanted(before.1) => before,
+        (0, Some(here), _) if wanted(here.1) => here,
+        _ => return None,
+    };
+    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[..at].bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let column = text[line_start..at].chars().count() + 1;
+    let mut repaired = String::with_capacity(text.len());
+    repaired.push_str(&text[..at]);
+    repaired.push('x');
+    repaired.push_str(&text[at + 1..]);
+    Some((repaired, Position { line, column }))
+}
+
+fn key_text(nodes: &[Node], id: NodeId) -> Option<&str> {
+    match &nodes[id.0 as usize].content {
+        Content::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn key_line(nodes: &[Node], id: NodeId) -> Option<(Box<str>, usize)> {
+    Some((key_text(nodes, id)?.into(), nodes[id.0 as usize].position.line))
+}
+
+fn syntax(position: Position, path: Path, message: String, suggestion: Option<String>) -> Problem {
+    Problem { position, path, reason: Reason::Syntax { message, suggestion } }
+}
+
+fn position(marker: Marker) -> Position {
+    Position { line: marker.line().max(1), column: marker.col() + 1 }
+}
