@@ -1,6 +1,11 @@
 //! The index of a block of field lines, and views that read it.
 
-use crate::{Error, Known, KnownSet};
+use std::mem::MaybeUninit;
+
+use crate::{Known, KnownSet};
+
+/// Where the tokeniser puts what it finds, until it is indexed. On the stack and not initialised.
+pub(crate) type Scratch<'b> = [MaybeUninit<httparse::Header<'b>>];
 
 /// Where one field lies in its block.
 #[derive(Debug, Clone, Copy)]
@@ -64,33 +69,39 @@ impl FieldIndex {
         self.underscores = false;
     }
 
-    /// Indexes what `httparse` found in `block`, which ends with the empty line. Fails where a line ends in LF alone:
-    /// `httparse` lets that pass.
-    pub(crate) fn fill(&mut self, block: &[u8], headers: &[httparse::Header<'_>]) -> Result<(), Error> {
+    /// Indexes what the tokeniser found in `block`, which ends with the empty line. False where the tokeniser is laxer
+    /// than we are: a line that ends in LF alone, or a name that is longer than a span can say.
+    #[inline]
+    pub(crate) fn fill(&mut self, block: &[u8], headers: &[httparse::Header<'_>]) -> bool {
         let origin = block.as_ptr().addr();
-        self.clear();
+        let mut strict = block.ends_with(b"\r\n\r\n");
         let mut seen = KnownSet::EMPTY;
-        let mut strict = block.ends_with(b"\r\n\r\n") || (headers.is_empty() && block.ends_with(b"\r\n"));
-        for header in headers {
+        self.fields.clear();
+        self.fields.extend(headers.iter().map(|header| {
             let name = header.name.as_ptr().addr() - origin;
-            // The LF before a name is there already, or this would not be the start of a line.
+            // An LF is before the name already, or this would not be the start of a line. Trailers start at 0.
             strict &= name < 2 || block.get(name - 2) == Some(&b'\r');
-            let Ok(name_len) = u16::try_from(header.name.len()) else { return Err(Error::HeadTooLarge) };
+            strict &= u16::try_from(header.name.len()).is_ok();
             let known = Known::of(header.name.as_bytes());
             seen.insert(known);
-            self.fields.push(Field {
+            Field {
                 name: name as u32,
                 value: (header.value.as_ptr().addr() - origin) as u32,
                 value_len: header.value.len() as u32,
-                name_len,
+                name_len: header.name.len() as u16,
                 known,
-            });
-        }
+            }
+        }));
         self.seen = seen;
         // One search of the block answers for most heads; values have underscores too, so then the names decide.
         self.underscores = memchr::memchr(b'_', block).is_some()
             && headers.iter().any(|header| memchr::memchr(b'_', header.name.as_bytes()).is_some());
-        if strict { Ok(()) } else { Err(Error::BareLf) }
+        strict
+    }
+
+    /// Where the first field line starts.
+    pub(crate) fn start(&self) -> Option<u32> {
+        self.fields.first().map(|field| field.name)
     }
 
     pub(crate) fn view<'a>(&'a self, block: &'a [u8]) -> FieldsView<'a> {

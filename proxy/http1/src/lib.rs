@@ -32,6 +32,8 @@
 //! recognised ([`Parse::Preface`]) so that the caller can switch codecs.
 
 mod body;
+mod chunked;
+mod diagnose;
 pub mod encode;
 mod error;
 mod fields;
@@ -41,8 +43,10 @@ mod limits;
 mod method;
 mod request;
 mod response;
+mod scan;
+mod trailers;
 
-pub use body::{BodyDecoder, State, Step, Trailers};
+pub use body::{BodyDecoder, State, Step};
 pub use error::Error;
 pub use fields::{FieldView, FieldsView, Options};
 pub use framing::{Asked, Framing};
@@ -51,3 +55,4 @@ pub use limits::{BodyLimits, Limits};
 pub use method::{Method, Version};
 pub use request::{Expect, Parse, RequestHead, RequestView};
 pub use response::{ResponseHead, ResponseView};
+pub use trailers::Trailers;

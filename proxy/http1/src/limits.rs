@@ -21,6 +21,25 @@ impl Limits {
     pub const MAX_METHOD: usize = 64;
 }
 
+/// Heads with up to this many fields are tokenised in one go, with a small frame.
+pub(crate) const USUAL_FIELDS: usize = 100;
+
+impl Limits {
+    /// The bytes of `block` that a head may have.
+    pub(crate) fn window<'b>(&self, block: &'b [u8]) -> &'b [u8] {
+        block.get(..self.head()).unwrap_or(block)
+    }
+
+    pub(crate) fn head(&self) -> usize {
+        self.head.min(Self::MAX_HEAD)
+    }
+
+    /// Whether a first line of `len` bytes, not yet complete, can hold too long a target.
+    pub(crate) fn suspects(&self, len: usize) -> bool {
+        len > Self::MAX_METHOD && len > self.target
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { head: 64 << 10, target: 16 << 10, fields: 100 }

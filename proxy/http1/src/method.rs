@@ -67,6 +67,11 @@ pub enum Version {
 }
 
 impl Version {
+    /// From the tokeniser's digit, which is 0 or 1.
+    pub(crate) fn of_minor(minor: Option<u8>) -> Self {
+        if minor == Some(0) { Self::Http10 } else { Self::Http11 }
+    }
+
     /// As written on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,7 +1,14 @@
 //! Request heads.
 
-use crate::fields::{FieldIndex, list};
-use crate::{Error, FieldsView, Framing, Known, Limits, Method, Options, Version};
+use std::mem::MaybeUninit;
+
+use httparse::Status;
+
+use crate::diagnose::{self, Verdict};
+use crate::fields::{FieldIndex, Scratch, list};
+use crate::limits::USUAL_FIELDS;
+use crate::scan::{Scan, Scanned};
+use crate::{Error, FieldsView, Framing, Known, KnownSet, Limits, Method, Options, Version, framing};
 
 /// What a call of `parse` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +25,23 @@ pub enum Parse {
     Preface,
 }
 
+/// What one run of the tokeniser came to.
+pub(crate) enum Tokens {
+    Complete {
+        len: usize,
+    },
+    Partial,
+    /// Something is wrong; [`diagnose`] knows what.
+    Refused,
+}
+
 /// The reusable index of one request head. It holds no byte of it: the block stays with the caller, in one piece,
 /// until the last [`RequestHead::view`] of it is done.
 #[derive(Debug, Default)]
 pub struct RequestHead {
-    pub(crate) line: RequestLine,
-    pub(crate) index: FieldIndex,
+    scan: Scan,
+    line: RequestLine,
+    index: FieldIndex,
     framing: Framing,
     options: Options,
     expect: Expect,
@@ -31,13 +49,13 @@ pub struct RequestHead {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct RequestLine {
-    pub(crate) method: Method,
-    pub(crate) version: Version,
+struct RequestLine {
+    method: Method,
+    version: Version,
     /// Where the method starts: 0, or 2 behind a leading CRLF.
-    pub(crate) start: u32,
-    pub(crate) method_end: u32,
-    pub(crate) target_end: u32,
+    start: u32,
+    method_end: u32,
+    target_end: u32,
 }
 
 /// What `Expect` asks for.
@@ -69,15 +87,128 @@ impl RequestHead {
 
     /// Forgets a head that was left half parsed. After [`Parse::Complete`] and errors `parse` starts anew by itself.
     pub fn clear(&mut self) {
-        self.index.clear();
+        self.scan = Scan::default();
     }
 
     /// Parses the head at the start of `block`, which begins at the same byte in every call for one head and only grows
     /// at its end (moving it is fine). A head that comes in one piece is tokenised at once; otherwise its end is looked
     /// for from where the last call stopped, and it is tokenised when that is found.
     pub fn parse(&mut self, block: &[u8], limits: &Limits) -> Result<Parse, Error> {
-        let _ = (block, limits);
-        Ok(Parse::Partial)
+        let outcome = self.advance(limits.window(block), limits);
+        if outcome != Ok(Parse::Partial) {
+            self.scan = Scan::default();
+        }
+        outcome
+    }
+
+    fn advance(&mut self, window: &[u8], limits: &Limits) -> Result<Parse, Error> {
+        if self.scan.is_fresh() {
+            match self.tokenise(window, limits)? {
+                Tokens::Complete { len } => return Ok(Parse::Complete { len }),
+                Tokens::Partial => {}
+                Tokens::Refused => match diagnose::request(window, limits) {
+                    Verdict::Bad(error) => return Err(error),
+                    Verdict::Preface => return Ok(Parse::Preface),
+                    // The tokeniser looked further ahead than the bytes that are there can tell.
+                    Verdict::Pending | Verdict::Sound => {}
+                },
+            }
+        }
+        let fallback = match self.scan.advance(window, true) {
+            Scanned::End(end) => match self.tokenise(window.get(..end).unwrap_or_default(), limits)? {
+                Tokens::Complete { len } => return Ok(Parse::Complete { len }),
+                Tokens::Partial | Tokens::Refused => Error::FieldName,
+            },
+            Scanned::BareLf => Error::BareLf,
+            Scanned::More if window.len() >= limits.head() => Error::HeadTooLarge,
+            Scanned::More if self.scan.first_line().is_some_and(|len| limits.suspects(len)) => {
+                return match diagnose::request(window, limits) {
+                    Verdict::Bad(error) => Err(error),
+                    _ => Ok(Parse::Partial),
+                };
+            }
+            Scanned::More => return Ok(Parse::Partial),
+        };
+        match diagnose::request(window, limits) {
+            Verdict::Bad(error) => Err(error),
+            Verdict::Preface => Ok(Parse::Preface),
+            Verdict::Pending | Verdict::Sound => Err(fallback),
+        }
+    }
+
+    fn tokenise(&mut self, window: &[u8], limits: &Limits) -> Result<Tokens, Error> {
+        let mut scratch = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+        let most = limits.fields.min(USUAL_FIELDS);
+        match self.tokenise_into(window, limits, scratch.get_mut(..most).unwrap_or_default())? {
+            Tokens::Refused if limits.fields > USUAL_FIELDS => self.tokenise_many(window, limits),
+            tokens => Ok(tokens),
+        }
+    }
+
+    /// Apart, so that the usual head does not pay for the large frame.
+    #[cold]
+    #[inline(never)]
+    #[allow(
+        clippy::large_stack_arrays,
+        reason = "32 KB that nothing initialises; only for heads of over 100 fields"
+    )]
+    fn tokenise_many(&mut self, window: &[u8], limits: &Limits) -> Result<Tokens, Error> {
+        let mut scratch = [const { MaybeUninit::uninit() }; Limits::MAX_FIELDS];
+        let most = limits.fields.min(Limits::MAX_FIELDS);
+        self.tokenise_into(window, limits, scratch.get_mut(..most).unwrap_or_default())
+    }
+
+    #[inline(always)]
+    fn tokenise_into<'b>(
+        &mut self,
+        window: &'b [u8],
+        limits: &Limits,
+        scratch: &mut Scratch<'b>,
+    ) -> Result<Tokens, Error> {
+        // The tokeniser would skip any number of blank lines, and LFs alone.
+        let start = if window.starts_with(b"\r\n") { 2 } else { 0 };
+        if matches!(window.get(start), Some(b'\r' | b'\n')) {
+            return Ok(Tokens::Refused);
+        }
+        let mut request = httparse::Request::new(&mut []);
+        let len = match request.parse_with_uninit_headers(window, scratch) {
+            Ok(Status::Complete(len)) => len,
+            Ok(Status::Partial) => return Ok(Tokens::Partial),
+            Err(_) => return Ok(Tokens::Refused),
+        };
+        let block = window.get(..len).unwrap_or_default();
+        let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+        if !self.index.fill(block, request.headers)
+            || method.len() > Limits::MAX_METHOD
+            || target.len() > limits.target
+        {
+            return Ok(Tokens::Refused);
+        }
+        let method_end = start + method.len();
+        self.line = RequestLine {
+            method: Method::of(method.as_bytes()),
+            version: Version::of_minor(request.version),
+            start: start as u32,
+            method_end: method_end as u32,
+            target_end: (method_end + 1 + target.len()) as u32,
+        };
+        self.interpret(block)?;
+        Ok(Tokens::Complete { len })
+    }
+
+    /// What the fields say about framing and the connection.
+    #[inline]
+    fn interpret(&mut self, block: &[u8]) -> Result<(), Error> {
+        const TELLING: KnownSet = KnownSet::of(&[Known::Connection, Known::Expect, Known::Te]);
+        self.framing = framing::of_request(&self.index, block, self.line.method, self.line.version)?;
+        (self.options, self.expect, self.trailers_accepted) = Default::default();
+        if self.index.seen.intersects(TELLING) {
+            let fields = self.index.view(block);
+            self.options = fields.options();
+            self.expect = expect(fields, self.line.version);
+            self.trailers_accepted = trailers_accepted(fields);
+        }
+        Ok(())
     }
 
     /// Reads the head. `block` is the one that was parsed, at least the bytes of the head.
@@ -172,7 +303,7 @@ pub(crate) fn keep_alive(version: Version, options: Options) -> bool {
     !options.close && (version == Version::Http11 || options.keep_alive)
 }
 
-pub(crate) fn expect(fields: FieldsView<'_>, version: Version) -> Expect {
+fn expect(fields: FieldsView<'_>, version: Version) -> Expect {
     if version == Version::Http10 {
         return Expect::None;
     }
@@ -186,6 +317,6 @@ pub(crate) fn expect(fields: FieldsView<'_>, version: Version) -> Expect {
     expect
 }
 
-pub(crate) fn trailers_accepted(fields: FieldsView<'_>) -> bool {
+fn trailers_accepted(fields: FieldsView<'_>) -> bool {
     fields.known(Known::Te).flat_map(list).any(|element| element.eq_ignore_ascii_case(b"trailers"))
 }
