@@ -11,6 +11,7 @@
 mod body;
 mod downstream;
 mod fields;
+mod h1;
 mod io;
 mod listener;
 mod mirror;

@@ -8,7 +8,12 @@ use sluice_core::{
     head::FieldSink,
     hygiene::{Body, RequestFacts},
 };
-use std::task::{Context, Poll};
+use std::{
+    task::{Context, Poll},
+    time::Instant,
+};
+
+pub(crate) mod h1;
 
 /// One request and the way back for its answer: an HTTP/1 connection while it serves a request, or an HTTP/2 stream.
 ///
@@ -42,6 +47,19 @@ pub(crate) trait Downstream: Source + Sink {
     /// its sending half and did not get an answer in good time. Reads ahead a bounded amount (the next pipelined
     /// request).
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// When [`poll_gone`](Self::poll_gone) must be called again even if nothing wakes the task.
+    fn gone_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Whether the client holds its body back until it is told to go on, so that its silence is not slowness.
+    fn awaits_continue(&self) -> bool {
+        false
+    }
+
+    /// The connection must not be used again after this exchange; said before the final head, which may tell the client.
+    fn close_after(&mut self) {}
 
     /// Nothing more is sent for this request, and the client must notice that the answer is cut short: the HTTP/1
     /// connection is closed, the HTTP/2 stream is reset.

@@ -10,15 +10,33 @@ pub(crate) const LARGE: usize = 64 * 1024;
 /// Free buffers kept per shard and size; what a burst took beyond them goes back to the allocator.
 const KEPT_SMALL: usize = 256;
 const KEPT_LARGE: usize = 32;
+const KEPT_TEXTS: usize = 256;
+/// A text that grew beyond this is not kept.
+const LARGEST_TEXT: usize = 2 * SMALL;
 
 /// The buffers of one shard.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     small: RefCell<Vec<Box<[u8]>>>,
     large: RefCell<Vec<Box<[u8]>>>,
+    texts: RefCell<Vec<Vec<u8>>>,
 }
 
 impl Buffers {
+    /// An empty vector that has been used before: for heads that are being written.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        self.texts.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a vector back.
+    pub(crate) fn keep_text(&self, mut text: Vec<u8>) {
+        let mut texts = self.texts.borrow_mut();
+        if (1..=LARGEST_TEXT).contains(&text.capacity()) && texts.len() < KEPT_TEXTS {
+            text.clear();
+            texts.push(text);
+        }
+    }
+
     /// A buffer of [`SMALL`] bytes. Its old content is unspecified.
     pub(crate) fn small(self: &Rc<Self>) -> Buffer {
         self.take(&self.small, SMALL)

@@ -5,6 +5,7 @@ mod serve;
 use crate::{
     ListenerState, Observer,
     io::{Buffers, Timers},
+    upstream::Pools,
 };
 use sluice_core::snapshot::Snapshot;
 use sluice_tls::TlsContext;
@@ -45,6 +46,7 @@ pub struct Shard {
     generation: RefCell<Generation>,
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) timers: Rc<Timers>,
+    pub(crate) pools: Pools,
     pub(crate) observer: Rc<dyn Observer>,
     rng: RefCell<fastrand::Rng>,
     phase: Cell<Phase>,
@@ -66,7 +68,8 @@ impl Shard {
     /// Must be called on the shard's thread, inside its runtime: the timer task starts here.
     pub fn new(options: ShardOptions) -> Rc<Self> {
         let timers = Timers::new(Instant::now());
-        Rc::new(Self {
+        tokio::task::spawn_local(Timers::run(Rc::downgrade(&timers)));
+        let shard = Rc::new(Self {
             generation: RefCell::new(options.generation),
             buffers: Rc::default(),
             timers,
@@ -76,7 +79,10 @@ impl Shard {
             connections: Cell::new(0),
             // The shard's number in the high bits: unique without a shared counter.
             next_connection: Cell::new((u64::from(options.number) << 48) + 1),
-        })
+            pools: Pools::default(),
+        });
+        tokio::task::spawn_local(Pools::keep_swept(Rc::downgrade(&shard)));
+        shard
     }
 
     /// Replaces the configuration. Requests under way keep the route and cluster that they hold; the next request of

@@ -11,6 +11,14 @@ use sluice_core::{
 };
 use std::task::{Context, Poll};
 
+mod connect;
+pub(crate) mod h1;
+mod identity;
+mod pool;
+
+pub(crate) use identity::{Identity, TlsIdentity};
+pub(crate) use pool::Pools;
+
 /// One request on its way to an endpoint, and the answer: an HTTP/1 connection while it serves it, or an HTTP/2 stream.
 ///
 /// As a [`Sink`] it is the request's body, as a [`Source`] the answer's. Order of calls: one head

@@ -1,0 +1,353 @@
+//! An HTTP/1.1 client's connection, seen as the downstream side of the one request that it makes now.
+
+use crate::{
+    body::{Front, Sink, SinkGone, Source, SourceError},
+    downstream::Downstream,
+    fields::HeadFields,
+    h1::{Framed, Head, Reader, Writer},
+    io::Stream,
+    shard::Shard,
+};
+use bytes::Bytes;
+use sluice_core::hygiene::{Body, RequestFacts, Target, Version};
+use sluice_http1::{self as http1, Framing, Method, Parse, RequestHead, encode};
+use std::{
+    io,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+/// A request body is read to its end after an early answer if it is known to be no longer than this; otherwise the
+/// connection closes after the answer.
+pub(super) const DRAINED: u64 = 64 * 1024;
+
+/// A client that ended its sending half after its request may be waiting for the answer, or may be gone: nothing tells
+/// until something is sent to it. It is given this long for the answer to begin.
+const HALF_CLOSED: Duration = Duration::from_secs(2);
+
+/// The connection of a client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(super) shard: Rc<Shard>,
+    pub(super) stream: Stream,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    request: RequestHead,
+    /// The request's head has been read whole.
+    known: bool,
+    answer: Answer,
+    /// The connection ends after this exchange.
+    pub(super) close: bool,
+    /// Nothing may be sent any more.
+    pub(super) cut: bool,
+    half_closed: Option<Instant>,
+}
+
+/// How far the answer is.
+#[derive(Debug, Default)]
+struct Answer {
+    status: u16,
+    /// Of the head that is being written.
+    body: Option<Body>,
+    tunnel: bool,
+    /// 100 was passed on.
+    continued: bool,
+    /// The final head is out.
+    begun: bool,
+}
+
+/// What reading a head came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeadRead {
+    /// There is a request.
+    Complete,
+    /// The client wants HTTP/2; what it sent is still unread.
+    Preface,
+    /// What it sent is no request.
+    Refused(http1::Error),
+    /// It closed, or the socket broke, in front of a request or in the middle of its head.
+    Closed,
+}
+
+impl Client {
+    pub(super) fn new(shard: &Rc<Shard>, stream: Stream) -> Self {
+        Self {
+            shard: Rc::clone(shard),
+            stream,
+            reader: Reader::new(Rc::clone(&shard.buffers)),
+            writer: Writer::default(),
+            request: RequestHead::new(),
+            known: false,
+            answer: Answer::default(),
+            close: false,
+            cut: false,
+            half_closed: None,
+        }
+    }
+
+    /// Waits for the first byte of a request without holding a buffer.
+    pub(super) fn poll_first_byte(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.reader.unread().is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Reads the head of a request.
+    pub(super) fn poll_request(&mut self, cx: &mut Context<'_>, limits: &http1::Limits) -> Poll<HeadRead> {
+        loop {
+            let unread = self.reader.unread();
+            if !unread.is_empty() {
+                match self.request.parse(unread, limits) {
+                    Ok(Parse::Complete { len }) => {
+                        // A tunnel stands only once a 2xx has gone back.
+                        let framing = match self.request.framing() {
+                            Framing::Tunnel => Framing::None,
+                            framing => framing,
+                        };
+                        self.reader.begin_body(len, framing);
+                        self.known = true;
+                        return Poll::Ready(HeadRead::Complete);
+                    }
+                    Ok(Parse::Preface) => return Poll::Ready(HeadRead::Preface),
+                    Ok(Parse::Partial) => {}
+                    Err(error) => return Poll::Ready(HeadRead::Refused(error)),
+                }
+            }
+            match ready!(self.reader.poll_more(cx, &mut self.stream, limits.head)) {
+                Ok(0) | Err(_) => return Poll::Ready(HeadRead::Closed),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Whether a byte of a request has been read that is not answered yet.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.reader.unread().is_empty()
+    }
+
+    /// After an exchange: makes the connection ready for the next request.
+    pub(super) fn rest(&mut self) {
+        self.reader.finish_message();
+        self.writer.rest(&self.shard.buffers);
+        self.known = false;
+        self.answer = Answer::default();
+    }
+
+    /// Whether the final head of an answer has been written.
+    pub(super) const fn answered(&self) -> bool {
+        self.answer.begun
+    }
+
+    /// Whether the connection has become a tunnel.
+    pub(super) const fn tunnelled(&self) -> bool {
+        self.answer.tunnel
+    }
+
+    /// Whether the request's end has been read, or will be within the bound on what is read for nothing. A client that
+    /// waits for a 100 may or may not send its body after another answer: only closing is safe then.
+    fn end_is_near(&self, expects: bool) -> bool {
+        self.reader.complete()
+            || (self.reader.remaining().is_some_and(|rest| rest <= DRAINED)
+                && (!expects || self.answer.continued || self.reader.has_surplus()))
+    }
+
+    fn version(&self) -> http1::Version {
+        if self.known { self.request.view(self.reader.block()).version() } else { http1::Version::Http11 }
+    }
+
+    fn connection_fields(&mut self, text: &mut Vec<u8>) {
+        let mut version = http1::Version::Http11;
+        if self.known {
+            let view = self.request.view(self.reader.block());
+            version = view.version();
+            self.close |=
+                !view.keep_alive() || self.reader.eof() || !self.end_is_near(view.expect_continue());
+        } else {
+            self.close = true;
+        }
+        if self.close {
+            encode::field(text, b"connection", b"close");
+        } else if version == http1::Version::Http10 {
+            encode::field(text, b"connection", b"keep-alive");
+        }
+    }
+
+    fn body_fields(&mut self, text: &mut Vec<u8>, body: Body) -> Framed {
+        let head = self.known && self.request.view(self.reader.block()).method() == Method::Head;
+        let bodiless = matches!(self.answer.status, 100..=199 | 204 | 304);
+        match body {
+            // HTTP/2 can say that there is none by ending the stream; here silence would mean "until I close".
+            Body::None if !head && !bodiless => encode::content_length(text, 0),
+            Body::Length(length) if self.answer.status != 204 => encode::content_length(text, length),
+            Body::Unknown if !head && !bodiless => {
+                if self.version() == http1::Version::Http10 {
+                    self.close = true;
+                    return Framed::Closed;
+                }
+                encode::chunked(text);
+                return Framed::Chunked;
+            }
+            _ => {}
+        }
+        if head || bodiless { Framed::Omitted } else { Framed::Counted }
+    }
+
+    fn begin(&mut self, status: u16, body: Option<Body>) -> Head {
+        self.answer.status = status;
+        self.answer.body = body;
+        let mut text = self.writer.lend(&self.shard.buffers);
+        encode::status_line(&mut text, status, encode::reason_phrase(status).as_bytes());
+        Head(text)
+    }
+}
+
+impl Downstream for Client {
+    type Head = Head;
+
+    fn facts(&self) -> RequestFacts<'_> {
+        let view = self.request.view(self.reader.block());
+        RequestFacts {
+            version: match view.version() {
+                http1::Version::Http10 => Version::Http10,
+                http1::Version::Http11 => Version::Http11,
+            },
+            method: view.method_str(),
+            target: Target::Line(view.target().as_bytes()),
+            body: self.reader.length(),
+        }
+    }
+
+    fn fields(&self) -> HeadFields<'_> {
+        if self.known {
+            HeadFields::Http1(self.request.view(self.reader.block()).fields())
+        } else {
+            HeadFields::Empty
+        }
+    }
+
+    fn begin_head(&mut self, status: u16, body: Body) -> Head {
+        self.begin(status, Some(body))
+    }
+
+    fn begin_tunnel(&mut self, status: u16) -> Head {
+        self.answer.tunnel = true;
+        self.close = true;
+        self.begin(status, None)
+    }
+
+    fn send_head(&mut self, head: Head) -> Result<(), SinkGone> {
+        let Head(mut text) = head;
+        match self.answer.body.take() {
+            None => {
+                if self.answer.status == 101 {
+                    encode::field(&mut text, b"connection", b"upgrade");
+                }
+                self.writer.begin_body(Framed::Closed);
+                self.reader.begin_tunnel();
+                self.answer.begun = true;
+            }
+            Some(_) if self.answer.status < 200 => self.answer.continued |= self.answer.status == 100,
+            Some(body) => {
+                let framed = self.body_fields(&mut text, body);
+                self.connection_fields(&mut text);
+                self.writer.begin_body(framed);
+                self.answer.begun = true;
+            }
+        }
+        encode::end_of_head(&mut text);
+        self.writer.resume(text);
+        Ok(())
+    }
+
+    fn close_after(&mut self) {
+        self.close = true;
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match ready!(self.reader.poll_ahead(cx, &mut self.stream)) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        if !self.reader.complete() && !self.reader.has_surplus() {
+            return Poll::Ready(());
+        }
+        let now = self.shard.now();
+        let since = *self.half_closed.get_or_insert(now);
+        if !self.answer.begun && now >= since + HALF_CLOSED { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn gone_at(&self) -> Option<Instant> {
+        if self.answer.begun { None } else { self.half_closed.map(|since| since + HALF_CLOSED) }
+    }
+
+    fn awaits_continue(&self) -> bool {
+        self.known
+            && !self.answer.continued
+            && !self.reader.has_surplus()
+            && self.request.view(self.reader.block()).expect_continue()
+    }
+
+    fn cut(&mut self) {
+        self.cut = true;
+        self.close = true;
+    }
+}
+
+impl Source for Client {
+    fn length(&self) -> Body {
+        self.reader.length()
+    }
+
+    fn poll_front(&mut self, cx: &mut Context<'_>) -> Poll<Result<Front, SourceError>> {
+        self.reader.poll_front(cx, &mut self.stream)
+    }
+
+    fn data(&self) -> &[u8] {
+        self.reader.data()
+    }
+
+    fn last(&self) -> bool {
+        self.reader.last()
+    }
+
+    fn share(&self, count: usize) -> Bytes {
+        self.reader.share(count)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.reader.consume(count);
+    }
+
+    fn trailers(&self) -> HeadFields<'_> {
+        self.reader.trailers()
+    }
+
+    fn rewind(&mut self) -> bool {
+        self.reader.rewind()
+    }
+
+    fn held(&self) -> bool {
+        self.reader.held()
+    }
+}
+
+impl Sink for Client {
+    fn poll_push<S: Source>(&mut self, cx: &mut Context<'_>, source: &S) -> Poll<Result<usize, SinkGone>> {
+        self.writer.poll_push(cx, &mut self.stream, source)
+    }
+
+    fn finish(&mut self, trailers: HeadFields<'_>) -> Result<(), SinkGone> {
+        self.writer.finish(trailers);
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SinkGone>> {
+        self.writer.poll_flush(cx, &mut self.stream)
+    }
+
+    fn written(&self) -> u64 {
+        self.writer.written()
+    }
+}
