@@ -1,5 +1,6 @@
 //! The sans-io heart of Sluice: it decides, others carry the bytes.
 
+pub mod balance;
 pub mod drain;
 pub mod edits;
 pub mod exchange;
@@ -14,3 +15,5 @@ pub mod rewrite;
 pub mod route;
 pub mod snapshot;
 pub mod split;
+pub mod template;
+pub mod wheel;

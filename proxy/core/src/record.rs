@@ -39,6 +39,8 @@ pub struct Record {
     pub details: &'static str,
     /// Why TLS or connecting to the endpoint failed the last time.
     pub failure: Option<&'static str>,
+    /// Why the proxy cut the client's connection or stream, where it did.
+    pub termination: Option<&'static str>,
     /// Body bytes from the client, without framing.
     pub bytes_received: u64,
     /// Body bytes to the client, without framing.
@@ -112,6 +114,7 @@ impl Record {
             flags: ResponseFlags::NONE,
             details: "",
             failure: None,
+            termination: None,
             bytes_received: 0,
             bytes_sent: 0,
             request_complete: None,

@@ -2,12 +2,28 @@
 //!
 //! Matching, policies and filters read heads through [`Fields`], so nothing is converted to be looked at. What goes
 //! out is never a copy of the received block: it is written field by field into a [`FieldSink`], without what belongs
-//! to the one connection, with framing made anew, edits applied, and our own fields stamped last.
+//! to the one connection, with edits applied and our own fields stamped after that.
+//!
+//! Not written here, because the codec that sends the head writes it from other facts: the request or status line and
+//! pseudo header fields, `host`, `content-length` and `transfer-encoding`, `connection`, and the `upgrade` of a request.
 
+mod edit;
+mod forwarded;
+mod request;
+mod response;
+mod role;
+#[cfg(test)]
+mod tests;
 mod view;
 
+pub(crate) use edit::apply;
+pub(crate) use forwarded::Trust;
+pub use forwarded::client_address;
+pub(crate) use request::{RequestHead, write_request};
+pub(crate) use response::{ResponseHead, write_informational, write_response};
+pub use role::{Role, role};
 pub use sluice_filter::{Edits, Fields, NoFields};
-pub use view::{HeaderMapSink, MapFields};
+pub use view::{BlockFields, BlockSink, HeaderMapSink, MapFields};
 
 /// Where an outgoing head is written. Implemented over sluice-http1's encoder and over an HTTP/2 `HeaderMap`.
 pub trait FieldSink {

@@ -1,8 +1,28 @@
-//! [`Fields`] over an HTTP/2 header map.
+//! [`Fields`] over what each codec received, and sinks over what each codec sends.
 
 use super::FieldSink;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_filter::Fields;
+use sluice_http1::{FieldsView, encode};
+
+/// An HTTP/1 head as [`Fields`].
+#[derive(Debug, Clone, Copy)]
+pub struct BlockFields<'a>(pub FieldsView<'a>);
+
+impl Fields for BlockFields<'_> {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name.as_bytes())
+    }
+    fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        self.0.iter().for_each(|field| visit(field.name, field.value));
+    }
+    fn each_value(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
+        self.0.all(name.as_bytes()).for_each(visit);
+    }
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+}
 
 /// An HTTP/2 head as [`Fields`].
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +47,16 @@ impl Fields for MapFields<'_> {
     }
 }
 
+/// Appends a head to an HTTP/1 write buffer.
+#[derive(Debug)]
+pub struct BlockSink<'a>(pub &'a mut Vec<u8>);
+
+impl FieldSink for BlockSink<'_> {
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        encode::field(self.0, name, value);
+    }
+}
+
 /// Writes a head into an HTTP/2 header map. Fields that HTTP/2 cannot carry are left out.
 #[derive(Debug)]
 pub struct HeaderMapSink<'a>(pub &'a mut HeaderMap);
@@ -36,5 +66,12 @@ impl FieldSink for HeaderMapSink<'_> {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
             let _ = self.0.try_append(name, value);
         }
+    }
+}
+
+/// Keeps a head as text; for tests and tools.
+impl FieldSink for Vec<(String, String)> {
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        self.push((String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned()));
     }
 }

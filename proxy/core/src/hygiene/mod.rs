@@ -1,8 +1,23 @@
 //! The rules of HTTP that the proxy holds both sides to: one table for both codecs.
+//!
+//! [`TABLE`] lists every rule with its verdict, status, flag and source; [`request`] and [`response`] apply it to heads
+//! that a codec found well-formed. What the table calls `Normalise` happens where heads are written ([`crate::head`]).
+//! Framing and grammar are the codecs' own; what they refuse arrives as a [`Refusal`] too.
 
+mod authority;
 mod facts;
+mod request;
+mod response;
+mod table;
+#[cfg(test)]
+mod tests;
 
+pub use authority::{host_of, is_authority};
 pub use facts::{Body, RequestFacts, ResponseFacts, Target, Version};
+pub(crate) use request::list;
+pub use request::{Admitted, Switch, request};
+pub use response::response;
+pub use table::{Row, Rule, Side, TABLE, Verdict};
 
 use crate::flags::ResponseFlags;
 
@@ -19,4 +34,37 @@ pub struct Refusal {
     /// Whether the connection's framing is in doubt, so that it is closed after the answer. HTTP/2 connections live
     /// on: only the stream ends.
     pub close: bool,
+}
+
+impl Refusal {
+    /// The request head did not come in time.
+    pub const fn header_timeout() -> Self {
+        Self {
+            status: 408,
+            flag: ResponseFlags::IDLE_TIMEOUT,
+            details: "request_header_timeout",
+            close: true,
+        }
+    }
+
+    /// The next piece of the request body did not come in time.
+    pub const fn body_timeout() -> Self {
+        Self { status: 408, flag: ResponseFlags::IDLE_TIMEOUT, details: "request_body_timeout", close: true }
+    }
+
+    /// The client's codec refused the message.
+    pub const fn codec(status: u16, details: &'static str) -> Self {
+        Self { status, flag: ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, details, close: true }
+    }
+
+    /// A bound of ours is reached and the request is shed.
+    pub const fn overload(details: &'static str) -> Self {
+        Self { status: 503, flag: ResponseFlags::OVERFLOW, details, close: true }
+    }
+}
+
+impl From<sluice_http1::Error> for Refusal {
+    fn from(error: sluice_http1::Error) -> Self {
+        Self::codec(error.status(), error.reason())
+    }
 }

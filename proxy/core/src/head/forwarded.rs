@@ -1,0 +1,88 @@
+//! Who the client is, and who may say so.
+
+use crate::hygiene::host_of;
+use sluice_filter::Fields;
+use sluice_model::{spec, spec::Scheme, value::Cidr};
+use std::net::{IpAddr, SocketAddr};
+
+/// What a listener believes of the peer of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trust {
+    /// The peer's forwarded headers are believed.
+    pub(crate) trusted: bool,
+    /// The client's address.
+    pub(crate) client: IpAddr,
+    /// Whether the client came over TLS.
+    pub(crate) scheme: Scheme,
+}
+
+impl Trust {
+    pub(crate) fn of(
+        forwarded: &spec::Forwarded,
+        peer: IpAddr,
+        tls: bool,
+        fields: &(impl Fields + ?Sized),
+    ) -> Self {
+        let peer = peer.to_canonical();
+        let scheme = if tls { Scheme::Https } else { Scheme::Http };
+        let trusted = is_trusted(&forwarded.trusted, peer);
+        if !trusted {
+            return Self { trusted, client: peer, scheme };
+        }
+        let scheme = match fields.first("x-forwarded-proto") {
+            Some(proto) if proto.eq_ignore_ascii_case(b"https") => Scheme::Https,
+            Some(proto) if proto.eq_ignore_ascii_case(b"http") => Scheme::Http,
+            _ => scheme,
+        };
+        Self { trusted, client: client_address(&forwarded.trusted, peer, fields), scheme }
+    }
+}
+
+fn is_trusted(trusted: &[Cidr], address: IpAddr) -> bool {
+    trusted.iter().any(|block| block.contains(address))
+}
+
+/// The client behind trusted proxies: `x-forwarded-for` is read from the right until an address that is not trusted; that
+/// is the client. Where all are trusted it is the leftmost; an entry that is no address ends the walk, since whoever
+/// wrote it cannot be told from a client.
+pub fn client_address(trusted: &[Cidr], peer: IpAddr, fields: &(impl Fields + ?Sized)) -> IpAddr {
+    if !is_trusted(trusted, peer) {
+        return peer;
+    }
+    // Values come left to right. One pass with a running candidate is the walk from the right: the rightmost entry that
+    // is untrusted or unreadable restarts the candidate with what stands right of it.
+    let mut candidate: Option<IpAddr> = None;
+    let mut settled = false;
+    fields.each_value("x-forwarded-for", &mut |value| {
+        for entry in
+            value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
+        {
+            match parse(entry) {
+                Some(address) if !is_trusted(trusted, address) => {
+                    candidate = Some(address);
+                    settled = true;
+                }
+                Some(address) => {
+                    if !settled && candidate.is_none() {
+                        candidate = Some(address);
+                    }
+                }
+                None => {
+                    candidate = None;
+                    settled = false;
+                }
+            }
+        }
+    });
+    candidate.unwrap_or(peer)
+}
+
+/// An address, perhaps with a port, perhaps in brackets.
+fn parse(entry: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(entry).ok()?;
+    let address =
+        text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address
+        .or_else(|| host_of(text).strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+        .map(|address| address.to_canonical())
+}

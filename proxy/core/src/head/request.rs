@@ -1,0 +1,205 @@
+//! The request's fields on their way up.
+
+use super::role::{Role, is_fixed, is_protected, role};
+use super::{Edits, FieldSink, Fields};
+use crate::hygiene::Version;
+use crate::hygiene::list;
+use sluice_http1::Known;
+use sluice_model::spec::UnderscorePolicy;
+
+/// What the fields of an outgoing request are made of, besides those received.
+pub(crate) struct RequestHead<'a> {
+    /// As received.
+    pub(crate) fields: &'a dyn Fields,
+    /// Recorded edits.
+    pub(crate) edits: &'a Edits,
+    /// More edits, after those: a mirror's own.
+    pub(crate) more_edits: Option<&'a Edits>,
+    /// `Connection` names fields that have to go.
+    pub(crate) names_fields: bool,
+    /// `te: trailers` goes on.
+    pub(crate) te_trailers: bool,
+    /// The client speaks HTTP/2, so cookies may come in crumbs.
+    pub(crate) crumbs: bool,
+    /// The peer's forwarded headers are believed.
+    pub(crate) trusted: bool,
+    /// Ours are stamped.
+    pub(crate) append: bool,
+    /// For `x-forwarded-for`.
+    pub(crate) peer: &'a str,
+    /// For `x-forwarded-proto`.
+    pub(crate) scheme: &'a str,
+    /// For `x-forwarded-host`.
+    pub(crate) authority: &'a str,
+    /// For `x-forwarded-port`.
+    pub(crate) port: &'a str,
+    /// What `x-request-id` becomes: `None` leaves the received one alone.
+    pub(crate) request_id: Option<&'a str>,
+    /// For `x-envoy-original-path`, where the path was rewritten.
+    pub(crate) original_path: Option<&'a str>,
+    /// What happens to names with underscores.
+    pub(crate) underscores: UnderscorePolicy,
+    /// `expect` stays behind: mirrors never wait.
+    pub(crate) without_expect: bool,
+    /// The WebSocket handshake changes between Upgrade and extended CONNECT.
+    pub(crate) handshake: Handshake<'a>,
+}
+
+/// What happens to the key of a WebSocket handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handshake<'a> {
+    /// Nothing: both sides speak the same version.
+    Keep,
+    /// It goes: extended CONNECT has none.
+    Drop,
+    /// This one is added: the client, with extended CONNECT, sent none.
+    Key(&'a str),
+}
+
+/// Writes them. `scratch` is written on.
+pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink: &mut dyn FieldSink) {
+    let dropped =
+        |name: &[u8]| head.edits.drops(name) || head.more_edits.is_some_and(|edits| edits.drops(name));
+    let mut had = Stamped::default();
+    let mut cookies = 0;
+    head.fields.each(&mut |name, value| {
+        let keep = match role(name) {
+            Role::EndToEnd => !is_special(head, name),
+            Role::HopByHop | Role::Length | Role::Host | Role::Te | Role::OwnAlias => false,
+            Role::Cookie if head.crumbs => {
+                cookies += 1;
+                false
+            }
+            Role::Cookie => true,
+            Role::ForwardedFor => head.trusted && !head.append,
+            Role::ForwardedFact => {
+                had.note(name, head.trusted);
+                head.trusted
+            }
+            Role::Identity => head.trusted && !(head.original_path.is_some() && is_original_path(name)),
+            Role::RequestId => head.request_id.is_none(),
+            Role::Underscore => head.underscores == UnderscorePolicy::Allow,
+        };
+        if keep && !(head.names_fields && is_listed(head.fields, name)) && !dropped(name) {
+            sink.field(name, value);
+        }
+    });
+    if cookies > 0 && !dropped(b"cookie") {
+        join(head.fields, "cookie", b"; ", scratch);
+        sink.field(b"cookie", scratch);
+    }
+    if head.te_trailers {
+        sink.field(b"te", b"trailers");
+    }
+    if let Handshake::Key(key) = head.handshake {
+        sink.field(b"sec-websocket-key", key.as_bytes());
+    }
+    if head.append {
+        stamp_forwarded(head, &had, &dropped, scratch, sink);
+    }
+    if let Some(id) = head.request_id
+        && !id.is_empty()
+        && !dropped(b"x-request-id")
+    {
+        sink.field(b"x-request-id", id.as_bytes());
+    }
+    if let Some(path) = head.original_path
+        && !dropped(b"x-envoy-original-path")
+    {
+        sink.field(b"x-envoy-original-path", path.as_bytes());
+    }
+    for (name, value) in head.edits.brought() {
+        if !is_fixed(name) && !head.more_edits.is_some_and(|edits| edits.drops(name.as_bytes())) {
+            sink.field(name.as_bytes(), value);
+        }
+    }
+    for (name, value) in head.more_edits.iter().flat_map(|edits| edits.brought()) {
+        if !is_fixed(name) {
+            sink.field(name.as_bytes(), value);
+        }
+    }
+}
+
+/// The facts that a trusted peer has stamped already.
+#[derive(Default)]
+struct Stamped {
+    proto: bool,
+    host: bool,
+    port: bool,
+}
+
+impl Stamped {
+    fn note(&mut self, name: &[u8], trusted: bool) {
+        match Known::of(name) {
+            Known::XForwardedProto => self.proto |= trusted,
+            Known::XForwardedHost => self.host |= trusted,
+            _ => self.port |= trusted,
+        }
+    }
+}
+
+fn stamp_forwarded(
+    head: &RequestHead<'_>,
+    had: &Stamped,
+    dropped: &dyn Fn(&[u8]) -> bool,
+    scratch: &mut Vec<u8>,
+    sink: &mut dyn FieldSink,
+) {
+    if !dropped(b"x-forwarded-for") {
+        scratch.clear();
+        if head.trusted {
+            join(head.fields, "x-forwarded-for", b", ", scratch);
+        }
+        if scratch.is_empty() {
+            sink.field(b"x-forwarded-for", head.peer.as_bytes());
+        } else {
+            scratch.extend_from_slice(b", ");
+            scratch.extend_from_slice(head.peer.as_bytes());
+            sink.field(b"x-forwarded-for", scratch);
+        }
+    }
+    let facts: [(&[u8], &str, bool); 3] = [
+        (b"x-forwarded-proto", head.scheme, had.proto),
+        (b"x-forwarded-host", head.authority, had.host),
+        (b"x-forwarded-port", head.port, had.port),
+    ];
+    for (name, value, there) in facts {
+        if !there && !value.is_empty() && !dropped(name) {
+            sink.field(name, value.as_bytes());
+        }
+    }
+}
+
+fn is_special(head: &RequestHead<'_>, name: &[u8]) -> bool {
+    (head.without_expect && Known::of(name) == Known::Expect)
+        || (head.handshake == Handshake::Drop && name.eq_ignore_ascii_case(b"sec-websocket-key"))
+}
+
+fn is_original_path(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"x-envoy-original-path")
+}
+
+/// Whether `Connection` names this field and may take it away.
+pub(super) fn is_listed(fields: &dyn Fields, name: &[u8]) -> bool {
+    let mut listed = false;
+    fields.each_value("connection", &mut |value| {
+        listed |= list(value).any(|option| option.eq_ignore_ascii_case(name));
+    });
+    listed && !is_protected(name)
+}
+
+/// All values of a name, joined, in place of what `scratch` held.
+fn join(fields: &dyn Fields, name: &str, separator: &[u8], scratch: &mut Vec<u8>) {
+    scratch.clear();
+    fields.each_value(name, &mut |value| {
+        if !scratch.is_empty() && !value.is_empty() {
+            scratch.extend_from_slice(separator);
+        }
+        scratch.extend_from_slice(value);
+    });
+}
+
+/// Whether cookies of this version come in crumbs.
+pub(crate) const fn has_crumbs(version: Version) -> bool {
+    matches!(version, Version::Http2)
+}

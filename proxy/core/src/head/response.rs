@@ -1,0 +1,82 @@
+//! The answer's fields on their way down.
+
+use super::request::is_listed;
+use super::role::{Role, is_fixed, role};
+use super::{Edits, FieldSink, Fields};
+use sluice_http1::Known;
+
+/// What the fields of an outgoing answer are made of, besides those received.
+pub(crate) struct ResponseHead<'a> {
+    /// As the upstream sent them; none for a local reply.
+    pub(crate) fields: &'a dyn Fields,
+    /// Recorded edits.
+    pub(crate) edits: &'a Edits,
+    /// `content-length` goes on although there is no body: HEAD and 304.
+    pub(crate) keep_length: bool,
+    /// `server`, where the listener replaces it.
+    pub(crate) server: Option<&'a str>,
+    /// `date` where there is none: for local replies.
+    pub(crate) date: Option<&'a str>,
+    /// `upgrade`, for 101 to an HTTP/1.1 client.
+    pub(crate) upgrade: Option<&'a str>,
+    /// The answer to a WebSocket key, where the upstream speaks extended CONNECT and gave none.
+    pub(crate) accept: Option<&'a str>,
+    /// The handshake's answer goes: the client speaks extended CONNECT.
+    pub(crate) drop_accept: bool,
+}
+
+/// Writes them.
+pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) {
+    let names_fields = head.fields.first("connection").is_some();
+    let mut dated = false;
+    head.fields.each(&mut |name, value| {
+        let keep = match role(name) {
+            Role::HopByHop | Role::Te => false,
+            Role::Length => head.keep_length && value.iter().all(u8::is_ascii_digit),
+            Role::EndToEnd => match Known::of(name) {
+                Known::Server => head.server.is_none(),
+                Known::Date => {
+                    dated = true;
+                    true
+                }
+                _ => {
+                    !((head.drop_accept || head.accept.is_some())
+                        && name.eq_ignore_ascii_case(b"sec-websocket-accept"))
+                }
+            },
+            _ => true,
+        };
+        if keep && !(names_fields && is_listed(head.fields, name)) && !head.edits.drops(name) {
+            sink.field(name, value);
+        }
+    });
+    let ours: [(&[u8], Option<&str>); 4] = [
+        (b"server", head.server),
+        (b"date", head.date.filter(|_| !dated)),
+        (b"upgrade", head.upgrade),
+        (b"sec-websocket-accept", head.accept),
+    ];
+    for (name, value) in ours {
+        if let Some(value) = value
+            && !head.edits.drops(name)
+        {
+            sink.field(name, value.as_bytes());
+        }
+    }
+    for (name, value) in head.edits.brought() {
+        if !is_fixed(name) {
+            sink.field(name.as_bytes(), value);
+        }
+    }
+}
+
+/// Writes the fields of an interim response: no edits, nothing of ours, nothing of the connection.
+pub(crate) fn write_informational(fields: &dyn Fields, sink: &mut dyn FieldSink) {
+    let names_fields = fields.first("connection").is_some();
+    fields.each(&mut |name, value| {
+        let keep = !matches!(role(name), Role::HopByHop | Role::Te | Role::Length);
+        if keep && !(names_fields && is_listed(fields, name)) {
+            sink.field(name, value);
+        }
+    });
+}
