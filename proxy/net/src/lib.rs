@@ -12,6 +12,7 @@ mod body;
 mod downstream;
 mod fields;
 mod h1;
+mod h2;
 mod io;
 mod listener;
 mod mirror;

@@ -128,7 +128,9 @@ impl ByServerName {
         for Certificate { secret, certificate_pem, key_pem } in &settings.certificates {
             match pem::certified_key(certificate_pem, key_pem) {
                 Ok((certified, covered)) => {
-                    covered.iter().for_each(|name| names.add(name, certificates.len()));
+                    for name in &covered {
+                        names.add(name, certificates.len());
+                    }
                     certificates.push(Arc::new(certified));
                 }
                 Err(kind) => errors.push(TlsConfigError { user: format!("secret '{secret}'"), kind }),

@@ -14,6 +14,7 @@ use std::{
 };
 
 pub(crate) mod h1;
+pub(crate) mod h2;
 
 /// One request and the way back for its answer: an HTTP/1 connection while it serves a request, or an HTTP/2 stream.
 ///

@@ -1,0 +1,177 @@
+//! HTTP/2 towards clients: one task for the connection, one for each stream.
+//!
+//! The connection's task accepts streams, writes what they hand over, and watches the bounds that belong to the whole
+//! connection: the handshake, silence between requests, a client that takes no bytes, floods, drains. A stream is driven
+//! like an HTTP/1 connection that serves one request.
+
+mod budget;
+mod io;
+mod stream;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use stream::Stream;
+
+use self::{budget::ResetBudget, io::Io, tally::Tally};
+use crate::{
+    h2::{REMEMBERED_RESETS, RESET_BUDGET, RESET_MEMORY, SEND_BUFFER, STREAM_WINDOW, connection_window},
+    io::{Stream as Socket, Timer},
+    shard::{Phase, Shard},
+};
+use bytes::Bytes;
+use h2::{Reason, server};
+use sluice_core::hygiene::Refusal;
+use sluice_model::spec;
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+/// What a head may be longer than the listener's bound before the crate refuses it by itself, unseen by the log.
+const HEAD_MARGIN: u32 = 16 * 1024;
+
+/// For how long a connection without streams stays open after GOAWAY, so that the client reads it before the end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A connection whose client has begun to speak HTTP/2.
+pub(crate) struct Accepted {
+    /// The socket.
+    pub(crate) socket: Socket,
+    /// What was read of it already.
+    pub(crate) unread: Bytes,
+    /// Whether it is secured: the scheme of requests that name none.
+    pub(crate) tls: bool,
+    /// When the preface and the settings must have come.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// Serves a connection to its end. `drive` serves one stream to its end, or answers it with the refusal; it runs in a
+/// task of its own. `draining` says whether the listener goes away. The error is a few words on what went wrong before
+/// the first stream, fit for a label.
+pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
+    shard: &Rc<Shard>,
+    accepted: Accepted,
+    listener: &spec::Listener,
+    draining: impl Fn() -> bool,
+    drive: impl Fn(Stream, Option<Refusal>) -> F,
+) -> Result<(), &'static str> {
+    let Accepted { socket, unread, tls, deadline } = accepted;
+    let timer = shard.timers.timer();
+    let tally = Rc::new(Tally::new(shard.now()));
+    let io = Io { stream: socket, unread, tally: Rc::clone(&tally), timers: Rc::clone(&shard.timers) };
+    let mut handshake = pin!(settings(&listener.limits).handshake::<_, Bytes>(io));
+    let connection = poll_fn(|cx| {
+        shard.timers.look_at_clock();
+        if shard.phase() == Phase::Forced {
+            return Poll::Ready(Err("drained"));
+        }
+        match handshake.as_mut().poll(cx) {
+            Poll::Ready(connection) => Poll::Ready(connection.map_err(|_| "http2 preface")),
+            Poll::Pending => timer.poll_until(cx, deadline).map(|()| Err("timed out")),
+        }
+    });
+    let connection = connection.await?;
+    let mut connection = Connection {
+        shard,
+        connection,
+        tally,
+        timer,
+        timeouts: listener.timeouts,
+        going_away: None,
+        accept: |request: http::Request<h2::RecvStream>, respond, tally: &Rc<Tally>| {
+            let stream = Stream::new(request, respond, tls, shard, tally);
+            let refusal = stream.oversized(&listener.limits);
+            tokio::task::spawn_local(drive(stream, refusal));
+        },
+    };
+    poll_fn(|cx| connection.poll(cx, draining())).await;
+    Ok(())
+}
+
+fn settings(limits: &spec::ListenerLimits) -> server::Builder {
+    let mut builder = server::Builder::new();
+    let head = u32::try_from(limits.head.get()).unwrap_or(u32::MAX).saturating_add(HEAD_MARGIN);
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(connection_window(limits.concurrent_streams))
+        .max_concurrent_streams(limits.concurrent_streams)
+        .max_header_list_size(head)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(REMEMBERED_RESETS)
+        .reset_stream_duration(RESET_MEMORY)
+        .max_pending_accept_reset_streams(RESET_BUDGET)
+        .max_local_error_reset_streams(Some(RESET_BUDGET))
+        .enable_connect_protocol();
+    builder
+}
+
+struct Connection<'a, A> {
+    shard: &'a Rc<Shard>,
+    connection: server::Connection<Io, Bytes>,
+    tally: Rc<Tally>,
+    timer: Timer,
+    timeouts: spec::ListenerTimeouts,
+    /// When GOAWAY was sent.
+    going_away: Option<Instant>,
+    accept: A,
+}
+
+impl<A> Connection<'_, A>
+where
+    A: FnMut(http::Request<h2::RecvStream>, server::SendResponse<Bytes>, &Rc<Tally>),
+{
+    /// Ready when the connection is over; dropping it closes the socket.
+    fn poll(&mut self, cx: &mut Context<'_>, draining: bool) -> Poll<()> {
+        self.shard.timers.look_at_clock();
+        if self.shard.phase() == Phase::Forced {
+            return Poll::Ready(());
+        }
+        self.tally.watch(cx);
+        loop {
+            while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
+                match accepted {
+                    Some(Ok((request, respond))) => (self.accept)(request, respond, &self.tally),
+                    Some(Err(_)) | None => return Poll::Ready(()),
+                }
+            }
+            let now = self.shard.now();
+            if self.tally.flooded() {
+                self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                self.going_away.get_or_insert(now);
+                continue;
+            }
+            if self.going_away.is_none() && (draining || self.shard.phase() != Phase::Active) {
+                self.go_away(now);
+                continue;
+            }
+            if self.timer.poll_until(cx, self.deadline()).is_pending() {
+                return Poll::Pending;
+            }
+            if self.going_away.is_some() || self.stalled_until().is_some_and(|until| until <= now) {
+                return Poll::Ready(());
+            }
+            self.go_away(now);
+        }
+    }
+
+    fn go_away(&mut self, now: Instant) {
+        self.connection.graceful_shutdown();
+        self.going_away = Some(now);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let idle = self.tally.idle_since().and_then(|since| match self.going_away {
+            Some(at) => Some(at.max(since) + FAREWELL),
+            None => Some(since + self.timeouts.keep_alive.limit()?),
+        });
+        [idle, self.stalled_until()].into_iter().flatten().min()
+    }
+
+    fn stalled_until(&self) -> Option<Instant> {
+        Some(self.tally.stalled_since()? + self.timeouts.write_idle.limit()?)
+    }
+}

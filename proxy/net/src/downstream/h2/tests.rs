@@ -1,0 +1,1 @@
+//! HTTP/2 clients over loopback.
