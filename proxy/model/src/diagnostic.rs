@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, said so that a user can mend it: where, what, and what was probably meant.
 
+use crate::redact::Visible;
 use std::{fmt, sync::Arc};
 
 /// One file of a configuration: the name that diagnostics show, and its text.
@@ -97,6 +98,16 @@ impl Diagnostics {
         self.0.iter()
     }
 
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// Prints each diagnostic with the line that it is about, where that line may be shown: never one that may hold a
+    /// secret. `source` is the file that the diagnostics are about.
+    pub fn with_excerpts<'a>(&'a self, source: &'a Source) -> impl fmt::Display + 'a {
+        Excerpts { diagnostics: self, source }
+    }
+
     /// How many there are, of any severity.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -157,3 +168,38 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+struct Excerpts<'a> {
+    diagnostics: &'a Diagnostics,
+    source: &'a Source,
+}
+
+impl fmt::Display for Excerpts<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WIDEST: usize = 120;
+        let visible = Visible::of(&self.source.text);
+        let lines: Vec<&str> = self.source.text.lines().collect();
+        for (index, diagnostic) in self.diagnostics.iter().enumerate() {
+            if index > 0 {
+                out.write_str("\n")?;
+            }
+            diagnostic.fmt(out)?;
+            let line = lines.get(diagnostic.line.wrapping_sub(1)).filter(|_| visible.shows(diagnostic.line));
+            if let Some(line) = line
+                && diagnostic.column <= WIDEST
+            {
+                let shown: String = line
+                    .trim_start_matches('\u{feff}')
+                    .chars()
+                    .take(WIDEST)
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .collect();
+                let number = diagnostic.line.to_string();
+                let margin = number.len();
+                let caret = diagnostic.column;
+                write!(out, "\n {number} | {shown}\n {:margin$} | {:>caret$}", "", "^")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -9,10 +9,13 @@
 //! This crate is *not* for matching, running or reading the network: it has no clock, no socket and no
 //! file system.
 
+mod check;
 mod config;
 pub mod convert;
 mod diagnostic;
+mod document;
 mod load;
+mod redact;
 mod schema;
 pub mod spec;
 pub mod template;
@@ -21,5 +24,5 @@ pub mod value;
 
 pub use config::{Cluster, Config, Listener, RouteTable, Secret, SecretContent, VirtualHost};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source};
-pub use load::{Loaded, MAX_FILE_BYTES, NoFiles, ReadFile, load, validate};
+pub use load::{Loaded, MAX_DIAGNOSTICS, MAX_FILE_BYTES, NoFiles, ReadFile, load, validate};
 pub use schema::json_schema;

@@ -1,6 +1,12 @@
 //! From text to a validated configuration.
 
-use crate::{Config, Diagnostics, Source, spec};
+use crate::{
+    Config, Diagnostic, Diagnostics, Severity, Source,
+    check::{self, Finding},
+    convert::{Problem, Reason, Repairs},
+    document, redact, spec,
+    tree::{self, Content, Position, Tree},
+};
 
 /// Reads the files that a configuration names: certificates, keys, trust anchors. I/O stays with the caller, who
 /// decides what relative paths start at (by the written form's promise: the folder of the configuration).
@@ -11,6 +17,9 @@ pub trait ReadFile {
 
 /// The largest file that a secret may be read from.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
+
+/// The most diagnostics of one configuration.
+pub const MAX_DIAGNOSTICS: usize = 1000;
 
 /// Where configurations name no files: every one is missing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,15 +38,105 @@ pub struct Loaded {
 
 /// Reads a static file. Fails with *all* that is wrong, warnings included, as soon as there is one error.
 pub fn load(source: &Source, files: &dyn ReadFile) -> Result<Loaded, Diagnostics> {
-    let _ = (source, files);
-    todo!()
+    let tree::Parsed { tree, mut problems } = tree::parse(&source.text);
+    let mut repairs = Repairs::new(&tree);
+    let root = tree.root().filter(|root| !matches!(tree.node(*root).content, Content::Null));
+    let config = match root {
+        Some(root) => document::read(&tree, root, &mut repairs, &mut problems),
+        None => {
+            if problems.is_empty() {
+                let reason = Reason::Syntax { message: "the file is empty".to_owned(), suggestion: None };
+                problems.push(Problem { position: Position::START, path: tree::Path::root(), reason });
+            }
+            None
+        }
+    };
+    let mut diagnostics: Vec<Diagnostic> = problems.iter().map(|problem| told(source, problem)).collect();
+    let Some(config) = config else { return Err(bounded(source, diagnostics)) };
+    let whole = problems.is_empty() && repairs.is_empty();
+    let checked = check::check(&config, files, whole);
+    diagnostics
+        .extend(checked.findings.into_iter().filter_map(|finding| found(source, &tree, &repairs, finding)));
+    finish(source, config, checked.secrets, checked.files, diagnostics)
 }
 
 /// Checks a configuration that was not written as text: made by a translation, say. Diagnostics carry `name` in place
 /// of a file, line 1 and column 1.
 pub fn validate(name: &str, config: spec::Config, files: &dyn ReadFile) -> Result<Loaded, Diagnostics> {
-    let _ = (name, config, files);
-    todo!()
+    let source = Source::new(name, "");
+    let (tree, repairs) = (Tree::default(), Repairs::default());
+    let checked = check::check(&config, files, true);
+    let findings = checked.findings.into_iter();
+    let diagnostics = findings.filter_map(|finding| found(&source, &tree, &repairs, finding)).collect();
+    finish(&source, config, checked.secrets, checked.files, diagnostics)
+}
+
+fn finish(
+    source: &Source,
+    config: spec::Config,
+    secrets: Vec<crate::Secret>,
+    files: Vec<String>,
+    diagnostics: Vec<Diagnostic>,
+) -> Result<Loaded, Diagnostics> {
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(bounded(source, diagnostics));
+    }
+    Ok(Loaded { config: Config::new(config, secrets), warnings: bounded(source, diagnostics), files })
+}
+
+/// A problem of the text or of a value, in words.
+fn told(source: &Source, problem: &Problem) -> Diagnostic {
+    let redact = redact::hides(problem);
+    Diagnostic {
+        severity: Severity::Error,
+        source: source.name.clone(),
+        line: problem.position.line,
+        column: problem.position.column,
+        path: if redact { redact::path(&problem.path) } else { problem.path.to_string() },
+        message: problem.reason.message(redact),
+        suggestion: problem.reason.suggestion(redact),
+    }
+}
+
+/// A finding of the checks, unless it is about something that could not be read as written.
+fn found(source: &Source, tree: &Tree, repairs: &Repairs, finding: Finding) -> Option<Diagnostic> {
+    let (position, path) = match repairs.locate(tree, &finding.path) {
+        Some(place) if !place.sound => return None,
+        Some(place) => (place.position, finding.path),
+        None => (Position::START, finding.path),
+    };
+    Some(Diagnostic {
+        severity: finding.severity,
+        source: source.name.clone(),
+        line: position.line,
+        column: position.column,
+        path: path.to_string(),
+        message: finding.message,
+        suggestion: finding.suggestion,
+    })
+}
+
+/// Errors are kept before warnings where there are too many.
+fn bounded(source: &Source, mut diagnostics: Vec<Diagnostic>) -> Diagnostics {
+    let total = diagnostics.len();
+    if total <= MAX_DIAGNOSTICS {
+        return diagnostics.into();
+    }
+    diagnostics.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
+    diagnostics.truncate(MAX_DIAGNOSTICS);
+    let severity = diagnostics.first().map_or(Severity::Error, |first| first.severity);
+    let mut diagnostics = Diagnostics::from(diagnostics);
+    let (line, column) = diagnostics.iter().last().map_or((1, 1), |last| (last.line, last.column));
+    diagnostics.push(Diagnostic {
+        severity,
+        source: source.name.clone(),
+        line,
+        column,
+        path: String::new(),
+        message: format!("{} more are not listed", total - MAX_DIAGNOSTICS),
+        suggestion: None,
+    });
+    diagnostics
 }
 
 // === impl NoFiles ===
@@ -47,3 +146,6 @@ impl ReadFile for NoFiles {
         Err(std::io::ErrorKind::NotFound.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

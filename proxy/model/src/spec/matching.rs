@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Conditions that must all hold. An absent condition holds for every request.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RouteMatch {
     /// The path without query, in the listener's normal form.
@@ -70,7 +70,7 @@ impl Scheme {
 }
 
 /// A condition on the path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PathMatch {
     /// The whole path.
@@ -84,7 +84,7 @@ pub enum PathMatch {
 }
 
 /// A regular expression over the path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PathRegex {
     /// The expression, in RE2 syntax.
@@ -95,7 +95,7 @@ pub struct PathRegex {
 }
 
 /// Where a regular expression is anchored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RegexAnchor {
     /// It matches the whole path (VirtualService).
@@ -109,7 +109,7 @@ pub enum RegexAnchor {
 
 /// A condition on a value. Repeated header fields are joined with `,` before they are compared; for `exact`, any single
 /// one of the values is enough as well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueMatch {
     /// There is a value, even an empty one.
@@ -129,7 +129,7 @@ pub enum ValueMatch {
 }
 
 /// A condition on a request header.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderMatch {
     /// The field name. `cookie` sees all cookie fields joined with `; `.
@@ -148,7 +148,7 @@ pub struct HeaderMatch {
 }
 
 /// A condition on a query parameter: its first value, percent-decoding not applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueryMatch {
     /// The key; `?k` and `?k=` both have the empty value.
@@ -161,7 +161,7 @@ pub struct QueryMatch {
 }
 
 /// A condition on a cookie: its first value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CookieMatch {
     /// The cookie's name, compared as sent.

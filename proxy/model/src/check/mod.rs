@@ -1,0 +1,130 @@
+//! Rules between fields: everything that a single value cannot know about itself. All of them are checked, always; what
+//! was already wrong when it was read is kept apart by [`crate::convert::Repairs::locate`].
+
+mod cluster;
+mod edits;
+mod listener;
+mod matching;
+mod names;
+mod pem;
+mod process;
+mod route;
+mod secret;
+mod shadow;
+mod split;
+mod table;
+mod text;
+
+use crate::{
+    Secret, Severity, spec,
+    tree::{Path, Step},
+};
+use names::Names;
+
+/// Something that a check found.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) path: Path,
+    pub(crate) message: String,
+    pub(crate) suggestion: Option<String>,
+}
+
+/// What the checks say, and the content of the secrets.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) findings: Vec<Finding>,
+    /// Those that could be read.
+    pub(crate) secrets: Vec<Secret>,
+    /// The files that were read.
+    pub(crate) files: Vec<String>,
+}
+
+/// Checks everything. `whole` says that the configuration was read as it was written: where it was not, a name that
+/// nothing has, or that nothing uses, may only be a consequence.
+pub(crate) fn check(config: &spec::Config, files: &dyn crate::ReadFile, whole: bool) -> Checked {
+    let mut cx = Context { findings: Vec::new(), names: Names::of(config), whole };
+    let root = At::root();
+    process::check(&mut cx, config, root);
+    listener::check(&mut cx, config, root);
+    table::check(&mut cx, config, root);
+    cluster::check(&mut cx, config, root);
+    let (secrets, files) = secret::check(&mut cx, config, root, files);
+    names::check_use(&mut cx, config, root);
+    Checked { findings: cx.findings, secrets, files }
+}
+
+/// What the checks share.
+struct Context<'a> {
+    findings: Vec<Finding>,
+    names: Names<'a>,
+    whole: bool,
+}
+
+impl Context<'_> {
+    fn error(&mut self, at: At<'_>, message: impl Into<String>) -> &mut Finding {
+        self.find(Severity::Error, at, message.into())
+    }
+
+    fn warning(&mut self, at: At<'_>, message: impl Into<String>) -> &mut Finding {
+        self.find(Severity::Warning, at, message.into())
+    }
+
+    fn info(&mut self, at: At<'_>, message: impl Into<String>) -> &mut Finding {
+        self.find(Severity::Info, at, message.into())
+    }
+
+    fn find(&mut self, severity: Severity, at: At<'_>, message: String) -> &mut Finding {
+        let finding = Finding { severity, path: at.path(), message, suggestion: None };
+        let index = self.findings.len();
+        self.findings.push(finding);
+        &mut self.findings[index]
+    }
+}
+
+impl Finding {
+    fn suggest(&mut self, suggestion: impl Into<String>) {
+        self.suggestion = Some(suggestion.into());
+    }
+}
+
+/// Where a check stands: a path on the stack, made into a real one only when there is something to say.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    above: Option<&'a At<'a>>,
+    step: Bit,
+}
+
+#[derive(Clone, Copy)]
+enum Bit {
+    Root,
+    Key(&'static str),
+    Index(usize),
+}
+
+impl At<'_> {
+    const fn root() -> At<'static> {
+        At { above: None, step: Bit::Root }
+    }
+
+    const fn key(&self, key: &'static str) -> At<'_> {
+        At { above: Some(self), step: Bit::Key(key) }
+    }
+
+    const fn index(&self, index: usize) -> At<'_> {
+        At { above: Some(self), step: Bit::Index(index) }
+    }
+
+    fn path(&self) -> Path {
+        let mut path = self.above.map(At::path).unwrap_or_default();
+        match self.step {
+            Bit::Root => {}
+            Bit::Key(key) => path.push(Step::Key(key.into())),
+            Bit::Index(index) => path.push(Step::Index(index)),
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! Routes and what they do.
+
+use super::{
+    At, Context, edits, matching,
+    names::{self, Kind},
+    split, text,
+};
+use crate::{
+    spec::{
+        Action, DirectResponse, Fault, FaultAbortStatus, Filter, HostRewrite, NormalizePath, PathMatch,
+        PathRewrite, Redirect, RedirectPath, RegexRewrite, Rewrite, Route,
+    },
+    value::Percent,
+};
+use regex_automata::meta;
+
+pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizePath, at: At<'_>) {
+    let matches = at.key("match");
+    for (index, each) in route.matches.iter().enumerate() {
+        matching::check(cx, each, form, matches.index(index));
+    }
+    let action = at.key("action");
+    match &route.action {
+        Action::Forward(forward) => split::check(cx, forward, action.key("forward")),
+        Action::Redirect(redirect) => self::redirect(cx, redirect, route, action.key("redirect")),
+        Action::Respond(response) => respond(cx, response, action.key("respond")),
+    }
+    if !matches!(route.action, Action::Forward(_)) {
+        if route.rewrite != Rewrite::default() {
+            cx.error(at.key("rewrite"), "only `forward` can be rewritten")
+                .suggest("a redirect has a `path` of its own");
+        }
+        if !route.mirrors.is_empty() {
+            cx.error(at.key("mirrors"), "only `forward` can be mirrored");
+        }
+    }
+    rewrite(cx, &route.rewrite, route, at.key("rewrite"));
+    edits::check(cx, &route.headers, at.key("headers"));
+    let mirrors = at.key("mirrors");
+    for (index, mirror) in route.mirrors.iter().enumerate() {
+        let at = mirrors.index(index);
+        names::refer(cx, at.key("cluster"), Kind::Cluster, &mirror.cluster);
+        if let Some(host) = &mirror.host {
+            text::authority(cx, at.key("host"), host);
+        }
+        edits::request(cx, &mirror.headers, at.key("headers"));
+        if mirror.percent == Percent::NONE {
+            cx.info(at.key("percent"), "`0` copies nothing");
+        }
+    }
+    let filters = at.key("filters");
+    for (index, filter) in route.filters.iter().enumerate() {
+        let Filter::Fault(fault) = filter;
+        self::fault(cx, fault, filters.index(index).key("fault"));
+    }
+}
+
+fn rewrite(cx: &mut Context<'_>, rewrite: &Rewrite, route: &Route, at: At<'_>) {
+    let path = at.key("path");
+    match &rewrite.path {
+        None => {}
+        Some(PathRewrite::Prefix(prefix)) => {
+            text::path(cx, path.key("prefix"), prefix, false);
+            if !has_prefix(route) {
+                let message =
+                    "no path condition of the route is a prefix, so there is nothing for it to replace";
+                cx.error(path.key("prefix"), message)
+                    .suggest("match a `prefix`, or rewrite the `whole` path");
+            }
+        }
+        Some(PathRewrite::Whole(whole)) => text::path(cx, path.key("whole"), whole, false),
+        Some(PathRewrite::Regex(regex)) => regex_rewrite(cx, regex, path.key("regex")),
+    }
+    if let Some(HostRewrite::Literal(host)) = &rewrite.host {
+        let at = at.key("host");
+        text::authority(cx, at.key("literal"), host);
+    }
+}
+
+/// Whether a prefix stands anywhere among the conditions. A route without any replaces the leading `/`.
+fn has_prefix(route: &Route) -> bool {
+    route.matches.is_empty()
+        || route
+            .matches
+            .iter()
+            .any(|each| matches!(each.path, None | Some(PathMatch::Prefix(_) | PathMatch::StringPrefix(_))))
+}
+
+fn regex_rewrite(cx: &mut Context<'_>, rewrite: &RegexRewrite, at: At<'_>) {
+    let groups = meta::Regex::new(rewrite.pattern.as_str())
+        .map_or(1, |regex| regex.group_info().group_len(Default::default()));
+    let at = at.key("replacement");
+    let mut literal = String::new();
+    let mut begins_with_capture = false;
+    let mut chars = rewrite.replacement.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            literal.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('\\') => literal.push('\\'),
+            Some(digit @ '0'..='9') => {
+                begins_with_capture |= literal.is_empty();
+                let wanted = digit as usize - '0' as usize;
+                if wanted >= groups {
+                    let message =
+                        format!("`\\{wanted}`: the pattern has {} captures", groups.saturating_sub(1));
+                    cx.error(at, message);
+                }
+            }
+            _ => {
+                cx.error(at, "behind `\\` stands a digit or another `\\`")
+                    .suggest("write `\\\\` for a backslash");
+                return;
+            }
+        }
+    }
+    let dollar =
+        literal.split('$').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '{'));
+    if dollar {
+        cx.warning(at, "`$` stands for itself in a replacement").suggest("captures are written `\\1`");
+    }
+    text::path_characters(cx, at, &literal, false);
+    if rewrite.replace_whole && !begins_with_capture && !literal.starts_with('/') {
+        cx.error(at, "becomes the whole path, so it begins with `/`");
+    }
+}
+
+fn redirect(cx: &mut Context<'_>, redirect: &Redirect, route: &Route, at: At<'_>) {
+    let same = Redirect { code: redirect.code, ..Redirect::default() };
+    if *redirect == same {
+        cx.error(at, "redirects to where the request already is")
+            .suggest("give a scheme, a host, a port or a path");
+    }
+    if let Some(host) = &redirect.host {
+        text::authority(cx, at.key("host"), host);
+        if redirect.port.is_some()
+            && host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+        {
+            cx.error(at.key("port"), "the host has a port already");
+        }
+    }
+    if redirect.port == Some(0) {
+        cx.error(at.key("port"), "nobody listens on port 0");
+    }
+    let path = at.key("path");
+    match &redirect.path {
+        None => {}
+        Some(RedirectPath::Whole(whole)) => text::path(cx, path.key("whole"), whole, true),
+        Some(RedirectPath::Prefix(prefix)) => {
+            text::path(cx, path.key("prefix"), prefix, false);
+            if !has_prefix(route) {
+                let message =
+                    "no path condition of the route is a prefix, so there is nothing for it to replace";
+                cx.error(path.key("prefix"), message)
+                    .suggest("match a `prefix`, or redirect to a `whole` path");
+            }
+        }
+    }
+}
+
+fn respond(cx: &mut Context<'_>, response: &DirectResponse, at: At<'_>) {
+    const LARGEST: usize = 1 << 20;
+    if response.body.len() > LARGEST {
+        cx.error(at.key("body"), format!("has {} bytes; 1MiB is the most", response.body.len()));
+    }
+    let status = response.status.get();
+    if matches!(status, 204 | 205 | 304) && !response.body.is_empty() {
+        cx.error(at.key("body"), format!("an answer of status {status} has no body"));
+    }
+    if let Some(kind) = &response.content_type {
+        let at = at.key("content_type");
+        text::header_value(cx, at, kind);
+        if response.body.is_empty() {
+            cx.warning(at, "has no effect without a body");
+        } else if !kind.contains('/') {
+            cx.warning(at, "is not a media type such as `text/html; charset=utf-8`");
+        }
+    }
+}
+
+fn fault(cx: &mut Context<'_>, fault: &Fault, at: At<'_>) {
+    if fault.delay.is_none() && fault.abort.is_none() {
+        cx.warning(at, "has no effect without `delay` or `abort`");
+    }
+    if let Some(delay) = &fault.delay
+        && delay.fixed.limit().is_none()
+    {
+        let at = at.key("delay");
+        cx.warning(at.key("fixed"), "`0` delays nothing");
+    }
+    if let Some(abort) = &fault.abort
+        && let FaultAbortStatus::Grpc(status) = abort.status
+        && status > 16
+    {
+        let at = at.key("abort");
+        let at = at.key("status");
+        cx.error(at.key("grpc"), "a gRPC status is a number from 0 to 16");
+    }
+}
