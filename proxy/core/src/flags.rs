@@ -10,7 +10,8 @@ macro_rules! flags {
     ($($(#[$doc:meta])* $name:ident = $bit:literal $short:literal;)*) => {
         impl ResponseFlags {
             $($(#[$doc])* pub const $name: Self = Self(1 << $bit);)*
-            const ALL: &'static [(Self, &'static str)] = &[$((Self::$name, $short)),*];
+            /// Every flag and its short name, in Envoy's order.
+            pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$name, $short)),*];
         }
     };
 }
@@ -55,6 +56,14 @@ flags! {
 impl ResponseFlags {
     /// No flag.
     pub const NONE: Self = Self(0);
+
+    /// How many flags there are; their [bits](Self::bits) are below `1 << COUNT`.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The set as bits, for counting by flag.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
 
     /// Both sets together.
     #[must_use]
