@@ -13,12 +13,19 @@
 //! Bytes of proxied traffic are none of this crate's business: it accepts sockets and hands them to
 //! [`sluice_net`]'s shards, tells the shards what to do (snapshots, drain), and shows what they did.
 
+mod access_log;
+mod admin;
 mod config;
+mod control;
 mod dns;
 mod listen;
 mod logging;
 mod options;
 mod process;
+mod readiness;
+mod shard;
+mod state;
+mod telemetry;
 
 pub use config::ConfigSource;
 pub use logging::{Logging, LoggingError};

@@ -44,6 +44,9 @@ pub enum StartError {
     /// The configuration is refused: everything that is wrong with it.
     #[error("the configuration is refused:\n{0}")]
     Config(Diagnostics),
+    /// Certificates, keys or trust anchors cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// A listener's address cannot be bound; most often it is taken.
     #[error("listener `{listener}` cannot listen on {address}: {source}{hint}", hint = bind_hint(source))]
     Listener {
@@ -81,6 +84,8 @@ pub enum Exit {
     Cut(usize),
     /// A second signal (its number) ended it at once.
     Signal(i32),
+    /// A data thread broke, which is a defect of Sluice; the others were drained.
+    Broken,
 }
 
 // === impl Options ===
@@ -99,7 +104,7 @@ impl StartError {
     /// bound, 4 for what the system refused. (2 is left to wrong command lines.)
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Read { .. } | Self::Config(_) => 1,
+            Self::Read { .. } | Self::Config(_) | Self::Tls(_) => 1,
             Self::Listener { .. } | Self::Admin { .. } => 3,
             Self::System { .. } => 4,
         }
@@ -118,11 +123,13 @@ fn bind_hint(error: &io::Error) -> &'static str {
 // === impl Exit ===
 
 impl Exit {
-    /// The exit code of the process: 0 after a complete drain, 5 when connections were cut, 128 + n for signal n.
+    /// The exit code of the process: 0 after a complete drain, 4 after a defect, 5 when connections were cut,
+    /// 128 + n for signal n.
     pub fn code(self) -> u8 {
         match self {
             Self::Drained | Self::Cut(0) => 0,
             Self::Cut(_) => 5,
+            Self::Broken => 4,
             Self::Signal(number) => u8::try_from(number).map_or(u8::MAX, |number| number.saturating_add(128)),
         }
     }

@@ -1,26 +1,188 @@
 //! The composition root: builds the parts of a proxy and starts them.
 
-use crate::options::{Exit, Options, StartError};
-use std::net::SocketAddr;
+use crate::{
+    access_log::{Format, ShardLog, Writer},
+    admin,
+    config::{ReadError, Refusal, prepare},
+    control::{Beginning, Command, Control, listen_for_signals},
+    listen::{self, bind},
+    options::{Exit, Options, StartError},
+    shard::{Seed, ShardThread},
+    state::{Published, State},
+};
+use sluice_model::spec::{self, AcceptMode};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+    time::SystemTime,
+};
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    sync::mpsc,
+    task::spawn_local,
+};
+
+/// Commands that may wait for the control task.
+const COMMANDS: usize = 16;
 
 /// The whole process.
 #[derive(Debug)]
 pub struct Proxy;
 
 /// A proxy that runs on threads of its own. Dropping it ends it at once.
-#[derive(Debug)]
 pub struct RunningProxy {
     admin: SocketAddr,
+    state: Arc<State>,
+    control: Option<thread::JoinHandle<Exit>>,
 }
 
+// === impl Proxy ===
+
 impl Proxy {
-    /// Loads the configuration, binds every address, starts the threads, and returns when traffic is accepted. The
-    /// caller's thread stays free.
+    /// Loads the configuration, binds every address, starts the threads, and returns when traffic is accepted: after
+    /// the first answers about DNS names, or when they take too long. The caller's thread stays free.
     pub fn start(options: Options) -> Result<RunningProxy, StartError> {
-        let admin = options.overrides.admin.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 15000)));
-        Ok(RunningProxy { admin })
+        let (prepared, contents) = prepare(&options.source, None);
+        let prepared = prepared.map_err(refused)?;
+        let config = &prepared.config;
+        raise_descriptor_limit();
+
+        let admin_address = options.overrides.admin.unwrap_or(config.admin().address);
+        let admin_failed = |source| StartError::Admin { address: admin_address, source };
+        let mut admin_sockets = bind(admin_address, 1).map_err(admin_failed)?;
+        let admin_socket = admin_sockets.pop().ok_or_else(|| admin_failed(io::ErrorKind::Other.into()))?;
+        let admin = admin_socket.local_addr().map_err(admin_failed)?;
+
+        let shards = shard_count(options.overrides.shards, config.runtime());
+        let sockets = match config.runtime().accept {
+            AcceptMode::Reuseport => usize::from(shards),
+            AcceptMode::Handoff => 1,
+        };
+        let mut next_socket = 0;
+        let plan = listen::plan(&[], config, &options.overrides.listeners, sockets, &mut next_socket)?;
+
+        let writer = Writer::start()
+            .map_err(|source| StartError::System { action: "start the log writer".into(), source })?;
+        let shards = (0..shards)
+            .map(|number| {
+                let (log, format) = (writer.orders(), Format::compile(config.access_log()));
+                ShardThread::start(Seed {
+                    number,
+                    generation: prepared.generation.clone(),
+                    mirror_buffer: config.runtime().mirror_buffer_per_shard.as_usize(),
+                    log: Box::new(move || ShardLog::new(log, format)),
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let published = Published {
+            config: config.clone(),
+            generation: prepared.generation.clone(),
+            since: SystemTime::now(),
+            listeners: Vec::new(),
+            needs_restart: Vec::new(),
+        };
+        let stats = shards.iter().map(|shard| shard.stats.clone()).collect();
+        let state = Arc::new(State::new(published, stats, writer.stats(), options.logging.clone(), commands));
+        let (started, starts) = sync_channel(1);
+        let (standing, stands) = sync_channel(1);
+        let beginning = Beginning {
+            options,
+            state: state.clone(),
+            commands: inbox,
+            shards,
+            writer,
+            prepared,
+            plan,
+            next_socket,
+            contents,
+            started,
+        };
+        let control = thread::Builder::new()
+            .name("sluice-control".to_owned())
+            .spawn(move || run_control(beginning, admin_socket, &standing))
+            .map_err(|source| StartError::System { action: "start the control thread".into(), source })?;
+        stands
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread ended")))
+            .map_err(|source| StartError::System { action: "start the control runtime".into(), source })?;
+        // An error means that it was told to end before it began to serve; `wait` will say so.
+        let _ = starts.recv();
+        Ok(RunningProxy { admin, state, control: Some(control) })
     }
 }
+
+fn refused(refusal: Refusal) -> StartError {
+    match refusal {
+        Refusal::Read(ReadError::File { path, source }) => StartError::Read { path, source },
+        Refusal::Read(ReadError::Refused(diagnostics)) => StartError::Config(diagnostics),
+        Refusal::Tls(_) => StartError::Tls(refusal.to_string()),
+    }
+}
+
+/// One data thread for each CPU that the cgroup grants, unless somebody says otherwise.
+fn shard_count(wanted: Option<u16>, runtime: &spec::Runtime) -> u16 {
+    wanted
+        .or(runtime.shards)
+        .unwrap_or_else(|| {
+            thread::available_parallelism().map_or(1, |cpus| u16::try_from(cpus.get()).unwrap_or(u16::MAX))
+        })
+        .max(1)
+}
+
+/// A proxy needs two descriptors for a request; the soft limit is 1,024 on most machines.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, "the limit of file descriptors stays low");
+    }
+}
+
+fn run_control(beginning: Beginning, admin: TcpListener, standing: &SyncSender<io::Result<()>>) -> Exit {
+    let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = standing.send(Err(error));
+            return Exit::Broken;
+        }
+    };
+    let exit = runtime.block_on(async {
+        let state = beginning.state.clone();
+        if beginning.options.signals {
+            match listen_for_signals(state.commands.clone()) {
+                Ok(signals) => drop(spawn_local(signals)),
+                Err(error) => {
+                    let _ = standing.send(Err(error));
+                    return Exit::Broken;
+                }
+            }
+        }
+        match tokio::net::TcpListener::from_std(admin) {
+            Ok(socket) => drop(spawn_local(admin::serve(socket, state))),
+            Err(error) => {
+                let _ = standing.send(Err(error));
+                return Exit::Broken;
+            }
+        }
+        let control = Control::new(beginning);
+        let _ = standing.send(Ok(()));
+        control.run().await
+    });
+    // A configuration that is still being compiled is nobody's business any more.
+    runtime.shutdown_background();
+    exit
+}
+
+// === impl RunningProxy ===
 
 impl RunningProxy {
     /// Where the admin endpoint listens; the real port where 0 was configured.
@@ -30,7 +192,8 @@ impl RunningProxy {
 
     /// Names and bound addresses of the listeners as they are now, in the order of the configuration.
     pub fn listener_addresses(&self) -> Vec<(String, SocketAddr)> {
-        Vec::new()
+        let published = self.state.published();
+        published.listeners.iter().map(|listener| (listener.name.to_string(), listener.address)).collect()
     }
 
     /// The bound address of one listener.
@@ -41,14 +204,36 @@ impl RunningProxy {
             .map(|(_, address)| address)
     }
 
-    /// Reads the configuration again, as SIGHUP does. Returns at once.
-    pub fn reload(&self) {}
+    /// Reads the configuration again and opens log files again, as SIGHUP does. Returns at once.
+    pub fn reload(&self) {
+        let _ = self.state.commands.try_send(Command::Reload);
+    }
 
     /// Starts the drain, as SIGTERM does. Returns at once; a second call changes nothing.
-    pub fn shutdown(&self) {}
+    pub fn shutdown(&self) {
+        let _ = self.state.commands.try_send(Command::Drain);
+    }
 
     /// Waits until the proxy has ended.
-    pub fn wait(self) -> Exit {
-        Exit::Drained
+    pub fn wait(mut self) -> Exit {
+        self.control.take().map_or(Exit::Broken, |control| control.join().unwrap_or(Exit::Broken))
+    }
+}
+
+impl Drop for RunningProxy {
+    fn drop(&mut self) {
+        if let Some(control) = self.control.take() {
+            let _ = self.state.commands.blocking_send(Command::End);
+            let _ = control.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for RunningProxy {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("RunningProxy")
+            .field("admin", &self.admin)
+            .field("listeners", &self.listener_addresses())
+            .finish_non_exhaustive()
     }
 }

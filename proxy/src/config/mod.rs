@@ -1,6 +1,10 @@
-//! Where the configuration comes from, and how a change of it is noticed.
+//! Where the configuration comes from, how a change of it is noticed, and what is made from it.
 
+mod prepare;
 mod source;
 mod watch;
 
+pub(crate) use prepare::{Outcome, Prepared, Refusal, prepare, with_addresses};
 pub use source::ConfigSource;
+pub(crate) use source::{Contents, ReadError};
+pub(crate) use watch::Watch;

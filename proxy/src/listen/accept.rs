@@ -1,11 +1,18 @@
 //! The accept loop: takes connections from a listening socket as long as it may, and survives a machine that has no
 //! file descriptors left.
 
-use rustix::io::Errno;
-use std::{future::poll_fn, io, net::SocketAddr, pin::pin, task::Poll, time::Duration};
+use rustix::{
+    io::Errno,
+    net::{SocketFlags, acceptfrom_with},
+};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    pin::pin,
+    time::Duration,
+};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    task::unconstrained,
+    io::unix::{AsyncFd, AsyncFdReadyGuard},
     time,
 };
 
@@ -24,21 +31,23 @@ pub(crate) trait Acceptor {
     fn failed(&mut self, error: &io::Error);
 }
 
-/// Accepts until `stop` completes, then takes what the kernel has queued and closes the socket.
+/// Accepts until `stop` completes, then takes what the kernel has queued and closes the socket. The sockets are not
+/// registered with a runtime, so that any thread can serve them.
 pub(crate) async fn accept(
     socket: TcpListener,
     acceptor: &mut impl Acceptor,
     stop: impl Future<Output = ()>,
-) {
+) -> io::Result<()> {
+    let socket = register(socket)?;
     let mut stop = pin!(stop);
     let mut pause = Pause::default();
     loop {
-        let first = tokio::select! {
+        let ready = tokio::select! {
             biased;
             () = &mut stop => break,
-            first = socket.accept() => first,
+            ready = socket.readable() => ready?,
         };
-        if let Some(length) = batch(&socket, first, acceptor, &mut pause).await {
+        if let Some(length) = batch(ready, acceptor, &mut pause).await {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
@@ -47,29 +56,35 @@ pub(crate) async fn accept(
         }
         tokio::task::yield_now().await;
     }
-    while let Some(Ok((stream, peer))) = queued(&socket).await {
+    while let Ok((stream, peer)) = take(&socket) {
         acceptor.accepted(stream, peer).await;
     }
+    Ok(())
 }
 
-type Accepted = io::Result<(TcpStream, SocketAddr)>;
+#[allow(
+    deprecated,
+    reason = "what replaces it is unsafe; a std socket keeps its descriptor as long as it lives"
+)]
+fn register(socket: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
+    AsyncFd::with_interest(socket, tokio::io::Interest::READABLE)
+}
 
 /// Takes what is there; says how long to pause where the machine has nothing left to take it with.
 async fn batch(
-    socket: &TcpListener,
-    first: Accepted,
+    mut ready: AsyncFdReadyGuard<'_, TcpListener>,
     acceptor: &mut impl Acceptor,
     pause: &mut Pause,
 ) -> Option<Duration> {
-    let mut next = Some(first);
     for _ in 0..BATCH {
-        match next? {
-            Ok((stream, peer)) => {
+        match ready.try_io(|socket| Ok(take(socket)?)) {
+            Err(_would_block) => break,
+            Ok(Ok((stream, peer))) => {
                 *pause = Pause::default();
                 acceptor.accepted(stream, peer).await;
             }
-            Err(error) if is_about_one_connection(&error) => acceptor.failed(&error),
-            Err(error) => {
+            Ok(Err(error)) if is_about_one_connection(&error) => acceptor.failed(&error),
+            Ok(Err(error)) => {
                 if is_exhaustion(&error) {
                     acceptor.exhausted(&error);
                 } else {
@@ -78,24 +93,14 @@ async fn batch(
                 return Some(pause.longer());
             }
         }
-        next = queued(socket).await;
-    }
-    // What was taken last still has to be handed over.
-    if let Some(Ok((stream, peer))) = next {
-        acceptor.accepted(stream, peer).await;
     }
     None
 }
 
-/// The next connection, if one is there. Not subject to tokio's budget, which would look like an empty queue.
-async fn queued(socket: &TcpListener) -> Option<Accepted> {
-    unconstrained(poll_fn(|cx| {
-        Poll::Ready(match socket.poll_accept(cx) {
-            Poll::Ready(accepted) => Some(accepted),
-            Poll::Pending => None,
-        })
-    }))
-    .await
+fn take(socket: &AsyncFd<TcpListener>) -> Result<(TcpStream, SocketAddr), Errno> {
+    let (stream, peer) = acceptfrom_with(socket.get_ref(), SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(Errno::CONNABORTED)?;
+    Ok((TcpStream::from(stream), peer))
 }
 
 /// Doubles from the first to the last length.

@@ -1,0 +1,109 @@
+//! One line for each finished request. The shard makes the text in a buffer of its own; a writer thread takes whole
+//! batches from a bounded queue, so a slow disk or a blocked pipe costs lines (which are counted), never time.
+
+mod json;
+mod writer;
+
+pub(crate) use json::rfc3339;
+pub(crate) use writer::{Order, Writer, WriterStats};
+
+use crate::telemetry::ShardStats;
+use sluice_model::spec;
+use sluice_net::RequestSummary;
+use std::{
+    cell::{Cell, RefCell},
+    sync::{Arc, mpsc::SyncSender},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// Lines are handed to the writer when so many bytes have come together, or after [`PATIENCE`].
+const BATCH_BYTES: usize = 32 * 1024;
+/// The longest that a line waits for others.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How lines look, compiled.
+#[derive(Debug)]
+pub(crate) enum Format {
+    Json,
+}
+
+/// What a shard has written and not handed over yet.
+pub(crate) struct ShardLog {
+    format: RefCell<Option<Arc<Format>>>,
+    batch: RefCell<Vec<u8>>,
+    lines: Cell<u64>,
+    writer: SyncSender<Order>,
+    /// There is a first line in the batch.
+    begun: Notify,
+}
+
+// === impl Format ===
+
+impl Format {
+    /// `None` where the access log is off. The text has been checked with the configuration.
+    pub(crate) fn compile(spec: Option<&spec::AccessLog>) -> Option<Arc<Self>> {
+        Some(Arc::new(match &spec?.format {
+            spec::AccessLogFormat::Json => Self::Json,
+            spec::AccessLogFormat::Text(_) => Self::Json,
+        }))
+    }
+}
+
+// === impl ShardLog ===
+
+impl ShardLog {
+    pub(crate) fn new(writer: SyncSender<Order>, format: Option<Arc<Format>>) -> Self {
+        Self {
+            format: RefCell::new(format),
+            batch: RefCell::default(),
+            lines: Cell::new(0),
+            writer,
+            begun: Notify::new(),
+        }
+    }
+
+    pub(crate) fn set_format(&self, format: Option<Arc<Format>>) {
+        *self.format.borrow_mut() = format;
+    }
+
+    /// Adds a line, if the access log is on.
+    pub(crate) fn write(&self, request: &RequestSummary<'_>, stats: &ShardStats) {
+        let format = self.format.borrow();
+        let Some(format) = &*format else { return };
+        let mut batch = self.batch.borrow_mut();
+        match &**format {
+            Format::Json => json::line(request, &mut batch),
+        }
+        batch.push(b'\n');
+        stats.log_lines.add(1);
+        self.lines.set(self.lines.get() + 1);
+        if batch.len() >= BATCH_BYTES {
+            drop(batch);
+            self.hand_over(stats);
+        } else if self.lines.get() == 1 {
+            self.begun.notify_one();
+        }
+    }
+
+    /// Gives the batch to the writer; where its queue is full the lines are lost and counted.
+    pub(crate) fn hand_over(&self, stats: &ShardStats) {
+        let lines = self.lines.take();
+        if lines == 0 {
+            return;
+        }
+        let batch = std::mem::take(&mut *self.batch.borrow_mut());
+        if self.writer.try_send(Order::Write { batch, lines }).is_err() {
+            stats.log_dropped.add(lines);
+        }
+    }
+
+    /// Hands over what did not fill a batch in time. A task of the shard.
+    pub(crate) async fn flush_in_time(&self, stats: &ShardStats) {
+        loop {
+            self.begun.notified().await;
+            tokio::time::sleep(PATIENCE).await;
+            self.hand_over(stats);
+        }
+    }
+}

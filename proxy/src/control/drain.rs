@@ -1,0 +1,89 @@
+//! How the process winds down.
+
+use super::Control;
+use crate::{options::Exit, shard::Message};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Patience with shards that were told to end at once.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Where the process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Serving,
+    /// `/ready` says no already, connections are still accepted.
+    Grace(Instant),
+    /// Listeners are closed; what has begun is finished.
+    Draining(Option<Instant>),
+    /// What is left was cut.
+    Forced(Instant),
+}
+
+impl Phase {
+    pub(super) const fn is_serving(self) -> bool {
+        matches!(self, Self::Serving)
+    }
+
+    pub(super) const fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Serving => None,
+            Self::Grace(at) | Self::Forced(at) => Some(at),
+            Self::Draining(at) => at,
+        }
+    }
+}
+
+impl Control {
+    pub(super) async fn begin_drain(&mut self) {
+        if !self.phase.is_serving() {
+            return;
+        }
+        self.draining = Some(self.state.readiness.hold("draining"));
+        let grace = self.state.published().config.runtime().drain_grace.get();
+        self.phase = Phase::Grace(Instant::now() + grace);
+        if grace.is_zero() {
+            self.next_phase().await;
+        }
+    }
+
+    /// The deadline of the current phase has come.
+    pub(super) async fn next_phase(&mut self) {
+        match self.phase {
+            Phase::Serving => {}
+            Phase::Grace(_) => {
+                let timeout = self.state.published().config.runtime().drain_timeout.limit();
+                self.phase = Phase::Draining(timeout.map(|timeout| Instant::now() + timeout));
+                if let Some((_, accepting)) = &mut self.handoff {
+                    for (_, accepting) in accepting.drain() {
+                        accepting.stop().await;
+                    }
+                }
+                self.tell_all(|| Message::Drain).await;
+            }
+            Phase::Draining(_) => {
+                tracing::warn!("the drain deadline has come; what is left is cut");
+                self.force();
+            }
+            Phase::Forced(_) => {
+                tracing::error!(shards = self.running, "shards do not end; leaving them");
+                self.running = 0;
+            }
+        }
+    }
+
+    /// Ends at once.
+    pub(super) async fn end(&mut self, exit: Exit) {
+        self.exit = Some(exit);
+        self.force();
+        // Shards take the message in their own time; nobody else is waited for.
+        tokio::task::yield_now().await;
+    }
+
+    fn force(&mut self) {
+        self.phase = Phase::Forced(Instant::now() + LAST);
+        for shard in &self.shards {
+            let _ = shard.messages.try_send(Message::Force);
+        }
+    }
+}

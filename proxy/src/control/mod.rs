@@ -1,0 +1,316 @@
+//! The control task: everything that happens to the process as a whole, in one place and one after the other.
+//!
+//! ```text
+//! files, SIGHUP ─▶ read and compile (blocking pool) ─▶ wait for new names ─▶ bind ─▶ publish ─▶ shards
+//! DNS answers ───────────────────────────────────────────────────────────────────▶ publish ─▶ shards
+//! SIGTERM, POST /drain ─▶ Serving ─▶ Grace ─▶ Draining ─▶ every shard ended ─▶ exit
+//!                                                 └─ deadline, second signal ─▶ Forced ─▶ exit
+//! ```
+
+mod drain;
+mod publish;
+mod signals;
+
+pub(crate) use signals::listen as listen_for_signals;
+
+use crate::{
+    access_log::Writer,
+    config::{Contents, Outcome, Prepared, Refusal, Watch, prepare},
+    dns::{Names, Resolution},
+    listen::{Accepting, Bound, Handoff, Plan},
+    options::{Exit, Options},
+    readiness::Token,
+    shard::{Message, ShardThread, SocketId},
+    state::State,
+};
+use drain::Phase;
+use sluice_model::{
+    Config,
+    spec::{AcceptMode, AccessLogTarget},
+};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinHandle, spawn_blocking, spawn_local},
+    time::{self, Instant},
+};
+
+/// How long a shard may leave its queue full before a message to it is given up.
+const STUCK: Duration = Duration::from_secs(5);
+
+/// What the control task is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Read the configuration again and open log files again.
+    Reload,
+    /// Start to drain; a second time changes nothing.
+    Drain,
+    /// SIGTERM or SIGINT: the first drains, the second ends.
+    Signal(i32),
+    /// End now.
+    End,
+}
+
+/// What the control task begins with.
+pub(crate) struct Beginning {
+    pub(crate) options: Options,
+    pub(crate) state: Arc<State>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) shards: Vec<ShardThread>,
+    pub(crate) writer: Writer,
+    pub(crate) prepared: Prepared,
+    pub(crate) plan: Plan,
+    pub(crate) next_socket: SocketId,
+    pub(crate) contents: Contents,
+    /// Told when traffic is accepted.
+    pub(crate) started: std::sync::mpsc::SyncSender<()>,
+}
+
+/// The control task.
+pub(crate) struct Control {
+    options: Options,
+    state: Arc<State>,
+    commands: mpsc::Receiver<Command>,
+    shards: Vec<ShardThread>,
+    /// Number of the shard that ended, and the connections it cut; `None` where it broke.
+    ended: mpsc::Receiver<(usize, Option<usize>)>,
+    writer: Writer,
+    /// As started with; what needs a restart is compared with it.
+    initial: Config,
+    listeners: Vec<Bound>,
+    next_socket: SocketId,
+    handoff: Option<(Rc<RefCell<Handoff>>, HashMap<SocketId, Accepting>)>,
+    names: Names,
+    outcomes: mpsc::Receiver<Resolution>,
+    watch: Watch,
+    contents: Contents,
+    loading: Option<JoinHandle<Option<Outcome>>>,
+    /// Something changed while a configuration was being read.
+    load_again: bool,
+    staged: Option<Staged>,
+    phase: Phase,
+    cut: usize,
+    running: usize,
+    exit: Option<Exit>,
+    draining: Option<Token>,
+    log_target: Option<AccessLogTarget>,
+}
+
+/// A configuration that waits for the first answers about its names.
+struct Staged {
+    prepared: Prepared,
+    /// Sockets that are bound already.
+    plan: Option<Plan>,
+    deadline: Instant,
+    /// Said to be ready when the first configuration is in force.
+    first: Option<(Token, std::sync::mpsc::SyncSender<()>)>,
+}
+
+// === impl Control ===
+
+impl Control {
+    pub(crate) fn new(beginning: Beginning) -> Self {
+        let Beginning {
+            options,
+            state,
+            commands,
+            mut shards,
+            writer,
+            prepared,
+            plan,
+            next_socket,
+            contents,
+            started,
+        } = beginning;
+        let (sender, outcomes) = mpsc::channel(64);
+        let (ends, ended) = mpsc::channel(shards.len().max(1));
+        for (number, shard) in shards.iter_mut().enumerate() {
+            if let Some(ended) = shard.ended.take() {
+                spawn_local(watch_shard(number, ended, ends.clone()));
+            }
+        }
+        let handoff = (prepared.config.runtime().accept == AcceptMode::Handoff).then(|| {
+            let senders = shards.iter().map(|shard| (shard.messages.clone(), shard.stats.clone()));
+            (Handoff::new(senders, &state.acceptors), HashMap::new())
+        });
+        let token = state.readiness.hold("configuration");
+        let mut control = Self {
+            initial: prepared.config.clone(),
+            running: shards.len(),
+            options,
+            state,
+            commands,
+            shards,
+            ended,
+            writer,
+            listeners: Vec::new(),
+            next_socket,
+            handoff,
+            names: Names::new(sender),
+            outcomes,
+            watch: Watch::new(),
+            contents,
+            loading: None,
+            load_again: false,
+            staged: None,
+            phase: Phase::Serving,
+            cut: 0,
+            exit: None,
+            draining: None,
+            log_target: None,
+        };
+        control.watch.follow(control.contents.paths());
+        control.stage(prepared, Some(plan), Some((token, started)));
+        control
+    }
+
+    /// Runs until the process is to end.
+    pub(crate) async fn run(mut self) -> Exit {
+        loop {
+            self.apply_when_ready().await;
+            if self.running == 0 {
+                break;
+            }
+            let staged = self.staged.as_ref().map(|staged| staged.deadline);
+            let phase = self.phase.deadline();
+            tokio::select! {
+                Some(command) = self.commands.recv() => self.follow(command).await,
+                Some((number, cut)) = self.ended.recv() => self.shard_ended(number, cut).await,
+                Some(outcome) = self.outcomes.recv() => self.learn(outcome).await,
+                () = self.watch.changed() => self.load(false),
+                outcome = read(&mut self.loading), if self.loading.is_some() => {
+                    self.loading = None;
+                    self.loaded(outcome).await;
+                }
+                () = until(staged), if staged.is_some() => {}
+                () = until(phase), if phase.is_some() => self.next_phase().await,
+            }
+        }
+        self.writer.flush();
+        self.exit.unwrap_or(if self.cut > 0 { Exit::Cut(self.cut) } else { Exit::Drained })
+    }
+
+    async fn follow(&mut self, command: Command) {
+        match command {
+            Command::Reload => {
+                self.reopen_log();
+                self.load(true);
+            }
+            Command::Drain => self.begin_drain().await,
+            Command::Signal(number) if self.phase.is_serving() => {
+                tracing::info!(signal = number, "draining; a second signal ends at once");
+                self.begin_drain().await;
+            }
+            Command::Signal(number) => self.end(Exit::Signal(number)).await,
+            Command::End => self.end(Exit::Cut(0)).await,
+        }
+    }
+
+    /// Reads the configuration on the blocking pool, if it changed or if somebody asked for it.
+    pub(super) fn load(&mut self, asked: bool) {
+        if !self.phase.is_serving() {
+            return;
+        }
+        let starting = self.staged.as_ref().is_some_and(|staged| staged.first.is_some());
+        if self.loading.is_some() || starting {
+            self.load_again = true;
+            return;
+        }
+        let (source, contents) = (self.options.source.clone(), self.contents.clone());
+        let old = self.state.published().generation.clone();
+        self.loading = Some(spawn_blocking(move || {
+            (asked || !contents.still_hold()).then(|| prepare(&source, Some(&old)))
+        }));
+    }
+
+    async fn loaded(&mut self, outcome: Option<Outcome>) {
+        if let Some((result, contents)) = outcome {
+            self.contents = contents;
+            match result {
+                Ok(prepared) => self.stage(prepared, None, None),
+                Err(refusal) => self.refuse(&refusal),
+            }
+        }
+        // The folders may be others now, even where the contents are the same.
+        self.watch.follow(self.contents.paths());
+        if std::mem::take(&mut self.load_again) {
+            self.load(false);
+        }
+        self.refresh_addresses().await;
+    }
+
+    /// The configuration in force stays.
+    fn refuse(&self, refusal: &Refusal) {
+        let message = match refusal {
+            Refusal::Read(crate::config::ReadError::Refused(diagnostics)) => {
+                for diagnostic in diagnostics {
+                    tracing::error!("{diagnostic}");
+                }
+                diagnostics.to_string()
+            }
+            other => other.to_string(),
+        };
+        tracing::error!(
+            "the changed configuration is not used, the last good one stays in force{}",
+            if matches!(refusal, Refusal::Read(crate::config::ReadError::Refused(_))) {
+                String::new()
+            } else {
+                format!(": {message}")
+            }
+        );
+        self.state.reloads.error(message);
+    }
+
+    async fn shard_ended(&mut self, number: usize, cut: Option<usize>) {
+        self.running -= 1;
+        match cut {
+            Some(cut) => self.cut += cut,
+            None => tracing::error!(shard = number, "a shard broke; its connections are lost"),
+        }
+        if self.phase.is_serving() {
+            self.exit = Some(Exit::Broken);
+            self.begin_drain().await;
+        }
+    }
+
+    /// Tells one shard something. A shard that takes nothing for seconds is left alone.
+    async fn tell(&self, shard: usize, message: Message) {
+        let sent = time::timeout(STUCK, self.shards[shard].messages.send(message)).await;
+        if sent.is_err() {
+            tracing::error!(shard, "a shard does not take messages");
+        }
+    }
+
+    async fn tell_all(&self, message: impl Fn() -> Message) {
+        for shard in 0..self.shards.len() {
+            self.tell(shard, message()).await;
+        }
+    }
+}
+
+async fn watch_shard(
+    number: usize,
+    ended: oneshot::Receiver<usize>,
+    ends: mpsc::Sender<(usize, Option<usize>)>,
+) {
+    let cut = ended.await.ok();
+    let _ = ends.send((number, cut)).await;
+}
+
+async fn read(loading: &mut Option<JoinHandle<Option<Outcome>>>) -> Option<Outcome> {
+    match loading {
+        Some(task) => task
+            .await
+            .inspect_err(|error| tracing::error!(%error, "reading the configuration broke off"))
+            .ok()
+            .flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

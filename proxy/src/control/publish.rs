@@ -1,0 +1,253 @@
+//! From a prepared configuration to shards that serve it.
+
+use super::{Control, Staged};
+use crate::{
+    access_log::Format,
+    config::{Prepared, with_addresses},
+    dns::Resolution,
+    listen::{Accepting, Plan, plan},
+    shard::Message,
+    state::{BoundListener, Published},
+};
+use sluice_model::{Config, value::EndpointAddress};
+use sluice_net::Generation;
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
+
+/// The longest that a configuration waits for the first answers about its names, whatever the look-up timeout.
+const FIRST_ANSWERS: Duration = Duration::from_secs(10);
+
+impl Control {
+    /// Asks for the names of a configuration; it comes into force when every one had an outcome.
+    pub(super) fn stage(
+        &mut self,
+        prepared: Prepared,
+        plan: Option<Plan>,
+        first: Option<(crate::readiness::Token, std::sync::mpsc::SyncSender<()>)>,
+    ) {
+        for warning in &prepared.warnings {
+            tracing::warn!("{warning}");
+        }
+        let dns = prepared.config.dns();
+        if let Err(error) = self.names.resolve(dns, &names(&prepared.config)) {
+            tracing::error!(%error, "names cannot be resolved");
+        }
+        let patience = dns.timeout.limit().unwrap_or(FIRST_ANSWERS).min(FIRST_ANSWERS);
+        // One that still waited is overtaken.
+        self.staged = Some(Staged { prepared, plan, deadline: Instant::now() + patience, first });
+    }
+
+    /// Brings the staged configuration into force if it need not wait any more.
+    pub(super) async fn apply_when_ready(&mut self) {
+        let ready = |staged: &mut Staged| self.names.all_asked() || staged.deadline <= Instant::now();
+        let Some(staged) = self.staged.take_if(ready) else { return };
+        if !self.phase.is_serving() {
+            return;
+        }
+        let Staged { prepared, plan: bound, first, .. } = staged;
+        let Prepared { config, generation, .. } = prepared;
+        let planned = match bound {
+            Some(plan) => Ok(plan),
+            None => {
+                let sockets = if self.handoff.is_some() { 1 } else { self.shards.len() };
+                plan(
+                    &self.listeners,
+                    &config,
+                    &self.options.overrides.listeners,
+                    sockets,
+                    &mut self.next_socket,
+                )
+            }
+        };
+        let planned = match planned {
+            Ok(plan) => plan,
+            Err(error) => {
+                tracing::error!(
+                    "the changed configuration is not used, the last good one stays in force: {error}"
+                );
+                self.state.reloads.error(error.to_string());
+                return;
+            }
+        };
+        self.put_in_force(config, generation, planned).await;
+        if let Some((ready, started)) = first {
+            drop(ready);
+            let _ = started.try_send(());
+            if std::mem::take(&mut self.load_again) {
+                self.load(false);
+            }
+        } else {
+            self.state.reloads.ok();
+            tracing::info!(
+                version = self.state.published().generation.snapshot.version(),
+                "another configuration is in force"
+            );
+        }
+    }
+
+    async fn put_in_force(&mut self, config: Config, mut generation: Generation, plan: Plan) {
+        if let Some(snapshot) = with_addresses(&generation.snapshot, |name| self.names.addresses(name)) {
+            generation.snapshot = snapshot;
+        }
+        let needs_restart = needs_restart(&self.initial, &config, &self.options);
+        for change in &needs_restart {
+            tracing::warn!("{change}: this takes effect with the next start");
+        }
+        let Plan { bound, opened, renamed, removed } = plan;
+        // First the old connections learn that their listener goes, then it goes.
+        for state in renamed.iter().map(|(_, state)| state).chain(removed.iter().map(|bound| &bound.state)) {
+            state.drain();
+        }
+        let ending = !renamed.is_empty() || !removed.is_empty();
+        self.listeners = bound;
+        self.set_log_target(&config);
+        let format = Format::compile(config.access_log());
+        self.state.publish(self.published(config, generation.clone(), needs_restart));
+        self.state.dns.store(Arc::new(self.names.iter().filter_map(|(_, latest)| latest.cloned()).collect()));
+        self.tell_all(|| Message::Publish(generation.clone(), format.clone())).await;
+        for (id, sockets) in opened {
+            let Some(listener) = self.state_of(id) else { continue };
+            if let Some((handoff, accepting)) = &mut self.handoff {
+                for socket in sockets {
+                    accepting.insert(id, Accepting::start(socket, listener.clone(), handoff.clone()));
+                }
+            } else {
+                for (shard, socket) in sockets.into_iter().enumerate() {
+                    self.tell(shard, Message::Listen { id, socket, listener: listener.clone() }).await;
+                }
+            }
+        }
+        for (id, _) in renamed {
+            let Some(listener) = self.state_of(id) else { continue };
+            if let Some((_, accepting)) = &self.handoff {
+                if let Some(accepting) = accepting.get(&id) {
+                    *accepting.listener.borrow_mut() = listener;
+                }
+            } else {
+                self.tell_all(|| Message::Rename { id, listener: listener.clone() }).await;
+            }
+        }
+        for bound in removed {
+            if let Some((_, accepting)) = &mut self.handoff {
+                if let Some(accepting) = accepting.remove(&bound.id) {
+                    accepting.stop().await;
+                }
+            } else {
+                self.tell_all(|| Message::Unlisten { id: bound.id }).await;
+            }
+        }
+        if ending {
+            self.tell_all(|| Message::Wake).await;
+        }
+    }
+
+    fn state_of(&self, id: u64) -> Option<Arc<sluice_net::ListenerState>> {
+        self.listeners.iter().find(|bound| bound.id == id).map(|bound| bound.state.clone())
+    }
+
+    fn published(&self, config: Config, generation: Generation, needs_restart: Vec<String>) -> Published {
+        let listeners = self
+            .listeners
+            .iter()
+            .map(|bound| BoundListener {
+                name: bound.name.clone(),
+                address: bound.address,
+                state: bound.state.clone(),
+            })
+            .collect();
+        Published { config, generation, since: SystemTime::now(), listeners, needs_restart }
+    }
+
+    /// An answer about a name.
+    pub(super) async fn learn(&mut self, outcome: Resolution) {
+        let failed = outcome.error.clone();
+        let name = outcome.name.clone();
+        if !self.names.learn(outcome) {
+            return;
+        }
+        match failed {
+            Some(error) => {
+                self.state.dns_failures.add(1);
+                tracing::warn!(%name, %error, "a name cannot be resolved; the last good answer stays in use");
+            }
+            None => tracing::debug!(%name, addresses = ?self.names.addresses(&name), "a name was resolved"),
+        }
+        self.refresh_addresses().await;
+    }
+
+    /// Publishes changed addresses, unless a configuration is on its way that will bring them along.
+    pub(super) async fn refresh_addresses(&mut self) {
+        if self.loading.is_some() || self.staged.is_some() || !self.phase.is_serving() {
+            return;
+        }
+        self.state.dns.store(Arc::new(self.names.iter().filter_map(|(_, latest)| latest.cloned()).collect()));
+        let published = self.state.published();
+        let addresses = |name: &str| self.names.addresses(name);
+        let Some(snapshot) = with_addresses(&published.generation.snapshot, addresses) else { return };
+        let generation = Generation { snapshot, tls: published.generation.tls.clone() };
+        let format = Format::compile(published.config.access_log());
+        self.state.publish(self.published(
+            published.config.clone(),
+            generation.clone(),
+            published.needs_restart.clone(),
+        ));
+        self.tell_all(|| Message::Publish(generation.clone(), format.clone())).await;
+    }
+
+    /// Opens the log file again, for rotation.
+    pub(super) fn reopen_log(&mut self) {
+        let published = self.state.published();
+        if let Some(log) = published.config.access_log()
+            && !self.writer.set_target(&log.target)
+        {
+            tracing::error!("the access log cannot be opened again: its queue is full");
+        }
+    }
+
+    fn set_log_target(&mut self, config: &Config) {
+        let Some(log) = config.access_log() else { return };
+        if self.log_target.as_ref() != Some(&log.target) {
+            if self.writer.set_target(&log.target) {
+                self.log_target = Some(log.target.clone());
+            } else {
+                tracing::error!("the access log cannot go elsewhere: its queue is full");
+            }
+        }
+    }
+}
+
+/// The DNS names of all endpoints.
+fn names(config: &Config) -> BTreeSet<Arc<str>> {
+    config
+        .clusters()
+        .iter()
+        .flat_map(|cluster| &cluster.endpoints)
+        .filter_map(|endpoint| match &endpoint.address {
+            EndpointAddress::Name(name, _) => Some(Arc::from(&**name)),
+            EndpointAddress::Socket(_) => None,
+        })
+        .collect()
+}
+
+/// What of a changed configuration has no effect before the next start.
+fn needs_restart(initial: &Config, config: &Config, options: &crate::options::Options) -> Vec<String> {
+    let (before, after) = (initial.runtime(), config.runtime());
+    let overrides = &options.overrides;
+    let changes = [
+        (
+            overrides.admin.is_none() && initial.admin().address != config.admin().address,
+            "admin.address changed",
+        ),
+        (overrides.shards.is_none() && before.shards != after.shards, "runtime.shards changed"),
+        (before.accept != after.accept, "runtime.accept changed"),
+        (
+            before.mirror_buffer_per_shard != after.mirror_buffer_per_shard,
+            "runtime.mirror_buffer_per_shard changed",
+        ),
+    ];
+    changes.into_iter().filter(|(changed, _)| *changed).map(|(_, what)| what.to_owned()).collect()
+}

@@ -1,0 +1,159 @@
+//! Metric families and their two written forms: the Prometheus text format 0.0.4, and `name: value` lines.
+
+use super::number::{BOUNDS, DurationSum};
+use std::fmt::Write;
+
+/// A metric and its samples.
+pub(crate) struct Family {
+    /// Without the `sluice_` prefix; counters end in `_total`.
+    name: &'static str,
+    help: &'static str,
+    samples: Samples,
+}
+
+enum Samples {
+    Counter(Vec<(Labels, u64)>),
+    Gauge(Vec<(Labels, f64)>),
+    Histogram(Vec<(Labels, DurationSum)>),
+}
+
+/// Names and values.
+pub(crate) type Labels = Vec<(&'static str, String)>;
+
+// === impl Family ===
+
+impl Family {
+    pub(crate) fn counter(name: &'static str, help: &'static str, samples: Vec<(Labels, u64)>) -> Self {
+        Self { name, help, samples: Samples::Counter(samples) }
+    }
+
+    pub(crate) fn gauge(name: &'static str, help: &'static str, samples: Vec<(Labels, f64)>) -> Self {
+        Self { name, help, samples: Samples::Gauge(samples) }
+    }
+
+    /// Seconds, from sums of microseconds.
+    pub(crate) fn histogram(
+        name: &'static str,
+        help: &'static str,
+        samples: Vec<(Labels, DurationSum)>,
+    ) -> Self {
+        Self { name, help, samples: Samples::Histogram(samples) }
+    }
+}
+
+/// The Prometheus text format 0.0.4. Families without samples are announced all the same.
+pub(crate) fn prometheus(families: &[Family]) -> String {
+    let mut out = String::new();
+    for Family { name, help, samples } in families {
+        let kind = match samples {
+            Samples::Counter(_) => "counter",
+            Samples::Gauge(_) => "gauge",
+            Samples::Histogram(_) => "histogram",
+        };
+        let _ = writeln!(out, "# HELP sluice_{name} {help}\n# TYPE sluice_{name} {kind}");
+        write_samples(&mut out, name, samples, " ");
+    }
+    out
+}
+
+/// One line `name{labels}: value` for each sample, for people and `grep`.
+pub(crate) fn stats_text(families: &[Family]) -> String {
+    let mut out = String::new();
+    for Family { name, samples, .. } in families {
+        write_samples(&mut out, name, samples, ": ");
+    }
+    out
+}
+
+fn write_samples(out: &mut String, name: &str, samples: &Samples, separator: &str) {
+    match samples {
+        Samples::Counter(samples) => {
+            for (labels, value) in samples {
+                let _ = writeln!(out, "sluice_{name}{}{separator}{value}", braces(labels, None));
+            }
+        }
+        Samples::Gauge(samples) => {
+            for (labels, value) in samples {
+                let _ = writeln!(out, "sluice_{name}{}{separator}{value}", braces(labels, None));
+            }
+        }
+        Samples::Histogram(samples) => {
+            for (labels, sum) in samples {
+                let mut count = 0;
+                for (index, bucket) in sum.buckets.iter().enumerate() {
+                    count += bucket;
+                    let bound =
+                        BOUNDS.get(index).map_or("+Inf".to_owned(), |bound| seconds(*bound).to_string());
+                    let labels = braces(labels, Some(&bound));
+                    let _ = writeln!(out, "sluice_{name}_bucket{labels}{separator}{count}");
+                }
+                let labels = braces(labels, None);
+                let _ = writeln!(out, "sluice_{name}_sum{labels}{separator}{}", seconds(sum.micros));
+                let _ = writeln!(out, "sluice_{name}_count{labels}{separator}{count}");
+            }
+        }
+    }
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+fn braces(labels: &Labels, bound: Option<&str>) -> String {
+    if labels.is_empty() && bound.is_none() {
+        return String::new();
+    }
+    let mut out = String::from("{");
+    for (name, value) in
+        labels.iter().map(|(name, value)| (*name, value.as_str())).chain(bound.map(|le| ("le", le)))
+    {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        let _ = write!(out, "{name}=\"");
+        for character in value.chars() {
+            match character {
+                '\\' => out.push_str("\\\\"),
+                '"' => out.push_str("\\\""),
+                '\n' => out.push_str("\\n"),
+                other => out.push(other),
+            }
+        }
+        out.push('"');
+    }
+    out.push('}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_show_labels_and_cumulative_buckets() {
+        let mut sum = DurationSum { micros: 1_500_000, ..DurationSum::default() };
+        sum.buckets[0] = 2;
+        sum.buckets[BOUNDS.len()] = 1;
+        let families = [
+            Family::counter(
+                "requests_total",
+                "Requests.",
+                vec![(vec![("route", "a\"b\\c\nd".to_owned())], 3)],
+            ),
+            Family::gauge("up", "Up.", vec![(Vec::new(), 1.0)]),
+            Family::histogram("duration_seconds", "Time.", vec![(vec![("listener", "web".to_owned())], sum)]),
+        ];
+        let text = prometheus(&families);
+        assert!(
+            text.starts_with(
+                "# HELP sluice_requests_total Requests.\n# TYPE sluice_requests_total counter\n"
+            )
+        );
+        assert!(text.contains("sluice_requests_total{route=\"a\\\"b\\\\c\\nd\"} 3\n"));
+        assert!(text.contains("sluice_up 1\n"));
+        assert!(text.contains("sluice_duration_seconds_bucket{listener=\"web\",le=\"0.0005\"} 2\n"));
+        assert!(text.contains("sluice_duration_seconds_bucket{listener=\"web\",le=\"+Inf\"} 3\n"));
+        assert!(text.contains("sluice_duration_seconds_sum{listener=\"web\"} 1.5\n"));
+        assert!(stats_text(&families).contains("sluice_up: 1\n"));
+    }
+}

@@ -1,0 +1,16 @@
+//! What the process counts, and how it is shown. Shards own plain numbers; names and text are made when somebody asks.
+
+mod family;
+mod number;
+mod observer;
+mod process;
+mod registry;
+mod scrape;
+mod stats;
+
+pub(crate) use family::{prometheus, stats_text};
+pub(crate) use number::{Counter, SharedCounter};
+pub(crate) use observer::{ShardObserver, count_accept_failure};
+pub(crate) use registry::Local;
+pub(crate) use scrape::families;
+pub(crate) use stats::{ReasonKey, ShardStats};
