@@ -8,7 +8,9 @@ pub(crate) use json::rfc3339;
 pub(crate) use writer::{Order, Writer, WriterStats};
 
 use crate::telemetry::ShardStats;
-use sluice_model::spec;
+use rustix::system::uname;
+use sluice_core::template::{Facts, Missing, evaluate};
+use sluice_model::{spec, template::Template};
 use sluice_net::RequestSummary;
 use std::{
     cell::{Cell, RefCell},
@@ -25,7 +27,14 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How lines look, compiled.
 #[derive(Debug)]
 pub(crate) enum Format {
+    /// All fields, as an object.
     Json,
+    /// A format string.
+    Text {
+        template: Template,
+        /// The machine's name.
+        hostname: String,
+    },
 }
 
 /// What a shard has written and not handed over yet.
@@ -45,8 +54,23 @@ impl Format {
     pub(crate) fn compile(spec: Option<&spec::AccessLog>) -> Option<Arc<Self>> {
         Some(Arc::new(match &spec?.format {
             spec::AccessLogFormat::Json => Self::Json,
-            spec::AccessLogFormat::Text(_) => Self::Json,
+            spec::AccessLogFormat::Text(text) => Self::Text {
+                template: text.parse().ok()?,
+                hostname: uname().nodename().to_string_lossy().into_owned(),
+            },
         }))
+    }
+}
+
+/// Appends a line of a format string, without the newline. Control characters of clients cannot make another line.
+fn text(template: &Template, hostname: &str, request: &RequestSummary<'_>, out: &mut Vec<u8>) {
+    let RequestSummary { record, request, response, trailers } = *request;
+    let start = out.len();
+    evaluate(template, &Facts { record, request, response, trailers, hostname }, Missing::Dash, out);
+    for byte in &mut out[start..] {
+        if byte.is_ascii_control() {
+            *byte = b'?';
+        }
     }
 }
 
@@ -74,6 +98,7 @@ impl ShardLog {
         let mut batch = self.batch.borrow_mut();
         match &**format {
             Format::Json => json::line(request, &mut batch),
+            Format::Text { template, hostname } => text(template, hostname, request, &mut batch),
         }
         batch.push(b'\n');
         stats.log_lines.add(1);

@@ -26,7 +26,7 @@ const CONNECTIONS: usize = 64;
 /// For a request head to arrive.
 const HEAD: Duration = Duration::from_secs(10);
 /// For a connection, whatever happens on it.
-const CONNECTION: Duration = Duration::from_secs(120);
+const CONNECTION: Duration = Duration::from_mins(2);
 /// Bytes of a request head.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Bytes of a request body; no request needs one.

@@ -47,7 +47,17 @@ fn chains() -> &'static dyn ChainCompiler {
 }
 
 fn lines(errors: &[TlsConfigError]) -> String {
-    errors.iter().map(|error| format!("\n{error}")).collect()
+    errors
+        .iter()
+        .flat_map(|error| {
+            [
+                "
+"
+                .to_owned(),
+                error.to_string(),
+            ]
+        })
+        .collect()
 }
 
 /// The same snapshot with every name of an endpoint resolved anew, if that changes anything.

@@ -185,7 +185,7 @@ fn entries_of(file: &Path) -> Vec<Entry> {
         }
         let path = at.join(&part);
         let metadata = fs::symlink_metadata(&path);
-        let link = metadata.as_ref().is_ok_and(|metadata| metadata.is_symlink());
+        let link = metadata.as_ref().is_ok_and(fs::Metadata::is_symlink);
         if link || rest.is_empty() || metadata.is_err() {
             entries.push((at.clone(), part));
         }

@@ -79,7 +79,7 @@ pub(crate) struct Control {
     initial: Config,
     listeners: Vec<Bound>,
     next_socket: SocketId,
-    handoff: Option<(Rc<RefCell<Handoff>>, HashMap<SocketId, Accepting>)>,
+    handoff: Option<Acceptors>,
     names: Names,
     outcomes: mpsc::Receiver<Resolution>,
     watch: Watch,
@@ -95,6 +95,9 @@ pub(crate) struct Control {
     draining: Option<Token>,
     log_target: Option<AccessLogTarget>,
 }
+
+/// What accepts on the control thread, and for which sockets.
+type Acceptors = (Rc<RefCell<Handoff>>, HashMap<SocketId, Accepting>);
 
 /// A configuration that waits for the first answers about its names.
 struct Staged {
