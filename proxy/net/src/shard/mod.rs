@@ -5,7 +5,7 @@ mod serve;
 use crate::{
     ListenerState, Observer,
     io::{Buffers, Timers},
-    upstream::Pools,
+    upstream::{Pools, h2::Sessions},
 };
 use sluice_core::snapshot::Snapshot;
 use sluice_tls::TlsContext;
@@ -47,6 +47,7 @@ pub struct Shard {
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) timers: Rc<Timers>,
     pub(crate) pools: Pools,
+    pub(crate) sessions: Sessions,
     pub(crate) observer: Rc<dyn Observer>,
     rng: RefCell<fastrand::Rng>,
     phase: Cell<Phase>,
@@ -80,6 +81,7 @@ impl Shard {
             // The shard's number in the high bits: unique without a shared counter.
             next_connection: Cell::new((u64::from(options.number) << 48) + 1),
             pools: Pools::default(),
+            sessions: Sessions::default(),
         });
         tokio::task::spawn_local(Pools::keep_swept(Rc::downgrade(&shard)));
         shard

@@ -13,9 +13,11 @@ use std::task::{Context, Poll};
 
 mod connect;
 pub(crate) mod h1;
+pub(crate) mod h2;
 mod identity;
 mod pool;
 
+pub(crate) use connect::connect;
 pub(crate) use identity::{Identity, TlsIdentity};
 pub(crate) use pool::Pools;
 

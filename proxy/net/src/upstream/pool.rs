@@ -90,6 +90,7 @@ impl Pools {
             let Some(shard) = shard.upgrade() else { return };
             shard.timers.look_at_clock();
             shard.pools.sweep(shard.now());
+            shard.sessions.sweep(shard.now());
         }
     }
 }

@@ -1,0 +1,267 @@
+//! One connection to an endpoint.
+//!
+//! ```text
+//!            a stream ended early, or nothing was heard for long
+//!  Proven ─────────────────────────────────────────────────────▶ Unproven
+//!     ▲                                                              │ ping
+//!     └───────────────pong──────────────── BeingProven ◀─────────────┘
+//!                                               │ no pong
+//!  GOAWAY, worn out, closed ──▶ Ending ◀────────┘
+//! ```
+
+use super::{Identity, Slot};
+use crate::{
+    Event,
+    h2::{REMEMBERED_RESETS, RESET_BUDGET, RESET_MEMORY, SEND_BUFFER, STREAM_WINDOW, connection_window},
+    io::Stream as Socket,
+    shard::Shard,
+};
+use bytes::Bytes;
+use h2::{Ping, PingPong, client};
+use sluice_core::{exchange::ConnectFailure, pool::Reuse};
+use sluice_model::spec::KeepAlive;
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::{Rc, Weak},
+    task::{Context, Waker},
+    time::{Duration, Instant},
+};
+
+/// Bounds of an answer's head, as for HTTP/1.
+const HEAD: u32 = 128 * 1024;
+
+/// Streams whose credit the connection's window adds up; more share it.
+const STREAMS: u32 = 100;
+
+/// How long a peer may take to answer a ping before its connection is given up.
+const PROOF: Duration = Duration::from_secs(5);
+
+/// A connection that carries any number of requests at once.
+pub(super) struct Session {
+    sender: client::SendRequest<Bytes>,
+    /// Away while a ping is on its way.
+    ping: RefCell<Option<PingPong>>,
+    active: Cell<usize>,
+    carried: Cell<u32>,
+    keep_alive: Cell<KeepAlive>,
+    /// When the last stream was over.
+    idle_since: Cell<Instant>,
+    state: Cell<State>,
+    /// The peer's settings have certainly arrived: a ping that was sent after the preface came back.
+    settled: Cell<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Proven,
+    Unproven,
+    BeingProven,
+    /// No new streams.
+    Ending,
+}
+
+/// What a request may expect of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    Proven,
+    /// It may be dead without our knowing.
+    Unproven,
+    /// A ping is on its way.
+    BeingProven,
+}
+
+/// One stream in its session's count; dropping it counts it out.
+pub(super) struct Lease {
+    session: Rc<Session>,
+    shard: Rc<Shard>,
+    /// The answer came to its end, so the peer was certainly there.
+    pub(super) complete: bool,
+}
+
+impl Session {
+    /// Begins to speak HTTP/2 on a fresh connection, in a task of its own.
+    pub(super) async fn start(
+        shard: &Rc<Shard>,
+        identity: &Rc<Identity>,
+        socket: Socket,
+        slot: Weak<Slot>,
+    ) -> Result<Rc<Self>, ConnectFailure> {
+        let closed = {
+            let (shard, identity) = (Rc::clone(shard), Rc::clone(identity));
+            move || shard.observer.count(Event::UpstreamClosed { cluster: &identity.cluster })
+        };
+        let Ok((sender, mut connection)) = settings().handshake::<_, Bytes>(socket).await else {
+            closed();
+            return Err(ConnectFailure::Refused);
+        };
+        let session = Rc::new(Self {
+            sender,
+            ping: RefCell::new(connection.ping_pong()),
+            active: Cell::new(0),
+            carried: Cell::new(0),
+            keep_alive: Cell::default(),
+            idle_since: Cell::new(shard.now()),
+            state: Cell::new(State::Proven),
+            settled: Cell::new(false),
+        });
+        let ended = Rc::downgrade(&session);
+        tokio::task::spawn_local(async move {
+            // Whatever ends the connection has been told to its streams.
+            let _: Result<(), h2::Error> = connection.await;
+            if let Some(session) = ended.upgrade() {
+                session.state.set(State::Ending);
+            }
+            if let Some(slot) = slot.upgrade() {
+                slot.changed.notify_waiters();
+            }
+            closed();
+        });
+        Ok(session)
+    }
+
+    /// Whether it can carry another stream some time.
+    pub(super) fn takes_streams(&self) -> bool {
+        if self.state.get() == State::Ending {
+            return false;
+        }
+        // A GOAWAY or a broken connection shows here first.
+        let mut probe = self.sender.clone();
+        let open = !matches!(
+            probe.poll_ready(&mut Context::from_waker(Waker::noop())),
+            std::task::Poll::Ready(Err(_))
+        );
+        let most = self.keep_alive.get().max_requests;
+        let worn = most > 0 && self.carried.get() >= most;
+        if !open || worn {
+            self.state.set(State::Ending);
+        }
+        open && !worn
+    }
+
+    /// Whether it can carry another stream now.
+    pub(super) fn has_room(&self) -> bool {
+        self.active.get() < self.sender.current_max_send_streams()
+    }
+
+    /// How sure a request may be that the peer is there.
+    pub(super) fn trust(&self, now: Instant, reuse: Reuse) -> Trust {
+        match self.state.get() {
+            State::BeingProven => return Trust::BeingProven,
+            State::Unproven | State::Ending => return Trust::Unproven,
+            State::Proven => {}
+        }
+        let idle = now.saturating_duration_since(self.idle_since.get());
+        let fresh = self.active.get() > 0 || self.carried.get() == 0;
+        let trusted = match reuse {
+            Reuse::Any => true,
+            Reuse::IdleLessThan(within) => fresh || idle < within,
+            // Asks for more than HTTP/1 has: whether the peer can do it is only known once its settings are.
+            Reuse::Fresh => self.settled.get() && (fresh || idle < Duration::from_secs(1)),
+        };
+        if trusted { Trust::Proven } else { Trust::Unproven }
+    }
+
+    /// Sends a ping; who waits is woken when it is answered, or not.
+    pub(super) fn prove(self: &Rc<Self>, slot: Weak<Slot>) {
+        let Some(mut ping) = self.ping.borrow_mut().take() else { return };
+        self.state.set(State::BeingProven);
+        let session = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let answered = tokio::time::timeout(PROOF, ping.ping(Ping::opaque())).await;
+            if let Ok(Ok(_)) = answered {
+                *session.ping.borrow_mut() = Some(ping);
+                session.settled.set(true);
+                if session.state.get() == State::BeingProven {
+                    session.state.set(State::Proven);
+                    session.idle_since.set(Instant::now());
+                }
+            } else {
+                session.state.set(State::Ending);
+            }
+            if let Some(slot) = slot.upgrade() {
+                slot.changed.notify_waiters();
+            }
+        });
+    }
+
+    /// Whether a sweep keeps it.
+    pub(super) fn keeps(&self, now: Instant) -> bool {
+        let keep_alive = self.keep_alive.get();
+        let idle = now.saturating_duration_since(self.idle_since.get());
+        let expired = keep_alive.idle_timeout.limit().is_some_and(|timeout| idle >= timeout);
+        self.takes_streams() && (self.active.get() > 0 || !(expired || keep_alive.max_idle == 0))
+    }
+
+    pub(super) fn set_keep_alive(&self, keep_alive: &KeepAlive) {
+        self.keep_alive.set(*keep_alive);
+    }
+
+    /// Requests that it has carried.
+    pub(super) fn carried(&self) -> u32 {
+        self.carried.get()
+    }
+
+    /// A handle to send one request with.
+    pub(super) fn sender(&self) -> client::SendRequest<Bytes> {
+        self.sender.clone()
+    }
+}
+
+impl Lease {
+    pub(super) fn new(session: Rc<Session>, shard: &Rc<Shard>) -> Self {
+        session.active.set(session.active.get() + 1);
+        session.carried.set(session.carried.get().saturating_add(1));
+        Self { session, shard: Rc::clone(shard), complete: false }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let session = &self.session;
+        session.active.set(session.active.get() - 1);
+        session.idle_since.set(self.shard.now());
+        if !self.complete && session.state.get() == State::Proven {
+            session.state.set(State::Unproven);
+        }
+        let unwanted = session.active.get() == 0 && session.keep_alive.get().max_idle == 0;
+        if unwanted {
+            session.state.set(State::Ending);
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Session")
+            .field("state", &self.state)
+            .field("active", &self.active)
+            .field("carried", &self.carried)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.session.fmt(out)
+    }
+}
+
+fn settings() -> client::Builder {
+    let mut builder = client::Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(connection_window(STREAMS))
+        .max_header_list_size(HEAD)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(REMEMBERED_RESETS)
+        .reset_stream_duration(RESET_MEMORY)
+        .max_pending_accept_reset_streams(RESET_BUDGET)
+        .max_local_error_reset_streams(Some(RESET_BUDGET));
+    builder
+}

@@ -1,0 +1,1 @@
+//! HTTP/2 endpoints over loopback.
