@@ -96,7 +96,10 @@ impl Chunked {
             b'a'..=b'f' => byte - b'a' + 10,
             b'A'..=b'F' => byte - b'A' + 10,
             b'\r' if digits > 0 => return Ok(Phase::Line),
-            b';' if digits > 0 => return Ok(Phase::Extension(1)),
+            b';' if digits > 0 => {
+                self.unpaid += 1;
+                return Ok(Phase::Extension(1));
+            }
             b'\n' if digits > 0 => return Err(Error::BareLf),
             _ => return Err(Error::ChunkSize),
         };

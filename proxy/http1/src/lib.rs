@@ -33,17 +33,20 @@
 
 mod body;
 mod chunked;
-mod diagnose;
 pub mod encode;
 mod error;
 mod fields;
 mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+mod grammar;
 mod known;
 mod limits;
 mod method;
 mod request;
 mod response;
-mod scan;
+#[cfg(test)]
+mod tests;
 mod trailers;
 
 pub use body::{BodyDecoder, State, Step};

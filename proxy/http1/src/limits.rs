@@ -33,11 +33,6 @@ impl Limits {
     pub(crate) fn head(&self) -> usize {
         self.head.min(Self::MAX_HEAD)
     }
-
-    /// Whether a first line of `len` bytes, not yet complete, can hold too long a target.
-    pub(crate) fn suspects(&self, len: usize) -> bool {
-        len > Self::MAX_METHOD && len > self.target
-    }
 }
 
 impl Default for Limits {

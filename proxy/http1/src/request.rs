@@ -4,10 +4,9 @@ use std::mem::MaybeUninit;
 
 use httparse::Status;
 
-use crate::diagnose::{self, Verdict};
 use crate::fields::{FieldIndex, Scratch, list};
+use crate::grammar::{Grammar, Verdict};
 use crate::limits::USUAL_FIELDS;
-use crate::scan::{Scan, Scanned};
 use crate::{Error, FieldsView, Framing, Known, KnownSet, Limits, Method, Options, Version, framing};
 
 /// What a call of `parse` found.
@@ -30,16 +29,15 @@ pub(crate) enum Tokens {
     Complete {
         len: usize,
     },
-    Partial,
-    /// Something is wrong; [`diagnose`] knows what.
-    Refused,
+    /// The head goes on, or something is wrong with it: the grammar knows.
+    Incomplete,
 }
 
 /// The reusable index of one request head. It holds no byte of it: the block stays with the caller, in one piece,
 /// until the last [`RequestHead::view`] of it is done.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RequestHead {
-    scan: Scan,
+    grammar: Grammar,
     line: RequestLine,
     index: FieldIndex,
     framing: Framing,
@@ -82,12 +80,20 @@ pub struct RequestView<'a> {
 impl RequestHead {
     /// An index without capacity; the first heads grow it.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            grammar: Grammar::REQUEST,
+            line: RequestLine::default(),
+            index: FieldIndex::default(),
+            framing: Framing::None,
+            options: Options::default(),
+            expect: Expect::None,
+            trailers_accepted: false,
+        }
     }
 
     /// Forgets a head that was left half parsed. After [`Parse::Complete`] and errors `parse` starts anew by itself.
     pub fn clear(&mut self) {
-        self.scan = Scan::default();
+        self.grammar = Grammar::REQUEST;
     }
 
     /// Parses the head at the start of `block`, which begins at the same byte in every call for one head and only grows
@@ -96,43 +102,27 @@ impl RequestHead {
     pub fn parse(&mut self, block: &[u8], limits: &Limits) -> Result<Parse, Error> {
         let outcome = self.advance(limits.window(block), limits);
         if outcome != Ok(Parse::Partial) {
-            self.scan = Scan::default();
+            self.clear();
         }
         outcome
     }
 
     fn advance(&mut self, window: &[u8], limits: &Limits) -> Result<Parse, Error> {
-        if self.scan.is_fresh() {
-            match self.tokenise(window, limits)? {
-                Tokens::Complete { len } => return Ok(Parse::Complete { len }),
-                Tokens::Partial => {}
-                Tokens::Refused => match diagnose::request(window, limits) {
-                    Verdict::Bad(error) => return Err(error),
-                    Verdict::Preface => return Ok(Parse::Preface),
-                    // The tokeniser looked further ahead than the bytes that are there can tell.
-                    Verdict::Pending | Verdict::Sound => {}
-                },
-            }
+        if self.grammar.is_fresh()
+            && let Tokens::Complete { len } = self.tokenise(window, limits)?
+        {
+            return Ok(Parse::Complete { len });
         }
-        let fallback = match self.scan.advance(window, true) {
-            Scanned::End(end) => match self.tokenise(window.get(..end).unwrap_or_default(), limits)? {
-                Tokens::Complete { len } => return Ok(Parse::Complete { len }),
-                Tokens::Partial | Tokens::Refused => Error::FieldName,
-            },
-            Scanned::BareLf => Error::BareLf,
-            Scanned::More if window.len() >= limits.head() => Error::HeadTooLarge,
-            Scanned::More if self.scan.first_line().is_some_and(|len| limits.suspects(len)) => {
-                return match diagnose::request(window, limits) {
-                    Verdict::Bad(error) => Err(error),
-                    _ => Ok(Parse::Partial),
-                };
-            }
-            Scanned::More => return Ok(Parse::Partial),
-        };
-        match diagnose::request(window, limits) {
-            Verdict::Bad(error) => Err(error),
+        match self.grammar.advance(window, limits) {
+            Verdict::Pending if window.len() >= limits.head() => Err(Error::HeadTooLarge),
+            Verdict::Pending => Ok(Parse::Partial),
             Verdict::Preface => Ok(Parse::Preface),
-            Verdict::Pending | Verdict::Sound => Err(fallback),
+            Verdict::Bad(error) => Err(error),
+            Verdict::Sound { end } => match self.tokenise(window.get(..end).unwrap_or_default(), limits)? {
+                Tokens::Complete { len } => Ok(Parse::Complete { len }),
+                // Not reached while tokeniser and grammar agree, which tests hold.
+                Tokens::Incomplete => Err(Error::FieldName),
+            },
         }
     }
 
@@ -140,7 +130,7 @@ impl RequestHead {
         let mut scratch = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
         let most = limits.fields.min(USUAL_FIELDS);
         match self.tokenise_into(window, limits, scratch.get_mut(..most).unwrap_or_default())? {
-            Tokens::Refused if limits.fields > USUAL_FIELDS => self.tokenise_many(window, limits),
+            Tokens::Incomplete if limits.fields > USUAL_FIELDS => self.tokenise_many(window, limits),
             tokens => Ok(tokens),
         }
     }
@@ -168,13 +158,12 @@ impl RequestHead {
         // The tokeniser would skip any number of blank lines, and LFs alone.
         let start = if window.starts_with(b"\r\n") { 2 } else { 0 };
         if matches!(window.get(start), Some(b'\r' | b'\n')) {
-            return Ok(Tokens::Refused);
+            return Ok(Tokens::Incomplete);
         }
         let mut request = httparse::Request::new(&mut []);
         let len = match request.parse_with_uninit_headers(window, scratch) {
             Ok(Status::Complete(len)) => len,
-            Ok(Status::Partial) => return Ok(Tokens::Partial),
-            Err(_) => return Ok(Tokens::Refused),
+            Ok(Status::Partial) | Err(_) => return Ok(Tokens::Incomplete),
         };
         let block = window.get(..len).unwrap_or_default();
         let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
@@ -182,7 +171,7 @@ impl RequestHead {
             || method.len() > Limits::MAX_METHOD
             || target.len() > limits.target
         {
-            return Ok(Tokens::Refused);
+            return Ok(Tokens::Incomplete);
         }
         let method_end = start + method.len();
         self.line = RequestLine {
@@ -219,6 +208,12 @@ impl RequestHead {
     /// How the body ends.
     pub fn framing(&self) -> Framing {
         self.framing
+    }
+}
+
+impl Default for RequestHead {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -3,8 +3,8 @@
 
 use httparse::{EMPTY_HEADER, Status};
 
-use crate::diagnose::{self, Verdict};
 use crate::fields::FieldIndex;
+use crate::grammar::{Grammar, Verdict};
 use crate::limits::USUAL_FIELDS;
 use crate::{BodyLimits, Error, FieldsView, Limits};
 
@@ -15,12 +15,11 @@ pub struct Trailers<'a> {
 }
 
 /// Collects a trailer section.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Section {
-    /// The lines so far. A single CR may be the first half of the empty line and is kept in `empty` instead.
+    /// All of the section so far; nothing while it may still be an empty line alone.
     bytes: Vec<u8>,
-    /// Where the line begins that is not yet complete.
-    line: usize,
+    grammar: Grammar,
     /// The section's first byte was CR.
     empty: bool,
     index: FieldIndex,
@@ -31,7 +30,7 @@ pub(crate) struct Section {
 impl Section {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        self.line = 0;
+        self.grammar = Grammar::FIELDS;
         self.empty = false;
         self.index.clear();
     }
@@ -42,64 +41,59 @@ impl Section {
 
     /// Takes bytes up to the end of the section. Gives how many, and whether that was the end.
     pub(crate) fn take(&mut self, input: &[u8], limits: &BodyLimits) -> Result<(usize, bool), Error> {
-        let mut taken = 0;
         if self.bytes.is_empty() {
-            for &byte in input.iter().take(2) {
-                match (self.empty, byte) {
-                    (false, b'\r') => self.empty = true,
-                    (false, _) => break,
-                    (true, b'\n') => return Ok((taken + 1, true)),
-                    (true, _) => return Err(Error::BareCr),
+            match (self.empty, input) {
+                (_, []) => return Ok((0, false)),
+                (false, [b'\r']) => {
+                    self.empty = true;
+                    return Ok((1, false));
                 }
-                taken += 1;
+                (false, [b'\r', b'\n', ..]) => return Ok((2, true)),
+                (true, [b'\n', ..]) => return Ok((1, true)),
+                (false, [b'\r', ..]) | (true, _) => return Err(Error::BareCr),
+                (false, _) => {}
             }
         }
-        while let Some(rest) = input.get(taken..).filter(|rest| !rest.is_empty()) {
-            let room = limits.trailers.saturating_sub(self.bytes.len());
-            let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1);
-            let fits = rest.get(..line.min(room)).unwrap_or_default();
-            self.bytes.extend_from_slice(fits);
-            taken += fits.len();
-            if line > room {
-                return Err(self.judge(limits).unwrap_or(Error::TrailersTooLarge));
-            }
-            match self.bytes.get(self.line..).unwrap_or_default() {
-                b"\r\n" => return self.close(limits).map(|()| (taken, true)),
-                line if line.ends_with(b"\r\n") => self.line = self.bytes.len(),
-                line if line.ends_with(b"\n") => return Err(self.judge(limits).unwrap_or(Error::BareLf)),
-                _ => {}
-            }
-        }
-        Ok((taken, false))
+        self.collect(input, limits)
     }
 
     #[cold]
-    fn close(&mut self, limits: &BodyLimits) -> Result<(), Error> {
-        let most = limits.trailer_fields.min(Limits::MAX_FIELDS);
-        let sound = if most <= USUAL_FIELDS {
-            self.fill::<USUAL_FIELDS>(most)
-        } else {
-            self.fill::<{ Limits::MAX_FIELDS }>(most)
-        };
-        if sound { Ok(()) } else { Err(self.judge(limits).unwrap_or(Error::FieldName)) }
+    fn collect(&mut self, input: &[u8], limits: &BodyLimits) -> Result<(usize, bool), Error> {
+        let before = self.bytes.len();
+        let fits = input.get(..limits.trailers.saturating_sub(before)).unwrap_or(input);
+        self.bytes.extend_from_slice(fits);
+        let fields = limits.trailer_fields.min(Limits::MAX_FIELDS);
+        match self.grammar.advance(&self.bytes, &Limits { fields, ..Limits::default() }) {
+            Verdict::Pending if fits.len() < input.len() => Err(Error::TrailersTooLarge),
+            Verdict::Pending => Ok((input.len(), false)),
+            Verdict::Bad(Error::TooManyFields | Error::HeadTooLarge) => Err(Error::TrailersTooLarge),
+            Verdict::Bad(error) => Err(error),
+            Verdict::Sound { end } => {
+                self.bytes.truncate(end);
+                let indexed = if fields <= USUAL_FIELDS {
+                    self.fill::<USUAL_FIELDS>()
+                } else {
+                    self.fill::<{ Limits::MAX_FIELDS }>()
+                };
+                // Not reached while tokeniser and grammar agree, which tests hold; nor is a preface.
+                if indexed { Ok((end - before, true)) } else { Err(Error::FieldName) }
+            }
+            Verdict::Preface => Err(Error::FieldName),
+        }
     }
 
-    fn fill<const N: usize>(&mut self, most: usize) -> bool {
+    fn fill<const N: usize>(&mut self) -> bool {
         let mut headers = [EMPTY_HEADER; N];
-        match httparse::parse_headers(&self.bytes, headers.get_mut(..most).unwrap_or_default()) {
-            Ok(Status::Complete((len, headers))) => {
-                len == self.bytes.len() && self.index.fill(&self.bytes, headers)
-            }
+        match httparse::parse_headers(&self.bytes, &mut headers) {
+            Ok(Status::Complete((_, headers))) => self.index.fill(&self.bytes, headers),
             _ => false,
         }
     }
+}
 
-    fn judge(&self, limits: &BodyLimits) -> Option<Error> {
-        match diagnose::fields(&self.bytes, limits.trailer_fields.min(Limits::MAX_FIELDS)) {
-            Verdict::Bad(Error::TooManyFields | Error::HeadTooLarge) => Some(Error::TrailersTooLarge),
-            Verdict::Bad(error) => Some(error),
-            _ => None,
-        }
+impl Default for Section {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), grammar: Grammar::FIELDS, empty: false, index: FieldIndex::default() }
     }
 }
 

@@ -1,0 +1,4 @@
+mod corpus;
+mod hyper_oracle;
+mod properties;
+mod transcripts;
