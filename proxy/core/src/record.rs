@@ -2,6 +2,8 @@
 
 use crate::flags::ResponseFlags;
 use crate::hygiene::Version;
+use crate::route::Route;
+use crate::snapshot::Cluster;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -71,10 +73,11 @@ pub struct Record {
     pub mirrors: u32,
     /// Whether the connection was upgraded to a tunnel.
     pub upgraded: bool,
-    pub(crate) listener: Option<Arc<str>>,
-    pub(crate) virtual_host: Option<Arc<str>>,
-    pub(crate) route: Option<Arc<str>>,
-    pub(crate) cluster: Option<Arc<str>>,
+    pub(crate) listener: Option<Arc<sluice_model::Listener>>,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) cluster: Option<Arc<Cluster>>,
+    /// The cluster that a route names although there is none.
+    pub(crate) missing_cluster: Option<Arc<str>>,
     request_id: RequestIdText,
 }
 
@@ -127,9 +130,9 @@ impl Record {
             connection: 0,
             server_name: None,
             listener: None,
-            virtual_host: None,
             route: None,
             cluster: None,
+            missing_cluster: None,
             endpoint: None,
             upstream_version: None,
             mirrors: 0,
@@ -140,31 +143,44 @@ impl Record {
 
     /// Makes it ready for another request; text keeps its memory.
     pub(crate) fn reset(&mut self, now: Instant) {
-        let Self { mut method, mut authority, mut path, .. } = std::mem::replace(self, Self::new(now));
+        // The listener is kept too: the next request nearly always has the same, and then no count is touched.
+        let Self { mut method, mut authority, mut path, listener, .. } =
+            std::mem::replace(self, Self::new(now));
         method.clear();
         authority.clear();
         path.clear();
-        (self.method, self.authority, self.path) = (method, authority, path);
+        (self.method, self.authority, self.path, self.listener) = (method, authority, path, listener);
     }
 
     /// The listener's name.
     pub fn listener(&self) -> &str {
-        self.listener.as_deref().unwrap_or_default()
+        self.listener.as_ref().map_or("", |listener| &listener.name)
     }
 
-    /// The virtual host's name; empty until a host matched.
+    /// The virtual host's name; empty until a route matched.
     pub fn virtual_host(&self) -> &str {
-        self.virtual_host.as_deref().unwrap_or_default()
+        self.route.as_ref().map_or("", |route| &route.virtual_host)
     }
 
     /// The route's name; empty until one matched.
     pub fn route(&self) -> &str {
-        self.route.as_deref().unwrap_or_default()
+        self.route.as_ref().map_or("", |route| &route.name)
     }
 
     /// The cluster's name; empty until a destination was chosen.
     pub fn cluster(&self) -> &str {
-        self.cluster.as_deref().unwrap_or_default()
+        let found = self.cluster.as_ref().map(|cluster| &cluster.name);
+        found.or(self.missing_cluster.as_ref()).map_or("", |name| name)
+    }
+
+    /// The route itself, which the request keeps alive: a key that costs no text.
+    pub const fn pinned_route(&self) -> Option<&Arc<Route>> {
+        self.route.as_ref()
+    }
+
+    /// The cluster itself, which the request keeps alive.
+    pub const fn pinned_cluster(&self) -> Option<&Arc<Cluster>> {
+        self.cluster.as_ref()
     }
 
     /// The request id; empty where the listener makes none.

@@ -38,11 +38,11 @@
 //! **Request body.** Send no `RequestBody`, `RequestTrailers` or `RequestEnd` before [`Action::Send`] or
 //! [`Action::Collect`], also where the bytes are already in the buffer; for `Body::None` the end is implied and
 //! `RequestEnd` is not sent at all. Every byte is reported once: a retry sends what the driver holds again without
-//! reporting it again. The action `Wait` after a body event means "pass it on".
+//! reporting it again. The action `Wait` after a body event means "pass it on". A request that asks for another protocol
+//! (Upgrade, CONNECT) is complete with its head: what follows waits for the tunnel.
 //!
 //! - After `Collect`, report the body as it comes and pass nothing on; the exchange keeps it. Later, at `Send`, the
-//!   body to be sent is [`Exchange::collected`], on every attempt; nothing more follows it but [`Exchange`]-recorded
-//!   trailers do not exist in this case.
+//!   body to be sent is [`Exchange::collected`], whole, on every attempt; trailers are not kept.
 //! - `UpstreamFailed::held` says whether the driver could send the body again from its first byte: nothing was
 //!   discarded so far. A body that was never read from the client counts as held; so does a collected one.
 //!
@@ -52,13 +52,14 @@
 //! one is under way, drop the old attempt. A reused connection that turns out dead before a byte of the answer came is
 //! `UpstreamFailed`.
 //!
-//! **Sending.** At [`Action::Send`] write [`Exchange::outgoing`] (request line or pseudo header fields) and
-//! [`Exchange::write_request_fields`], then the body, encoded as [`Exchange::request_body`] says. Start the mirrors
-//! ([`Exchange::mirrors`]) on the first `Send` only.
+//! **Sending.** At [`Action::Send`] write [`Exchange::outgoing`] (request line or pseudo header fields, host, and for a
+//! protocol switch `connection` and `upgrade`) and [`Exchange::write_request_fields`], then the body, framed as
+//! [`Exchange::request_body`] says. Start the mirrors ([`Exchange::mirrors`]) on the first `Send` only
+//! ([`Exchange::is_first_send`]). Nobody but the codec writes `connection`, `content-length` and `transfer-encoding`.
 //!
-//! **Answer.** `ResponseHead` for 1xx too. [`Action::RelayInformational`]: write status and fields with
+//! **Answer.** `ResponseHead` for 1xx too; where it gives `Wait`, drop that head and read on (an HTTP/1.0 client takes none). [`Action::RelayInformational`]: write status and fields with
 //! [`Exchange::write_informational_fields`] and read on. [`Action::RelayHead`]: write
-//! [`Exchange::response_status`] and [`Exchange::write_response_fields`], then the body, encoded as
+//! [`Exchange::response_status`] and [`Exchange::write_response_fields`], then the body, framed as
 //! [`Exchange::response_body`] says. `ResponseBody` events count; `Wait` means "pass it on". `ResponseEnd` after
 //! the last byte: [`Action::Done`]. Where the answer has no body ([`Body::None`]) send `ResponseEnd` at once after
 //! `RelayHead`. An answer may be over before the request is ([`Exchange::request_ended`] is false then): the
@@ -71,7 +72,8 @@
 //! **[`Action::Abort`].** The answer cannot be finished: drop the upstream connection and cut the downstream one so
 //! that the client notices (no last chunk; HTTP/2: RST_STREAM with INTERNAL_ERROR). The exchange is done.
 //!
-//! **[`Action::Tunnel`].** Write the head as for `RelayHead`, then carry bytes both ways; report `Tunnel` amounts
+//! **[`Action::Tunnel`].** Write the head as for `RelayHead` (the codec adds `connection: upgrade` to a 101; the `upgrade`
+//! field is among ours), then carry bytes both ways; report `Tunnel` amounts
 //! whenever convenient (they keep the idle timeout away), and `TunnelEnd`.
 //!
 //! **The end.** After `Done` or `Abort` the [`Record`] is final. Ask [`Exchange::upstream_reusable`] and
@@ -81,141 +83,570 @@
 //! **Illegal moves.** An event that does not fit the state changes nothing and comes back as [`Action::Illegal`]; drivers
 //! count it, tests fail on it. After `Done` or `Abort`, events are ignored with `Wait`: they were on their way.
 
-use crate::head::Fields;
-use crate::hygiene::{Refusal, RequestFacts, ResponseFacts, Version};
-use std::time::SystemTime;
+mod answer;
+mod attempt;
+mod connection;
+mod decide;
+mod event;
+mod reply;
+mod request_id;
+#[cfg(test)]
+mod tests;
+mod websocket;
+mod write;
 
 pub use crate::pool::Reuse;
+pub use connection::{Connection, Context, ShardState};
+pub use event::{Action, ConnectFailure, Event, FailureKind, Sent, UpstreamFailure};
+pub use write::{Attempt, MirrorCopy, Outgoing};
 
-/// What happened.
-pub enum Event<'a> {
-    /// The request head is complete and its codec found it well-formed; `Context::request` shows its fields.
-    RequestHead {
-        /// What the head says besides its fields.
-        facts: RequestFacts<'a>,
-        /// Now, on the wall; the shard's anchor plus the time since, so that it costs no clock call.
-        wall: SystemTime,
-    },
-    /// The codec refused the request's head or body, or one of the driver's timers for them ran out.
-    RequestRefused {
-        /// Why.
-        refusal: Refusal,
-        /// As in [`Event::RequestHead`].
-        wall: SystemTime,
-    },
-    /// A piece of the request body, without framing.
-    RequestBody(&'a [u8]),
-    /// The request's trailers; `RequestEnd` follows.
-    RequestTrailers(&'a dyn Fields),
-    /// The request is complete.
-    RequestEnd,
-    /// There is a connection for the attempt.
-    Connected {
-        /// Whether it carried a request before.
-        reused: bool,
-        /// What it speaks.
-        version: Version,
-    },
-    /// There is no connection for the attempt.
-    ConnectFailed(ConnectFailure),
-    /// A response head is complete and its codec found it well-formed; `Context::response` shows its fields.
-    ResponseHead(ResponseFacts),
-    /// A piece of the response body, without framing.
-    ResponseBody(&'a [u8]),
-    /// The answer's trailers; `ResponseEnd` follows.
-    ResponseTrailers(&'a dyn Fields),
-    /// The answer is complete.
-    ResponseEnd,
-    /// The upstream connection or stream broke, or its codec refused what it sent.
-    UpstreamFailed(UpstreamFailure),
-    /// A local reply has been handed over completely.
-    ReplySent,
-    /// Bytes went through the tunnel since the last report.
-    Tunnel {
-        /// From the client.
-        up: u64,
-        /// To the client.
-        down: u64,
-    },
-    /// The tunnel is closed.
-    TunnelEnd,
-    /// The client's connection or stream is gone, or takes no bytes any more.
-    DownstreamGone,
-    /// The deadline has passed, maybe.
-    Timer,
+use crate::edits::CompiledEdits;
+use crate::flags::ResponseFlags;
+use crate::head::Edits;
+use crate::hygiene::{Body, Refusal, Rule, Version};
+use crate::record::Record;
+use crate::route::{MatchInfo, Scheme};
+use bytes::Bytes;
+use reply::Reply;
+use sluice_filter::{BodyContext, BodyVerdict, ChainState, LogContext, Phase, PhaseMask, TrailersContext};
+use sluice_http1::Method;
+use smallvec::SmallVec;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Instant;
+
+/// One request from its head to its record. See the [module documentation](self) for the contract.
+pub struct Exchange {
+    state: State,
+    record: Record,
+    asked: Asked,
+    /// The filters of the route; `None` for most routes.
+    chain: Option<Box<dyn ChainState>>,
+    phases: PhaseMask,
+    matched: Option<MatchInfo>,
+    /// The endpoint of the attempt, by its place in the cluster's set.
+    endpoint: usize,
+    /// Endpoints that this request does not try again.
+    tried: SmallVec<[usize; 4]>,
+    reuse: Reuse,
+    /// The attempt rides a connection that has carried a request before.
+    reused: bool,
+    /// A reused connection of the endpoint has failed already.
+    stale: bool,
+    /// Path and query on their way up.
+    target: Vec<u8>,
+    rewritten: bool,
+    request_edits: Edits,
+    response_edits: Edits,
+    /// Response edits of the destination, where it has any; they run before the route's.
+    destination_edits: Option<Box<CompiledEdits>>,
+    set_cookie: Vec<u8>,
+    mirrors: Vec<MirrorCopy>,
+    collected: Vec<u8>,
+    collect_limit: usize,
+    max_body: Option<u64>,
+    request_ended: bool,
+    /// The framing towards the client is in doubt, or the request was not read to its end.
+    close_downstream: bool,
+    upstream_clean: bool,
+    reply: Reply,
+    /// What the answer's head declared.
+    answer: Answer,
+    websocket_key: [u8; websocket::KEY],
+    websocket_accept: [u8; websocket::ACCEPT],
+    sends: u32,
+    deadlines: Deadlines,
+    text: Vec<u8>,
 }
 
-/// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectFailure {
-    /// Refused or unreachable; nothing was sent.
-    Refused,
-    /// The TLS handshake failed.
-    Tls,
-    /// The driver's own bound on connections or streams is reached (`UO`).
-    Overflow,
-}
-
-/// How an upstream broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UpstreamFailure {
-    /// In which way.
-    pub kind: FailureKind,
-    /// How much of the request the upstream may have seen.
-    pub sent: Sent,
-    /// Whether the request body so far could be sent again from its first byte.
-    pub held: bool,
-}
-
-/// In which way an upstream broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureKind {
-    /// It closed the connection (FIN, RST) in the middle.
-    Closed,
-    /// It reset the stream (HTTP/2 RST_STREAM).
-    Reset,
-    /// It refused the stream without looking at it (HTTP/2 REFUSED_STREAM, or GOAWAY below the stream): safe to send
-    /// again, whatever the method.
-    Unprocessed,
-    /// What it sent breaks the protocol.
-    Protocol(&'static str),
-}
-
-/// How much of a request an upstream may have seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// Not a byte.
-    Nothing,
-    /// Some.
-    Part,
-    /// All of it.
-    Whole,
-}
-
-/// What the driver does next. What belongs to it is read from the [`Exchange`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "the exchange stands still until its driver acts"]
-pub enum Action {
-    /// Nothing new: pass on what the event brought, and wait for the next one.
-    Wait,
-    /// Read the request body and report it, but pass nothing on yet.
-    Collect,
-    /// Get a connection for [`Exchange::attempt`].
-    Connect,
-    /// Write the request.
-    Send,
-    /// Write the interim response and read on.
-    RelayInformational,
-    /// Write the response head and relay the body.
-    RelayHead,
-    /// Write the response head and carry bytes both ways.
+enum State {
+    Idle,
+    Paused,
+    Collecting,
+    Connecting,
+    Sending,
+    Relaying,
     Tunnel,
-    /// Drop the upstream and write the local reply.
-    Respond,
-    /// Drop the upstream and cut the client.
-    Abort,
-    /// The exchange is over, in good order towards the client.
+    Responding,
     Done,
-    /// The event does not fit the state; nothing changed. The text names both.
-    Illegal(&'static str),
+}
+
+/// What the request's head came to.
+struct Asked {
+    method: Method,
+    version: Version,
+    body: Body,
+    /// In lower case; the host is a part of it.
+    authority: String,
+    host: Range<usize>,
+    /// The path in its normal form, without query.
+    path: String,
+    switch: Switching,
+    /// The protocol to switch to.
+    protocol: String,
+    names_fields: bool,
+    te_trailers: bool,
+    trusted: bool,
+    client: IpAddr,
+    scheme: Scheme,
+}
+
+/// The other protocol that the client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Switching {
+    No,
+    Upgrade,
+    Extended,
+    Connect,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    /// As the client gets it.
+    status: u16,
+    body: Body,
+    received: u64,
+    informational: bool,
+}
+
+/// When patience ends.
+#[derive(Debug, Clone, Copy, Default)]
+struct Deadlines {
+    sleep: Option<Instant>,
+    connect: Option<Instant>,
+    request: Option<Instant>,
+    /// The last byte in either direction.
+    active: Option<Instant>,
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// An exchange that waits for its first request.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            state: State::Idle,
+            record: Record::new(now),
+            asked: Asked {
+                method: Method::Get,
+                version: Version::Http11,
+                body: Body::None,
+                authority: String::new(),
+                host: 0..0,
+                path: String::new(),
+                switch: Switching::No,
+                protocol: String::new(),
+                names_fields: false,
+                te_trailers: false,
+                trusted: false,
+                client: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+                scheme: Scheme::Http,
+            },
+            chain: None,
+            phases: PhaseMask::NONE,
+            matched: None,
+            endpoint: 0,
+            tried: SmallVec::new(),
+            reuse: Reuse::Any,
+            reused: false,
+            stale: false,
+            target: Vec::new(),
+            rewritten: false,
+            request_edits: Edits::new(),
+            response_edits: Edits::new(),
+            destination_edits: None,
+            set_cookie: Vec::new(),
+            mirrors: Vec::new(),
+            collected: Vec::new(),
+            collect_limit: 0,
+            max_body: None,
+            request_ended: false,
+            close_downstream: false,
+            upstream_clean: false,
+            reply: Reply::default(),
+            answer: Answer { status: 0, body: Body::None, received: 0, informational: false },
+            websocket_key: [0; websocket::KEY],
+            websocket_accept: [0; websocket::ACCEPT],
+            sends: 0,
+            deadlines: Deadlines::default(),
+            text: Vec::new(),
+        }
+    }
+
+    /// Makes it ready for the next request; its memory is kept, a large collected body excepted.
+    pub fn reset(&mut self, now: Instant) {
+        self.state = State::Idle;
+        self.record.reset(now);
+        self.asked.authority.clear();
+        self.asked.host = 0..0;
+        self.asked.path.clear();
+        self.asked.protocol.clear();
+        self.asked.switch = Switching::No;
+        self.asked.body = Body::None;
+        self.asked.names_fields = false;
+        self.asked.te_trailers = false;
+        self.chain = None;
+        self.phases = PhaseMask::NONE;
+        self.matched = None;
+        self.tried.clear();
+        self.reused = false;
+        self.stale = false;
+        self.target.clear();
+        self.rewritten = false;
+        self.request_edits.clear();
+        self.response_edits.clear();
+        self.destination_edits = None;
+        self.set_cookie.clear();
+        self.mirrors.clear();
+        self.collected = Vec::new();
+        self.request_ended = false;
+        self.close_downstream = false;
+        self.upstream_clean = false;
+        self.reply.clear();
+        self.answer = Answer { status: 0, body: Body::None, received: 0, informational: false };
+        self.sends = 0;
+        self.deadlines = Deadlines::default();
+    }
+
+    /// Takes an event and says what to do next.
+    pub fn on(&mut self, now: Instant, event: Event<'_>, cx: &mut Context<'_>) -> Action {
+        if self.state == State::Done {
+            return Action::Wait;
+        }
+        match event {
+            Event::RequestHead { facts, wall } => self.request_head(now, &facts, wall, cx),
+            Event::RequestRefused { refusal, wall } => self.request_refused(now, &refusal, wall, cx),
+            Event::RequestBody(data) => self.request_body_piece(now, data, cx),
+            Event::RequestTrailers(fields) => self.request_trailers(now, fields, cx),
+            Event::RequestEnd => self.request_end(now, cx),
+            Event::Connected { reused, version } => self.connected(now, reused, version),
+            Event::ConnectFailed(failure) => self.connect_failed(now, failure, cx),
+            Event::ResponseHead(facts) => self.response_head(now, &facts, cx),
+            Event::ResponseBody(data) => self.response_body_piece(now, data, cx),
+            Event::ResponseTrailers(fields) => self.response_trailers(now, fields, cx),
+            Event::ResponseEnd => self.response_end(now, cx),
+            Event::UpstreamFailed(failure) => self.upstream_failed(now, failure, cx),
+            Event::ReplySent => self.reply_sent(now, cx),
+            Event::Tunnel { up, down } => self.tunnelled(now, up, down),
+            Event::TunnelEnd => self.tunnel_end(now, cx),
+            Event::DownstreamGone => self.downstream_gone(now, cx),
+            Event::Timer => self.timer(now, cx),
+        }
+    }
+
+    /// When [`Event::Timer`] is due; `None` where nothing is waited for, or only the peers' pleasure.
+    pub fn deadline(&self) -> Option<Instant> {
+        let request = || self.deadlines.request;
+        match self.state {
+            State::Idle | State::Responding | State::Done => None,
+            State::Paused => self.deadlines.sleep,
+            State::Collecting | State::Sending | State::Relaying => earlier(request(), self.idle_deadline()),
+            State::Connecting => earlier(request(), self.deadlines.connect),
+            State::Tunnel => self.idle_deadline(),
+        }
+    }
+
+    fn idle_deadline(&self) -> Option<Instant> {
+        let idle = self.record.route.as_ref()?.timeouts.idle?;
+        self.deadlines.active?.checked_add(idle)
+    }
+
+    /// What is known about the request; final once the exchange is done.
+    pub const fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Whether the exchange is over.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Whether the whole request was received.
+    pub const fn request_ended(&self) -> bool {
+        self.request_ended
+    }
+
+    /// Whether the upstream connection may serve another request, as far as the exchange knows: both messages were
+    /// whole and undoubted.
+    pub const fn upstream_reusable(&self) -> bool {
+        self.upstream_clean && self.request_ended
+    }
+
+    /// Whether the client's connection may serve another request, as far as the exchange knows. Known when the answer's
+    /// head is written, so that it can say `connection: close`; the driver adds what it knows.
+    pub const fn downstream_reusable(&self) -> bool {
+        !self.close_downstream
+    }
+
+    /// The request's body where a filter had it collected; `None` where it streams.
+    pub fn collected(&self) -> Option<&[u8]> {
+        (self.collect_limit > 0).then_some(&self.collected)
+    }
+
+    /// Whether this is the first time that the request is sent: the time to start the mirrors.
+    pub const fn is_first_send(&self) -> bool {
+        self.sends == 1
+    }
+
+    // === The request's body ===
+
+    fn request_body_piece(&mut self, now: Instant, data: &[u8], cx: &mut Context<'_>) -> Action {
+        if self.request_ended {
+            return Action::Illegal("a request body after its end");
+        }
+        match self.state {
+            State::Collecting | State::Sending | State::Relaying => {}
+            // What a client sends on after a local reply is read over.
+            State::Responding | State::Connecting => {
+                self.record.bytes_received += data.len() as u64;
+                return Action::Wait;
+            }
+            _ => return Action::Illegal("a request body before its time"),
+        }
+        self.deadlines.active = Some(now);
+        self.record.bytes_received += data.len() as u64;
+        if let Body::Length(length) = self.asked.body
+            && self.record.bytes_received > length
+        {
+            return self.refuse(now, &Rule::LengthMismatch.refusal(), cx);
+        }
+        if self.max_body.is_some_and(|most| self.record.bytes_received > most) {
+            return self.refuse(now, &Rule::BodyTooLarge.refusal(), cx);
+        }
+        if self.state == State::Collecting {
+            if self.collected.len() + data.len() > self.collect_limit {
+                return self.refuse(now, &Rule::BodyTooLarge.refusal(), cx);
+            }
+            self.collected.extend_from_slice(data);
+            return Action::Wait;
+        }
+        self.run_request_body(now, data, false, cx)
+    }
+
+    fn run_request_body(&mut self, now: Instant, data: &[u8], end: bool, cx: &mut Context<'_>) -> Action {
+        if !self.phases.contains(Phase::RequestBody) {
+            return Action::Wait;
+        }
+        let verdict = match &mut self.chain {
+            Some(chain) => chain.on_request_body(&mut BodyContext { data, end }),
+            None => BodyVerdict::Continue,
+        };
+        self.body_verdict(now, verdict, cx)
+    }
+
+    fn request_trailers(
+        &mut self,
+        now: Instant,
+        fields: &dyn sluice_filter::Fields,
+        cx: &mut Context<'_>,
+    ) -> Action {
+        if self.request_ended
+            || !matches!(self.state, State::Collecting | State::Sending | State::Relaying | State::Responding)
+        {
+            return Action::Illegal("request trailers at the wrong time");
+        }
+        if self.state == State::Responding || !self.phases.contains(Phase::RequestTrailers) {
+            return Action::Wait;
+        }
+        let verdict = match &mut self.chain {
+            Some(chain) => chain.on_request_trailers(&mut TrailersContext { fields }),
+            None => BodyVerdict::Continue,
+        };
+        self.body_verdict(now, verdict, cx)
+    }
+
+    fn body_verdict(&mut self, now: Instant, verdict: BodyVerdict, cx: &mut Context<'_>) -> Action {
+        match verdict {
+            BodyVerdict::Continue => Action::Wait,
+            BodyVerdict::Respond(response) if matches!(self.state, State::Relaying) => {
+                self.record.details = response.details;
+                self.abort(now, "filter", cx)
+            }
+            BodyVerdict::Respond(response) => self.filter_reply(response, cx),
+        }
+    }
+
+    fn request_end(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        if self.request_ended
+            || !matches!(
+                self.state,
+                State::Collecting | State::Sending | State::Relaying | State::Responding | State::Connecting
+            )
+        {
+            return Action::Illegal("the end of a request at the wrong time");
+        }
+        if matches!(self.state, State::Responding | State::Connecting) {
+            self.end_request(now);
+            return Action::Wait;
+        }
+        if let Body::Length(length) = self.asked.body
+            && self.record.bytes_received != length
+        {
+            return self.refuse(now, &Rule::LengthMismatch.refusal(), cx);
+        }
+        self.end_request(now);
+        if self.state == State::Collecting {
+            return self.collected_all(now, cx);
+        }
+        self.run_request_body(now, &[], true, cx)
+    }
+
+    fn end_request(&mut self, now: Instant) {
+        self.request_ended = true;
+        self.deadlines.active = Some(now);
+        self.record.request_complete = Some(now.saturating_duration_since(self.record.started));
+    }
+
+    // === The end ===
+
+    fn reply_sent(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        if self.state != State::Responding {
+            return Action::Illegal("a local reply was sent that nobody asked for");
+        }
+        self.record.bytes_sent += self.reply_body().len() as u64;
+        self.finish(now, cx);
+        Action::Done
+    }
+
+    fn tunnelled(&mut self, now: Instant, up: u64, down: u64) -> Action {
+        if self.state != State::Tunnel {
+            return Action::Illegal("tunnelled bytes without a tunnel");
+        }
+        self.deadlines.active = Some(now);
+        self.record.bytes_received += up;
+        self.record.bytes_sent += down;
+        Action::Wait
+    }
+
+    fn tunnel_end(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        if self.state != State::Tunnel {
+            return Action::Illegal("the end of a tunnel that is none");
+        }
+        self.close_downstream = true;
+        self.finish(now, cx);
+        Action::Done
+    }
+
+    fn downstream_gone(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        if self.state == State::Idle {
+            return Action::Illegal("a client left that has asked nothing");
+        }
+        if self.state != State::Tunnel {
+            self.record.flags.insert(ResponseFlags::DOWNSTREAM_GONE);
+            if self.record.status == 0 || self.record.details.is_empty() {
+                self.record.details = "downstream_remote_disconnect";
+            }
+        }
+        self.close_downstream = true;
+        self.finish(now, cx);
+        Action::Done
+    }
+
+    /// Cuts an answer that has begun.
+    fn abort(&mut self, now: Instant, why: &'static str, cx: &mut Context<'_>) -> Action {
+        self.record.termination = Some(why);
+        self.close_downstream = true;
+        self.upstream_clean = false;
+        self.finish(now, cx);
+        Action::Abort
+    }
+
+    fn finish(&mut self, now: Instant, cx: &mut Context<'_>) {
+        self.state = State::Done;
+        self.record.duration = now.saturating_duration_since(self.record.started);
+        if !self.request_ended {
+            self.close_downstream = true;
+        }
+        if self.phases.contains(Phase::Log)
+            && let Some(chain) = &mut self.chain
+        {
+            chain.on_log(&LogContext {
+                status: self.record.status,
+                request: cx.request,
+                bytes_received: self.record.bytes_received,
+                bytes_sent: self.record.bytes_sent,
+            });
+        }
+    }
+
+    // === Time ===
+
+    fn timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        match self.state {
+            State::Paused if passed(self.deadlines.sleep) => self.wake(now, cx),
+            State::Collecting | State::Connecting | State::Sending if passed(self.deadlines.request) => {
+                self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
+                self.local(504, "upstream_response_timeout", "upstream request timeout", cx)
+            }
+            State::Relaying if passed(self.deadlines.request) => {
+                self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
+                self.abort(now, "upstream_response_timeout", cx)
+            }
+            State::Connecting if passed(self.deadlines.connect) => self.connect_timed_out(now, cx),
+            State::Collecting | State::Sending if passed(self.idle_deadline()) => {
+                self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
+                self.local(504, "stream_idle_timeout", "stream timeout", cx)
+            }
+            State::Relaying | State::Tunnel if passed(self.idle_deadline()) => {
+                self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
+                self.abort(now, "stream_idle_timeout", cx)
+            }
+            _ => Action::Wait,
+        }
+    }
+
+    // === Refusals ===
+
+    fn request_refused(
+        &mut self,
+        now: Instant,
+        refusal: &Refusal,
+        wall: std::time::SystemTime,
+        cx: &mut Context<'_>,
+    ) -> Action {
+        if self.state == State::Idle {
+            self.begin(now, wall, cx);
+        }
+        match self.state {
+            State::Responding => {
+                self.close_downstream = true;
+                Action::Wait
+            }
+            State::Tunnel => Action::Illegal("a refused request in a tunnel"),
+            _ => self.refuse(now, refusal, cx),
+        }
+    }
+
+    /// The client's fault: answered where that is still possible.
+    fn refuse(&mut self, now: Instant, refusal: &Refusal, cx: &mut Context<'_>) -> Action {
+        self.record.flags.insert(refusal.flag);
+        self.close_downstream |= refusal.close;
+        if self.state == State::Relaying {
+            return self.abort(now, refusal.details, cx);
+        }
+        self.local(refusal.status, refusal.details, reply::refusal_text(refusal.status), cx)
+    }
+
+    /// The answer that the exchange makes by itself.
+    pub fn reply_body(&self) -> &Bytes {
+        self.reply.body(self.asked.method == Method::Head || matches!(self.answer.body, Body::None))
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Exchange")
+            .field("state", &self.state)
+            .field("record", &self.record)
+            .finish_non_exhaustive()
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }

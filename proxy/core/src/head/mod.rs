@@ -19,7 +19,7 @@ mod view;
 pub(crate) use edit::apply;
 pub(crate) use forwarded::Trust;
 pub use forwarded::client_address;
-pub(crate) use request::{RequestHead, write_request};
+pub(crate) use request::{Handshake, RequestHead, has_crumbs, write_request};
 pub(crate) use response::{ResponseHead, write_informational, write_response};
 pub use role::{Role, role};
 pub use sluice_filter::{Edits, Fields, NoFields};

@@ -1,0 +1,210 @@
+//! Endpoints, connections, and what is tried again.
+
+use super::{
+    Action, ConnectFailure, Context, Exchange, FailureKind, Reuse, Sent, State, Switching, UpstreamFailure,
+};
+use crate::flags::ResponseFlags;
+use crate::hygiene::{Body, Rule, Version};
+use std::time::Instant;
+
+/// Endpoints that one request tries at most.
+pub(super) const MOST_ENDPOINTS: usize = 3;
+/// A request body up to this length is expected to be still held should a reused connection fail.
+const LIKELY_HELD: u64 = 16 * 1024;
+
+const RESET: &str = "upstream_reset_before_response_started";
+
+impl Exchange {
+    /// The next endpoint in turn that was not tried yet.
+    pub(super) fn connect(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        if self.pick(now, cx) {
+            return Action::Connect;
+        }
+        self.record.flags.insert(ResponseFlags::NO_HEALTHY_UPSTREAM);
+        self.local(503, "no_healthy_upstream", "no healthy upstream", cx)
+    }
+
+    fn pick(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let Some(cluster) = &self.record.cluster else { return false };
+        let Some(place) = cx.shard.balancers.pick(cluster, &self.tried, &mut cx.shard.rng) else {
+            return false;
+        };
+        self.endpoint = place;
+        self.record.endpoint = cluster.endpoints.endpoints().get(place).map(|endpoint| endpoint.address);
+        self.reuse = if self.stale { Reuse::Fresh } else { self.allowed_reuse() };
+        self.start_attempt(now);
+        true
+    }
+
+    fn start_attempt(&mut self, now: Instant) {
+        self.record.attempts += 1;
+        let timeout = self.record.cluster.as_ref().and_then(|cluster| cluster.spec.connect_timeout.limit());
+        self.deadlines.connect = timeout.and_then(|timeout| now.checked_add(timeout));
+        self.state = State::Connecting;
+    }
+
+    /// A request that could be sent again should the connection turn out to be dead rides any idle one.
+    fn allowed_reuse(&self) -> Reuse {
+        let held = match self.asked.body {
+            Body::None => true,
+            Body::Length(length) => length <= LIKELY_HELD,
+            Body::Unknown => self.collect_limit > 0,
+        };
+        if self.is_idempotent() && held {
+            return Reuse::Any;
+        }
+        let within =
+            self.record.cluster.as_ref().map(|cluster| cluster.spec.keep_alive.unsafe_reuse_within.get());
+        within.map_or(Reuse::Fresh, Reuse::IdleLessThan)
+    }
+
+    /// Asking twice is the same as asking once (RFC 9110 section 9.2.2). A switch of protocols never is.
+    fn is_idempotent(&self) -> bool {
+        self.asked.method.is_idempotent() && self.asked.switch == Switching::No
+    }
+
+    pub(super) fn connected(&mut self, now: Instant, reused: bool, version: Version) -> Action {
+        if self.state != State::Connecting {
+            return Action::Illegal("a connection that nobody asked for");
+        }
+        self.reused = reused;
+        self.record.upstream_version = Some(version);
+        self.deadlines.connect = None;
+        self.deadlines.active = Some(now);
+        self.sends += 1;
+        if self.sends == 1 {
+            self.record.mirrors = self.mirrors.len() as u32;
+        }
+        self.state = State::Sending;
+        Action::Send
+    }
+
+    pub(super) fn connect_failed(
+        &mut self,
+        now: Instant,
+        failure: ConnectFailure,
+        cx: &mut Context<'_>,
+    ) -> Action {
+        if self.state != State::Connecting {
+            return Action::Illegal("a failed connection that nobody asked for");
+        }
+        let (reason, text) = match failure {
+            ConnectFailure::Refused => (
+                "connection_failure",
+                "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+            ),
+            ConnectFailure::Tls => (
+                "tls_failure",
+                "upstream connect error or disconnect/reset before headers. reset reason: connection failure (TLS)",
+            ),
+            ConnectFailure::Overflow => {
+                self.record.failure = Some("overflow");
+                self.record.flags.insert(ResponseFlags::OVERFLOW);
+                return self.local(
+                    503,
+                    "upstream_reset_before_response_started{overflow}",
+                    "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+                    cx,
+                );
+            }
+        };
+        self.record.failure = Some(reason);
+        self.try_elsewhere(now, text, cx)
+    }
+
+    pub(super) fn connect_timed_out(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        self.record.failure = Some("connection_timeout");
+        let text =
+            "upstream connect error or disconnect/reset before headers. reset reason: connection timeout";
+        self.try_elsewhere(now, text, cx)
+    }
+
+    /// Nothing was sent, so any request may go to another endpoint.
+    fn try_elsewhere(&mut self, now: Instant, text: &'static str, cx: &mut Context<'_>) -> Action {
+        if self.another(now, cx) {
+            return Action::Connect;
+        }
+        self.give_up(ResponseFlags::UPSTREAM_CONNECT_FAILURE);
+        self.local(503, "upstream_reset_before_response_started{connection_failure}", text, cx)
+    }
+
+    fn another(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        self.tried.push(self.endpoint);
+        self.tried.len() < MOST_ENDPOINTS && self.pick(now, cx)
+    }
+
+    fn give_up(&mut self, flag: ResponseFlags) {
+        self.record.flags.insert(flag);
+        if self.record.attempts > 1 {
+            self.record.flags.insert(ResponseFlags::RETRIES_EXHAUSTED);
+        }
+    }
+
+    pub(super) fn upstream_failed(
+        &mut self,
+        now: Instant,
+        failure: UpstreamFailure,
+        cx: &mut Context<'_>,
+    ) -> Action {
+        let (flag, text) = match failure.kind {
+            FailureKind::Closed => (
+                ResponseFlags::UPSTREAM_CLOSED,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+            ),
+            FailureKind::Reset => (
+                ResponseFlags::UPSTREAM_RESET,
+                "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
+            ),
+            FailureKind::Unprocessed => (
+                ResponseFlags::UPSTREAM_RESET,
+                "upstream connect error or disconnect/reset before headers. reset reason: remote refused stream reset",
+            ),
+            FailureKind::Protocol(_) => (
+                ResponseFlags::UPSTREAM_PROTOCOL_ERROR,
+                "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+            ),
+        };
+        match self.state {
+            State::Sending => {}
+            State::Relaying | State::Tunnel => {
+                self.record.flags.insert(flag);
+                let why = if let FailureKind::Protocol(why) = failure.kind {
+                    why
+                } else {
+                    "upstream_reset_after_response_started"
+                };
+                return self.abort(now, why, cx);
+            }
+            // It was dropped already.
+            State::Responding => return Action::Wait,
+            _ => return Action::Illegal("a failure of an upstream that was not asked"),
+        }
+        if let FailureKind::Protocol(why) = failure.kind {
+            self.give_up(flag);
+            self.record.failure = Some(why);
+            return self.local(502, Rule::MessageFraming.row().details, text, cx);
+        }
+        if self.may_send_again(failure) {
+            if self.reused && !self.stale {
+                // It was closed while it was idle: that says nothing about the endpoint.
+                self.stale = true;
+                self.reuse = Reuse::Fresh;
+                self.start_attempt(now);
+                return Action::Connect;
+            }
+            if self.another(now, cx) {
+                return Action::Connect;
+            }
+        }
+        self.give_up(flag);
+        self.local(503, RESET, text, cx)
+    }
+
+    /// Only while no byte of an answer came, the request was unsent or may be repeated, and all of it is still there.
+    fn may_send_again(&self, failure: UpstreamFailure) -> bool {
+        let harmless =
+            failure.sent == Sent::Nothing || failure.kind == FailureKind::Unprocessed || self.is_idempotent();
+        let held = failure.held || self.collect_limit > 0 || self.asked.body == Body::None;
+        harmless && held && !self.answer.informational
+    }
+}

@@ -1,0 +1,130 @@
+//! What exchanges are told with every event, and what they share.
+
+use crate::balance::Balancers;
+use crate::head::Fields;
+use crate::route::MatchScratch;
+use crate::snapshot::{Listener, Snapshot};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A client's connection, as its requests see it. Text that every request needs is made once here.
+#[derive(Debug)]
+pub struct Connection {
+    /// Unique in the process.
+    pub id: u64,
+    /// The far end.
+    pub peer: SocketAddr,
+    /// The near end.
+    pub local: SocketAddr,
+    /// Whether it came over TLS.
+    pub tls: bool,
+    /// The server name of the TLS handshake.
+    pub server_name: Option<Arc<str>>,
+    peer_text: ShortText<46>,
+    port_text: ShortText<6>,
+}
+
+/// What the exchange may look at while it takes an event.
+pub struct Context<'a> {
+    /// The current configuration. Read while a route is looked for; a request that has its route keeps it, and its
+    /// cluster, through a swap.
+    pub snapshot: &'a Snapshot,
+    /// The listener, from the current configuration.
+    pub listener: &'a Listener,
+    /// The client's connection.
+    pub connection: &'a Connection,
+    /// The request's fields as received; [`NoFields`](crate::head::NoFields) where the head could not be read.
+    pub request: &'a dyn Fields,
+    /// The answer's fields as received, from `ResponseHead` on; [`NoFields`](crate::head::NoFields) before.
+    pub response: &'a dyn Fields,
+    /// What all exchanges of the shard share.
+    pub shard: &'a mut ShardState,
+}
+
+/// What all exchanges of a shard share. Nobody else touches it.
+#[derive(Debug)]
+pub struct ShardState {
+    /// Randomness: splits, percentages, request ids.
+    pub rng: fastrand::Rng,
+    /// Whose turn it is in each cluster.
+    pub balancers: Balancers,
+    /// What route matching writes on.
+    pub scratch: MatchScratch,
+    /// What path normalisation writes on.
+    pub(super) path: String,
+    /// The machine's name, for `%HOSTNAME%`.
+    pub hostname: Arc<str>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ShortText<const N: usize> {
+    bytes: [u8; N],
+    len: u8,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Describes an accepted connection. `local` is where it was accepted (the original destination of redirected
+    /// traffic).
+    pub fn new(
+        id: u64,
+        peer: SocketAddr,
+        local: SocketAddr,
+        tls: bool,
+        server_name: Option<Arc<str>>,
+    ) -> Self {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+        Self {
+            id,
+            peer,
+            local,
+            tls,
+            server_name,
+            peer_text: ShortText::new(format_args!("{}", peer.ip())),
+            port_text: ShortText::new(format_args!("{}", local.port())),
+        }
+    }
+
+    pub(super) fn peer_text(&self) -> &str {
+        self.peer_text.as_str()
+    }
+
+    pub(super) fn port_text(&self) -> &str {
+        self.port_text.as_str()
+    }
+}
+
+// === impl ShardState ===
+
+impl ShardState {
+    /// A shard before its first request.
+    pub fn new(seed: u64, hostname: Arc<str>) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            balancers: Balancers::default(),
+            scratch: MatchScratch::default(),
+            path: String::new(),
+            hostname,
+        }
+    }
+}
+
+// === impl ShortText ===
+
+impl<const N: usize> ShortText<N> {
+    fn new(text: std::fmt::Arguments<'_>) -> Self {
+        let mut bytes = [0; N];
+        let mut rest = &mut bytes[..];
+        // Text that does not fit is cut; addresses and ports always fit.
+        let _ = rest.write_fmt(text);
+        let len = N - rest.len();
+        Self { bytes, len: len as u8 }
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}

@@ -1,0 +1,381 @@
+//! From the request's head to its destination.
+
+use super::{Action, Context, Exchange, MirrorCopy, State, Switching, request_id, websocket};
+use crate::flags::ResponseFlags;
+use crate::head::{NoFields, Trust, apply};
+use crate::hygiene::{self, Admitted, Body, RequestFacts, Rule, Switch, Target, Version, host_of};
+use crate::normalize::normalize;
+use crate::route::{self, Outcome, RequestView, Route};
+use crate::split::Forward;
+use crate::template::Facts;
+use sluice_filter::{BodyContext, BodyVerdict, Edits, Fields, Op, OpResult, Phase, RequestContext, Verdict};
+use sluice_http1::Method;
+use sluice_model::spec::{RequestId, UpstreamPath};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// What the route says is done.
+enum Decision {
+    Redirect(u16),
+    Respond,
+    Connect,
+    NoCluster,
+}
+
+impl Exchange {
+    /// The first event of a request, whatever it is.
+    pub(super) fn begin(&mut self, now: Instant, wall: SystemTime, cx: &Context<'_>) {
+        let record = &mut self.record;
+        record.started = now;
+        record.started_at = wall;
+        record.peer = cx.connection.peer;
+        record.client = cx.connection.peer;
+        record.local = cx.connection.local;
+        record.connection = cx.connection.id;
+        record.server_name.clone_from(&cx.connection.server_name);
+        if !record.listener.as_ref().is_some_and(|listener| Arc::ptr_eq(listener, &cx.listener.spec)) {
+            record.listener = Some(Arc::clone(&cx.listener.spec));
+        }
+        record.scheme = if cx.connection.tls { "https" } else { "http" };
+        self.asked.client = cx.connection.peer.ip();
+        self.deadlines.active = Some(now);
+    }
+
+    pub(super) fn request_head(
+        &mut self,
+        now: Instant,
+        facts: &RequestFacts<'_>,
+        wall: SystemTime,
+        cx: &mut Context<'_>,
+    ) -> Action {
+        if self.state != State::Idle {
+            return Action::Illegal("a request head while a request is under way");
+        }
+        self.begin(now, wall, cx);
+        self.note_facts(facts, cx.request);
+        if facts.body == Body::None {
+            self.end_request(now);
+        }
+        let admitted = match hygiene::request(facts, cx.request, &cx.listener.spec) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.refuse(now, &refusal, cx),
+        };
+        self.note_admitted(now, &admitted, cx);
+        match normalize(cx.listener.spec.path.normalize, admitted.path, &mut cx.shard.path) {
+            Ok(path) => self.asked.path.push_str(path),
+            Err(_) => return self.refuse(now, &Rule::EncodedNul.refusal(), cx),
+        }
+        let listener = cx.listener;
+        let view = view(&self.asked, &self.record, cx.request);
+        match listener.table.find(&view, &mut cx.shard.scratch) {
+            Outcome::Found(route, matched) => {
+                self.record.route = Some(Arc::clone(route));
+                self.matched = Some(matched);
+                self.max_body =
+                    route.max_body.or(listener.spec.limits.body.map(sluice_model::value::Size::get));
+                if let Some(chain) = &route.chain {
+                    self.phases = chain.phases();
+                    self.chain = Some(chain.open());
+                }
+            }
+            Outcome::NoHost | Outcome::NoRoute => {
+                self.record.flags.insert(ResponseFlags::NO_ROUTE);
+                return self.local(404, "route_not_found", "", cx);
+            }
+        }
+        if let (Body::Length(length), Some(most)) = (self.asked.body, self.max_body)
+            && length > most
+        {
+            return self.refuse(now, &Rule::BodyTooLarge.refusal(), cx);
+        }
+        if self.phases.contains(Phase::RequestHead) {
+            self.run_chain(now, None, cx)
+        } else {
+            self.proceed(now, cx)
+        }
+    }
+
+    /// What the log shows even of a request that is refused.
+    fn note_facts(&mut self, facts: &RequestFacts<'_>, fields: &dyn Fields) {
+        self.record.version = facts.version;
+        self.record.method.push_str(facts.method);
+        let path = match facts.target {
+            Target::Line(line) => Some(line),
+            Target::Pseudo { path, .. } => path,
+        };
+        self.record.path.push_str(path.and_then(|path| str::from_utf8(path).ok()).unwrap_or_default());
+        self.record.grpc = fields.first("content-type").is_some_and(is_grpc);
+        self.asked.version = facts.version;
+        self.asked.method = Method::of(facts.method.as_bytes());
+        self.asked.body = facts.body;
+    }
+
+    fn note_admitted(&mut self, now: Instant, admitted: &Admitted<'_>, cx: &mut Context<'_>) {
+        let asked = &mut self.asked;
+        self.record.authority.push_str(admitted.authority);
+        asked.authority.push_str(admitted.authority);
+        asked.authority.make_ascii_lowercase();
+        asked.host = 0..host_of(&asked.authority).len();
+        self.record.path.clear();
+        self.record.path.push_str(admitted.path);
+        if let Some(query) = admitted.query {
+            self.record.path.push('?');
+            self.record.path.push_str(query);
+        }
+        asked.names_fields = admitted.names_fields;
+        asked.te_trailers = admitted.te_trailers;
+        let (switch, protocol) = match admitted.switch {
+            Switch::No => (Switching::No, ""),
+            Switch::Upgrade(protocol) => (Switching::Upgrade, protocol),
+            Switch::Extended(protocol) => (Switching::Extended, protocol),
+            Switch::Connect => (Switching::Connect, ""),
+        };
+        asked.switch = switch;
+        asked.protocol.push_str(protocol);
+        if switch != Switching::No {
+            // What follows the head belongs to the other protocol.
+            asked.body = Body::None;
+        }
+        let peer = cx.connection.peer;
+        let trust = Trust::of(&cx.listener.spec.forwarded, peer.ip(), cx.connection.tls, cx.request);
+        asked.trusted = trust.trusted;
+        asked.client = trust.client;
+        asked.scheme = trust.scheme;
+        self.record.scheme = trust.scheme.as_str();
+        let port = if trust.client == peer.ip() { peer.port() } else { 0 };
+        self.record.client = SocketAddr::new(trust.client, port);
+        if switch != Switching::No && !self.request_ended {
+            self.end_request(now);
+        }
+        self.settle_request_id(cx);
+    }
+
+    fn settle_request_id(&mut self, cx: &mut Context<'_>) {
+        let keep = match cx.listener.spec.request_id {
+            RequestId::Off => return,
+            RequestId::Keep => true,
+            RequestId::KeepTrusted => self.asked.trusted,
+        };
+        let kept = keep && cx.request.first("x-request-id").is_some_and(|id| self.record.set_request_id(id));
+        if !kept {
+            self.record.set_request_id(&request_id::uuid(&mut cx.shard.rng));
+        }
+    }
+
+    // === Filters ===
+
+    fn run_chain(&mut self, now: Instant, result: Option<OpResult>, cx: &mut Context<'_>) -> Action {
+        let Some(mut chain) = self.chain.take() else { return self.proceed(now, cx) };
+        let (_, query) = split_query(&self.record.path);
+        let mut request = RequestContext {
+            method: &self.record.method,
+            scheme: self.record.scheme,
+            authority: &self.asked.authority,
+            path: &self.asked.path,
+            query,
+            client: self.asked.client,
+            grpc: self.record.grpc,
+            fields: cx.request,
+            edits: &mut self.request_edits,
+            rng: &mut cx.shard.rng,
+        };
+        let verdict = match result {
+            None => chain.on_request_head(&mut request),
+            Some(result) => chain.on_op(&mut request, result),
+        };
+        self.chain = Some(chain);
+        match verdict {
+            Verdict::Continue => self.proceed(now, cx),
+            Verdict::Respond(response) => self.filter_reply(response, cx),
+            Verdict::Buffer(limit) => {
+                self.collect_limit = limit.max(1);
+                self.start_clocks(now);
+                self.state = State::Collecting;
+                if self.request_ended { self.collected_all(now, cx) } else { Action::Collect }
+            }
+            Verdict::Pause(op) => self.pause(now, op),
+        }
+    }
+
+    fn pause(&mut self, now: Instant, op: Op) -> Action {
+        let until = match op {
+            Op::Sleep(time) => now.checked_add(time),
+            _ => Some(now),
+        };
+        self.record.flags.insert(ResponseFlags::DELAY_INJECTED);
+        self.deadlines.sleep = until;
+        self.state = State::Paused;
+        Action::Wait
+    }
+
+    pub(super) fn wake(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        self.deadlines.sleep = None;
+        self.run_chain(now, Some(OpResult::Slept), cx)
+    }
+
+    /// The whole body is here for the filter that asked for it.
+    pub(super) fn collected_all(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        if self.phases.contains(Phase::RequestBody)
+            && let Some(chain) = &mut self.chain
+            && let BodyVerdict::Respond(response) =
+                chain.on_request_body(&mut BodyContext { data: &self.collected, end: true })
+        {
+            return self.filter_reply(response, cx);
+        }
+        self.proceed(now, cx)
+    }
+
+    fn start_clocks(&mut self, now: Instant) {
+        if self.deadlines.request.is_none() {
+            let request = self.record.route.as_ref().and_then(|route| route.timeouts.request);
+            self.deadlines.request = request.and_then(|request| now.checked_add(request));
+        }
+        self.deadlines.active = Some(now);
+    }
+
+    // === The route's action ===
+
+    fn proceed(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        self.start_clocks(now);
+        let Some(route) = self.record.route.clone() else { return Action::Illegal("no route to go on with") };
+        let decision = match &route.action {
+            route::Action::Forward(forward) => self.forward(&route, forward, cx),
+            route::Action::Redirect(redirect) => {
+                let mut location = std::mem::take(self.location());
+                if let Some(matched) = self.matched {
+                    redirect.location(&view(&self.asked, &self.record, cx.request), matched, &mut location);
+                }
+                *self.location() = location;
+                Decision::Redirect(redirect.status)
+            }
+            route::Action::Respond(_) => Decision::Respond,
+        };
+        match (decision, &route.action) {
+            (Decision::Redirect(status), _) => self.redirect(status, cx),
+            (Decision::Respond, route::Action::Respond(direct)) => {
+                self.direct(direct.status, direct.body.clone(), direct.content_type.clone(), cx)
+            }
+            (Decision::Connect, _) => self.connect(now, cx),
+            (Decision::NoCluster | Decision::Respond, _) => {
+                self.record.flags.insert(ResponseFlags::NO_CLUSTER);
+                self.local(503, "cluster_not_found", "", cx)
+            }
+        }
+    }
+
+    fn forward(&mut self, route: &Arc<Route>, forward: &Forward, cx: &mut Context<'_>) -> Decision {
+        let shard = &mut *cx.shard;
+        let view = view(&self.asked, &self.record, cx.request);
+        let Some(chosen) = forward.choose(&view, &mut shard.rng, &mut shard.scratch) else {
+            return Decision::NoCluster;
+        };
+        if let Some(cookie) = &chosen.set_cookie {
+            cookie.write(&mut self.set_cookie);
+        }
+        let destination = chosen.destination;
+        let Some(cluster) = cx.snapshot.cluster(destination.cluster) else {
+            self.record.missing_cluster = Some(Arc::clone(&destination.cluster_name));
+            return Decision::NoCluster;
+        };
+        self.record.cluster = Some(Arc::clone(cluster));
+        if !destination.edits.response.is_empty() {
+            self.destination_edits = Some(Box::new(destination.edits.response.clone()));
+        }
+        self.write_target(route, cx);
+        let facts = Facts {
+            record: &self.record,
+            request: cx.request,
+            response: &NoFields,
+            trailers: &NoFields,
+            hostname: &cx.shard.hostname,
+        };
+        apply(&destination.edits.request, &facts, &mut self.request_edits, &mut self.text);
+        apply(&route.edits.request, &facts, &mut self.request_edits, &mut self.text);
+        if self.asked.switch == Switching::No {
+            self.sample_mirrors(route, cx);
+        } else if self.asked.switch == Switching::Extended {
+            self.websocket_key = websocket::key(&mut cx.shard.rng);
+        }
+        Decision::Connect
+    }
+
+    fn write_target(&mut self, route: &Route, cx: &mut Context<'_>) {
+        let (received, query) = split_query(&self.record.path);
+        self.rewritten = self.matched.is_some_and(|matched| {
+            route.rewrite.path(&self.asked.path, matched, &mut cx.shard.scratch, &mut self.target)
+        });
+        if !self.rewritten {
+            let path = match cx.listener.spec.path.upstream {
+                UpstreamPath::Normalized => &self.asked.path,
+                UpstreamPath::Received => received,
+            };
+            self.target.extend_from_slice(path.as_bytes());
+        }
+        if let Some(query) = query {
+            self.target.push(b'?');
+            self.target.extend_from_slice(query.as_bytes());
+        }
+    }
+
+    fn sample_mirrors(&mut self, route: &Route, cx: &mut Context<'_>) {
+        for (place, mirror) in route.mirrors.iter().enumerate() {
+            if cx.shard.rng.u32(..1_000_000) >= mirror.percent.millionths() {
+                continue;
+            }
+            let Some(cluster) = cx.snapshot.cluster(mirror.cluster) else { continue };
+            let Some(endpoint) = cx.shard.balancers.pick(cluster, &[], &mut cx.shard.rng) else { continue };
+            let mut edits = Edits::new();
+            let facts = Facts {
+                record: &self.record,
+                request: cx.request,
+                response: &NoFields,
+                trailers: &NoFields,
+                hostname: &cx.shard.hostname,
+            };
+            apply(&mirror.edits, &facts, &mut edits, &mut self.text);
+            self.mirrors.push(MirrorCopy::new(place, Arc::clone(cluster), endpoint, edits));
+        }
+    }
+}
+
+/// What matching looks at.
+fn view<'a>(
+    asked: &'a super::Asked,
+    record: &'a crate::record::Record,
+    fields: &'a dyn Fields,
+) -> RequestView<'a, dyn Fields + 'a> {
+    RequestView {
+        method: &record.method,
+        scheme: asked.scheme,
+        authority: &asked.authority,
+        host: &asked.authority[asked.host.clone()],
+        path: &asked.path,
+        query: split_query(&record.path).1,
+        source: asked.client,
+        port: record.local.port(),
+        fields,
+    }
+}
+
+fn split_query(path: &str) -> (&str, Option<&str>) {
+    match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, None),
+    }
+}
+
+/// `application/grpc`, also with a format (`+proto`) or parameters behind; `application/grpc-web` is another protocol.
+fn is_grpc(content_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    content_type.len() >= GRPC.len()
+        && content_type[..GRPC.len()].eq_ignore_ascii_case(GRPC)
+        && matches!(content_type.get(GRPC.len()), None | Some(b'+' | b';' | b' '))
+}
+
+impl Version {
+    /// Whether interim responses may be sent to such a client (RFC 9110 section 15.2).
+    pub(super) const fn takes_informational(self) -> bool {
+        !matches!(self, Self::Http10)
+    }
+}
