@@ -76,6 +76,7 @@ impl FieldIndex {
         let origin = block.as_ptr().addr();
         let mut strict = block.ends_with(b"\r\n\r\n");
         let mut seen = KnownSet::EMPTY;
+        let mut underscores = false;
         self.fields.clear();
         self.fields.extend(headers.iter().map(|header| {
             let name = header.name.as_ptr().addr() - origin;
@@ -84,6 +85,10 @@ impl FieldIndex {
             strict &= u16::try_from(header.name.len()).is_ok();
             let known = Known::of(header.name.as_bytes());
             seen.insert(known);
+            // No name in the table has one.
+            if known == Known::Other {
+                underscores |= header.name.as_bytes().contains(&b'_');
+            }
             Field {
                 name: name as u32,
                 value: (header.value.as_ptr().addr() - origin) as u32,
@@ -93,9 +98,7 @@ impl FieldIndex {
             }
         }));
         self.seen = seen;
-        // One search of the block answers for most heads; values have underscores too, so then the names decide.
-        self.underscores = memchr::memchr(b'_', block).is_some()
-            && headers.iter().any(|header| memchr::memchr(b'_', header.name.as_bytes()).is_some());
+        self.underscores = underscores;
         strict
     }
 
@@ -110,6 +113,24 @@ impl FieldIndex {
 
     pub(crate) fn len(&self) -> usize {
         self.fields.len()
+    }
+}
+
+// === impl Options ===
+
+impl Options {
+    /// Notes one of the three options, or says that it is none.
+    fn take(&mut self, option: &[u8]) -> bool {
+        if option.eq_ignore_ascii_case(b"close") {
+            self.close = true;
+            return true;
+        }
+        match Known::of(option) {
+            Known::KeepAlive => self.keep_alive = true,
+            Known::Upgrade => self.upgrade = true,
+            _ => return false,
+        }
+        true
     }
 }
 
@@ -175,14 +196,13 @@ impl<'a> FieldsView<'a> {
     /// What the `Connection` fields say.
     pub fn options(self) -> Options {
         let mut options = Options::default();
-        for option in self.listed_names() {
-            if option.eq_ignore_ascii_case(b"close") {
-                options.close = true;
-            } else {
-                match Known::of(option) {
-                    Known::KeepAlive => options.keep_alive = true,
-                    Known::Upgrade => options.upgrade = true,
-                    known => options.listed.insert(known),
+        for value in self.known(Known::Connection) {
+            // Most have one element.
+            if !options.take(value) {
+                for option in list(value) {
+                    if !options.take(option) {
+                        options.listed.insert(Known::of(option));
+                    }
                 }
             }
         }
@@ -234,7 +254,22 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 }
 
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let others = b"!#$%&'*+-.^_`|~";
+        let mut index = 0;
+        while index < others.len() {
+            table[others[index] as usize] = true;
+            index += 1;
+        }
+        let mut byte = 0;
+        while byte < 128u8 {
+            table[byte as usize] |= byte.is_ascii_alphanumeric();
+            byte += 1;
+        }
+        table
+    };
+    TABLE[usize::from(byte)]
 }
 
 /// RFC 9110 section 5.5: HTAB, SP, visible ASCII, obs-text.

@@ -26,7 +26,9 @@ macro_rules! known {
                 match name.len() {
                     $($len => {
                         let Ok(name) = <&[u8; $len]>::try_from(name) else { return Self::Other };
-                        $(if same(name, $name.as_bytes()) { return Self::$variant; })+
+                        $(if same(name, $name.as_bytes()) {
+                            return Self::$variant;
+                        })+
                         Self::Other
                     })+
                     _ => Self::Other,
@@ -72,14 +74,32 @@ known! {
 }
 
 /// Case-insensitive equality with a lower-case name. Setting bit 5 folds letters and, among token bytes, can make
-/// nothing else equal to a letter or a dash.
+/// nothing else equal to a letter, a digit or a dash. The first byte nearly always decides.
 #[inline(always)]
 fn same<const N: usize>(name: &[u8; N], lower: &[u8]) -> bool {
-    let mut difference = 0;
-    for (byte, expected) in name.iter().zip(lower) {
-        difference |= (byte | 0x20) ^ expected;
+    let (Some(first), Some(expected)) = (name.first(), lower.first()) else { return false };
+    first | 0x20 == *expected && differences(name, lower) == 0
+}
+
+/// The bits in which they differ: eight bytes at a time, the last eight perhaps twice.
+#[inline(always)]
+fn differences(name: &[u8], lower: &[u8]) -> u64 {
+    const FOLD: u64 = 0x2020_2020_2020_2020;
+    let (words, _) = name.as_chunks::<8>();
+    let (lower_words, _) = lower.as_chunks::<8>();
+    let mut bits = 0;
+    for (word, expected) in words.iter().zip(lower_words) {
+        bits |= (u64::from_le_bytes(*word) | FOLD) ^ u64::from_le_bytes(*expected);
     }
-    difference == 0
+    match (name.last_chunk::<8>(), lower.last_chunk::<8>()) {
+        (Some(word), Some(expected)) => {
+            bits | ((u64::from_le_bytes(*word) | FOLD) ^ u64::from_le_bytes(*expected))
+        }
+        _ => name
+            .iter()
+            .zip(lower)
+            .fold(bits, |bits, (byte, expected)| bits | u64::from((byte | 0x20) ^ expected)),
+    }
 }
 
 impl Known {
