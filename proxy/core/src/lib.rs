@@ -8,6 +8,7 @@ pub mod explain;
 pub mod flags;
 pub mod head;
 pub mod hygiene;
+pub mod mirror;
 pub mod normalize;
 pub mod pool;
 pub mod record;

@@ -397,8 +397,10 @@ impl Exchange {
         }
         match self.state {
             State::Collecting | State::Sending | State::Relaying => {}
+            // Another attempt is under way, and the driver goes on reading what it holds.
+            State::Connecting if self.sends > 0 => {}
             // What a client sends on after a local reply is read over.
-            State::Responding | State::Connecting => {
+            State::Responding => {
                 self.record.bytes_received += data.len() as u64;
                 return Action::Wait;
             }
@@ -441,9 +443,7 @@ impl Exchange {
         fields: &dyn sluice_filter::Fields,
         cx: &mut Context<'_>,
     ) -> Action {
-        if self.request_ended
-            || !matches!(self.state, State::Collecting | State::Sending | State::Relaying | State::Responding)
-        {
+        if self.request_ended || !self.takes_request() {
             return Action::Illegal("request trailers at the wrong time");
         }
         if self.state == State::Responding || !self.phases.contains(Phase::RequestTrailers) {
@@ -459,7 +459,7 @@ impl Exchange {
     fn body_verdict(&mut self, now: Instant, verdict: BodyVerdict, cx: &mut Context<'_>) -> Action {
         match verdict {
             BodyVerdict::Continue => Action::Wait,
-            BodyVerdict::Respond(response) if matches!(self.state, State::Relaying) => {
+            BodyVerdict::Respond(response) if self.state == State::Relaying => {
                 self.record.details = response.details;
                 self.abort(now, "filter", cx)
             }
@@ -468,15 +468,10 @@ impl Exchange {
     }
 
     fn request_end(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
-        if self.request_ended
-            || !matches!(
-                self.state,
-                State::Collecting | State::Sending | State::Relaying | State::Responding | State::Connecting
-            )
-        {
+        if self.request_ended || !self.takes_request() {
             return Action::Illegal("the end of a request at the wrong time");
         }
-        if matches!(self.state, State::Responding | State::Connecting) {
+        if self.state == State::Responding {
             self.end_request(now);
             return Action::Wait;
         }
@@ -490,6 +485,15 @@ impl Exchange {
             return self.collected_all(now, cx);
         }
         self.run_request_body(now, &[], true, cx)
+    }
+
+    /// Whether more of the request's body may come.
+    fn takes_request(&self) -> bool {
+        match self.state {
+            State::Collecting | State::Sending | State::Relaying | State::Responding => true,
+            State::Connecting => self.sends > 0,
+            _ => false,
+        }
     }
 
     fn end_request(&mut self, now: Instant) {
