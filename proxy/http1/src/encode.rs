@@ -5,7 +5,7 @@
 //! functions ([`try_field`]), which refuse what would break the message and then append nothing.
 
 use crate::Version;
-use crate::fields::{is_token, is_value_byte};
+use crate::fields::{is_token, is_value};
 
 /// What messages are appended to.
 pub trait Output {
@@ -67,7 +67,7 @@ pub fn try_request_line(out: &mut impl Output, method: &[u8], target: &[&[u8]]) 
 #[inline]
 pub fn status_line(out: &mut impl Output, status: u16, reason: &[u8]) {
     debug_assert!((100..1000).contains(&status), "status has three digits");
-    debug_assert!(reason.iter().copied().all(is_value_byte), "control byte in a reason");
+    debug_assert!(is_value(reason), "control byte in a reason");
     let status = if (100..1000).contains(&status) { status } else { 500 };
     let digits =
         [b'0' + (status / 100) as u8, b'0' + (status / 10 % 10) as u8, b'0' + (status % 10) as u8, b' '];
@@ -81,7 +81,7 @@ pub fn status_line(out: &mut impl Output, status: u16, reason: &[u8]) {
 #[inline]
 pub fn field(out: &mut impl Output, name: &[u8], value: &[u8]) {
     debug_assert!(is_token(name), "field name is not a token");
-    debug_assert!(value.iter().copied().all(is_value_byte), "control byte in a field value");
+    debug_assert!(is_value(value), "control byte in a field value");
     out.put(name);
     out.put(b": ");
     out.put(value);
@@ -90,7 +90,7 @@ pub fn field(out: &mut impl Output, name: &[u8], value: &[u8]) {
 
 /// One field line, with a name and value from outside.
 pub fn try_field(out: &mut impl Output, name: &[u8], value: &[u8]) -> Result<(), Unencodable> {
-    if !is_token(name) || !value.iter().copied().all(is_value_byte) {
+    if !is_token(name) || !is_value(value) {
         return Err(Unencodable);
     }
     field(out, name, value);
@@ -172,7 +172,7 @@ impl AsRef<[u8]> for ChunkPrefix {
 
 /// Whether a name and a value may be written with [`field`].
 pub fn is_clean_field(name: &[u8], value: &[u8]) -> bool {
-    is_token(name) && value.iter().copied().all(is_value_byte)
+    is_token(name) && is_value(value)
 }
 
 fn is_target(piece: &[u8]) -> bool {

@@ -276,3 +276,8 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 pub(crate) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
+
+/// Looks at every byte, so that many are looked at at once.
+pub(crate) fn is_value(value: &[u8]) -> bool {
+    !value.iter().fold(false, |unclean, &byte| unclean | !is_value_byte(byte))
+}

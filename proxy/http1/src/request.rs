@@ -31,6 +31,8 @@ pub(crate) enum Tokens {
     },
     /// The head goes on, or something is wrong with it: the grammar knows.
     Incomplete,
+    /// There are more fields than there was room for.
+    TooMany,
 }
 
 /// The reusable index of one request head. It holds no byte of it: the block stays with the caller, in one piece,
@@ -121,7 +123,7 @@ impl RequestHead {
             Verdict::Sound { end } => match self.tokenise(window.get(..end).unwrap_or_default(), limits)? {
                 Tokens::Complete { len } => Ok(Parse::Complete { len }),
                 // Not reached while tokeniser and grammar agree, which tests hold.
-                Tokens::Incomplete => Err(Error::FieldName),
+                Tokens::Incomplete | Tokens::TooMany => Err(Error::FieldName),
             },
         }
     }
@@ -130,7 +132,7 @@ impl RequestHead {
         let mut scratch = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
         let most = limits.fields.min(USUAL_FIELDS);
         match self.tokenise_into(window, limits, scratch.get_mut(..most).unwrap_or_default())? {
-            Tokens::Incomplete if limits.fields > USUAL_FIELDS => self.tokenise_many(window, limits),
+            Tokens::TooMany if limits.fields > USUAL_FIELDS => self.tokenise_many(window, limits),
             tokens => Ok(tokens),
         }
     }
@@ -163,6 +165,7 @@ impl RequestHead {
         let mut request = httparse::Request::new(&mut []);
         let len = match request.parse_with_uninit_headers(window, scratch) {
             Ok(Status::Complete(len)) => len,
+            Err(httparse::Error::TooManyHeaders) => return Ok(Tokens::TooMany),
             Ok(Status::Partial) | Err(_) => return Ok(Tokens::Incomplete),
         };
         let block = window.get(..len).unwrap_or_default();
@@ -257,9 +260,10 @@ impl<'a> RequestView<'a> {
     }
 
     /// Whether the client wants the connection kept (RFC 9112 section 9.3): in HTTP/1.1 unless it says `close`, in
-    /// HTTP/1.0 only if it says `keep-alive`. Of the two words together, `close` wins.
+    /// HTTP/1.0 only if it says `keep-alive`. Of the two words together, `close` wins. Never after `CONNECT`: whether
+    /// the bytes behind a refused one are a request or meant for the tunnel cannot be known.
     pub fn keep_alive(self) -> bool {
-        keep_alive(self.head.line.version, self.head.options)
+        self.head.framing != Framing::Tunnel && keep_alive(self.head.line.version, self.head.options)
     }
 
     /// The protocols of `Upgrade`, if this is HTTP/1.1 and `Connection` says `upgrade`; otherwise the field has no

@@ -77,7 +77,7 @@ impl ResponseHead {
                 match self.tokenise(window.get(..end).unwrap_or_default(), limits, asked)? {
                     Tokens::Complete { len } => Ok(Parse::Complete { len }),
                     // Not reached while tokeniser and grammar agree, which tests hold.
-                    Tokens::Incomplete => Err(Error::FieldName),
+                    Tokens::Incomplete | Tokens::TooMany => Err(Error::FieldName),
                 }
             }
             // Only requests have one.
@@ -89,7 +89,7 @@ impl ResponseHead {
         let mut scratch = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
         let most = limits.fields.min(USUAL_FIELDS);
         match self.tokenise_into(window, asked, scratch.get_mut(..most).unwrap_or_default())? {
-            Tokens::Incomplete if limits.fields > USUAL_FIELDS => self.tokenise_many(window, limits, asked),
+            Tokens::TooMany if limits.fields > USUAL_FIELDS => self.tokenise_many(window, limits, asked),
             tokens => Ok(tokens),
         }
     }
@@ -122,6 +122,7 @@ impl ResponseHead {
         let config = ParserConfig::default();
         let len = match config.parse_response_with_uninit_headers(&mut response, window, scratch) {
             Ok(Status::Complete(len)) => len,
+            Err(httparse::Error::TooManyHeaders) => return Ok(Tokens::TooMany),
             Ok(Status::Partial) | Err(_) => return Ok(Tokens::Incomplete),
         };
         let block = window.get(..len).unwrap_or_default();

@@ -239,7 +239,7 @@ fn request_framing() {
         ("POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "POST / 1.0 length(3) drop body=\"abc\""),
         ("GET / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", "GET / 1.1 length(1) keep body=\"x\""),
         ("POST / HTTP/1.1\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", "POST / 1.1 chunked keep"),
-        ("CONNECT h:1 HTTP/1.1\r\n\r\n\x16\x03", "CONNECT h:1 1.1 tunnel keep body=\"\\\\x16\\\\x03\""),
+        ("CONNECT h:1 HTTP/1.1\r\n\r\n\x16\x03", "CONNECT h:1 1.1 tunnel drop body=\"\\\\x16\\\\x03\""),
         ("CONNECT h:1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "400 http1.unexpected_body"),
         ("CONNECT h:1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "400 http1.unexpected_body"),
         ("connect h:1 HTTP/1.1\r\n\r\n", "connect h:1 1.1 none keep"),
