@@ -24,7 +24,7 @@ pub trait ChainCompiler: Send + Sync {
 pub struct NoChains;
 
 /// The compiled configuration.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Snapshot {
     version: u64,
     listeners: Box<[Arc<Listener>]>,
