@@ -18,6 +18,8 @@ mod listener;
 mod mirror;
 mod observer;
 mod shard;
+#[cfg(test)]
+mod testing;
 mod upstream;
 
 pub use listener::ListenerState;

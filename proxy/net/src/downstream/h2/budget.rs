@@ -39,7 +39,7 @@ mod tests {
         assert!((1..LEAST).all(|_| !flood.spend(now, now, true)));
         assert!(flood.spend(now, now, true));
         let mut mixture = ResetBudget::default();
-        assert!((0..10_000).all(|n| !mixture.spend(now, now, n % 2 == 0)));
+        assert!((0..10_000).all(|n| !mixture.spend(now, now, n % 2 == 1)));
         let mut late = ResetBudget::default();
         assert!((0..10_000).all(|_| !late.spend(now, now + PREMATURE, true)));
     }
