@@ -126,6 +126,7 @@ async fn run(seed: Seed, stats: Arc<ShardStats>, mut inbox: mpsc::Receiver<Messa
         seed: fastrand::u64(..),
         number: seed.number,
         mirror_buffer: seed.mirror_buffer,
+        hostname: rustix::system::uname().nodename().to_string_lossy().into(),
     });
     let flushing = observer.clone();
     spawn_local(async move { flushing.log.flush_in_time(flushing.stats()).await });

@@ -10,6 +10,7 @@
 
 mod body;
 mod downstream;
+mod exchange;
 mod fields;
 mod h1;
 mod h2;

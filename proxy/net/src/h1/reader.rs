@@ -143,6 +143,14 @@ impl Reader {
         self.framing = Framing::None;
     }
 
+    /// Gives the buffers back with all that is in them; nothing is read here any more.
+    pub(crate) fn forget(&mut self) {
+        self.first = None;
+        self.large = None;
+        self.head = 0;
+        self.front = 0..0;
+    }
+
     /// Whether the stream has ended.
     pub(crate) const fn eof(&self) -> bool {
         self.eof

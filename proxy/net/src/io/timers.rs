@@ -5,40 +5,33 @@
 //! sleeps until the next occupied moment.
 
 use slab::Slab;
+use sluice_core::wheel::Wheel;
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    future::poll_fn,
+    pin::pin,
     rc::{Rc, Weak},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Instant,
 };
-
-/// How late a timer may be. Deadlines within one of these come up together.
-const TICK: Duration = Duration::from_millis(16);
 
 /// The clock and the timers of one shard.
 #[derive(Debug)]
 pub(crate) struct Timers {
-    start: Instant,
     /// Set once per wake-up of a task.
     now: Cell<Instant>,
-    entries: RefCell<Slab<Entry>>,
-    /// Entries by the tick at which they come up; each armed entry stands in exactly one place.
-    due: RefCell<BTreeMap<u64, Vec<usize>>>,
-    /// Vectors of `due` that are empty again.
-    spare: RefCell<Vec<Vec<usize>>>,
-    /// The task that sleeps until the first tick of `due`.
-    sleeper: RefCell<Option<Waker>>,
+    wheel: RefCell<Wheel>,
+    /// By the wheel's keys: whom to wake.
+    wakers: RefCell<Slab<Option<Waker>>>,
+    sleeper: RefCell<Sleeper>,
 }
 
+/// The task that sleeps until the wheel has something to look at.
 #[derive(Debug, Default)]
-struct Entry {
-    deadline: Option<Instant>,
-    /// Where it stands in `due`.
-    tick: Option<u64>,
+struct Sleeper {
+    /// `None` is for ever.
+    until: Option<Instant>,
     waker: Option<Waker>,
-    /// The timer is gone; the entry goes when its place comes up.
-    dropped: bool,
 }
 
 /// One task's timer. A task needs only one: it waits for the earliest of its deadlines.
@@ -51,11 +44,9 @@ pub(crate) struct Timer {
 impl Timers {
     pub(crate) fn new(now: Instant) -> Rc<Self> {
         Rc::new(Self {
-            start: now,
             now: Cell::new(now),
-            entries: RefCell::default(),
-            due: RefCell::default(),
-            spare: RefCell::default(),
+            wheel: RefCell::new(Wheel::new(now)),
+            wakers: RefCell::default(),
             sleeper: RefCell::default(),
         })
     }
@@ -72,13 +63,13 @@ impl Timers {
 
     /// A timer that is not armed.
     pub(crate) fn timer(self: &Rc<Self>) -> Timer {
-        Timer { timers: Rc::clone(self), key: self.entries.borrow_mut().insert(Entry::default()) }
+        Timer { timers: Rc::clone(self), key: self.wakers.borrow_mut().insert(None) }
     }
 
     /// Wakes every task that has a timer: something changed that they all look at (drain).
     pub(crate) fn wake_all(&self) {
-        for (_, entry) in &*self.entries.borrow() {
-            if let Some(waker) = &entry.waker {
+        for (_, waker) in &*self.wakers.borrow() {
+            if let Some(waker) = waker {
                 waker.wake_by_ref();
             }
         }
@@ -86,91 +77,39 @@ impl Timers {
 
     /// Wakes tasks whose deadlines have passed, for as long as the shard lives.
     pub(crate) async fn run(timers: Weak<Self>) {
-        loop {
-            let Some(next) = timers.upgrade().map(|timers| timers.fire()) else { return };
-            let sleep = async {
-                match next {
-                    Some(next) => tokio::time::sleep_until(next.into()).await,
+        while let Some(until) = timers.upgrade().map(|timers| timers.fire()) {
+            let mut sleep = pin!(async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until.into()).await,
                     None => std::future::pending().await,
                 }
-            };
-            let mut sleep = std::pin::pin!(sleep);
-            std::future::poll_fn(|cx| {
+            });
+            poll_fn(|cx| {
                 let Some(timers) = timers.upgrade() else { return Poll::Ready(()) };
-                // Something earlier came in, or the time is there.
-                if timers.first() != next {
+                let mut sleeper = timers.sleeper.borrow_mut();
+                if sleeper.until != until {
                     return Poll::Ready(());
                 }
-                *timers.sleeper.borrow_mut() = Some(cx.waker().clone());
-                drop(timers);
+                sleeper.waker = Some(cx.waker().clone());
                 sleep.as_mut().poll(cx)
             })
             .await;
         }
     }
 
-    /// Wakes what is due; says when the next is.
+    /// Wakes whose deadline has passed; says until when to sleep.
     fn fire(&self) -> Option<Instant> {
         self.look_at_clock();
-        loop {
-            let mut due = self.due.borrow_mut();
-            let first = due.first_entry()?;
-            let at = self.moment(*first.key());
-            if at > self.now() {
-                return Some(at);
+        let mut wheel = self.wheel.borrow_mut();
+        let wakers = self.wakers.borrow();
+        wheel.advance(self.now(), |key| {
+            if let Some(Some(waker)) = wakers.get(key) {
+                waker.wake_by_ref();
             }
-            let mut keys = first.remove();
-            drop(due);
-            for key in keys.drain(..) {
-                self.come_up(key);
-            }
-            self.spare.borrow_mut().push(keys);
-        }
-    }
-
-    fn come_up(&self, key: usize) {
-        let mut entries = self.entries.borrow_mut();
-        let Some(entry) = entries.get_mut(key) else { return };
-        entry.tick = None;
-        if entry.dropped {
-            entries.remove(key);
-            return;
-        }
-        match entry.deadline {
-            Some(deadline) if deadline > self.now() => self.enter(key, entry, deadline),
-            Some(_) => {
-                if let Some(waker) = &entry.waker {
-                    waker.wake_by_ref();
-                }
-            }
-            None => {}
-        }
-    }
-
-    fn enter(&self, key: usize, entry: &mut Entry, deadline: Instant) {
-        let tick = self.tick(deadline);
-        entry.tick = Some(tick);
-        let mut due = self.due.borrow_mut();
-        let earliest = due.first_key_value().is_none_or(|(first, _)| tick < *first);
-        due.entry(tick).or_insert_with(|| self.spare.borrow_mut().pop().unwrap_or_default()).push(key);
-        if earliest && let Some(sleeper) = self.sleeper.borrow_mut().take() {
-            sleeper.wake();
-        }
-    }
-
-    /// The first tick that is not before the deadline.
-    fn tick(&self, deadline: Instant) -> u64 {
-        let since = deadline.saturating_duration_since(self.start).as_nanos();
-        u64::try_from(since.div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX)
-    }
-
-    fn moment(&self, tick: u64) -> Instant {
-        let since = Duration::from_millis(tick.saturating_mul(TICK.as_millis() as u64));
-        self.start.checked_add(since).unwrap_or_else(|| self.now() + Duration::from_hours(24))
-    }
-
-    fn first(&self) -> Option<Instant> {
-        self.due.borrow().first_key_value().map(|(tick, _)| self.moment(*tick))
+        });
+        let until = wheel.next();
+        self.sleeper.borrow_mut().until = until;
+        until
     }
 }
 
@@ -179,26 +118,28 @@ impl Timer {
     /// deadline of the one before.
     pub(crate) fn poll_until(&self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
         let timers = &self.timers;
-        let mut entries = timers.entries.borrow_mut();
-        let Some(entry) = entries.get_mut(self.key) else { return Poll::Pending };
-        entry.deadline = deadline;
-        match &mut entry.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => entry.waker = Some(cx.waker().clone()),
+        if let Some(slot) = timers.wakers.borrow_mut().get_mut(self.key) {
+            match slot {
+                Some(waker) => waker.clone_from(cx.waker()),
+                None => *slot = Some(cx.waker().clone()),
+            }
         }
-        let Some(deadline) = deadline else { return Poll::Pending };
+        let mut wheel = timers.wheel.borrow_mut();
+        let Some(deadline) = deadline else {
+            wheel.cancel(self.key);
+            return Poll::Pending;
+        };
         if deadline <= timers.now() {
             return Poll::Ready(());
         }
-        match entry.tick {
-            Some(tick) if tick <= timers.tick(deadline) => {}
-            Some(tick) => {
-                if let Some(keys) = timers.due.borrow_mut().get_mut(&tick) {
-                    keys.retain(|key| *key != self.key);
-                }
-                timers.enter(self.key, entry, deadline);
+        wheel.arm(self.key, deadline);
+        let mut sleeper = timers.sleeper.borrow_mut();
+        // The wheel may be late by a tick anyway; so may its sleeper.
+        if sleeper.until.is_none_or(|until| until > deadline + Wheel::TICK) {
+            sleeper.until = Some(deadline);
+            if let Some(waker) = sleeper.waker.take() {
+                waker.wake();
             }
-            None => timers.enter(self.key, entry, deadline),
         }
         Poll::Pending
     }
@@ -206,22 +147,16 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        let mut entries = self.timers.entries.borrow_mut();
-        if let Some(entry) = entries.get_mut(self.key) {
-            if entry.tick.is_none() {
-                entries.remove(self.key);
-            } else {
-                entry.dropped = true;
-                entry.waker = None;
-            }
-        }
+        self.timers.wheel.borrow_mut().cancel(self.key);
+        self.timers.wakers.borrow_mut().remove(self.key);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::poll_fn;
+    use std::time::Duration;
+    use tokio::runtime::LocalOptions;
 
     async fn sleep(timers: &Rc<Timers>, millis: u64) -> u128 {
         let timer = timers.timer();
@@ -237,7 +172,7 @@ mod tests {
 
     fn run<T>(test: impl AsyncFnOnce(Rc<Timers>) -> T) -> T {
         let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         runtime.expect("runtime").block_on(async {
             let timers = Timers::new(Instant::now());
             tokio::task::spawn_local(Timers::run(Rc::downgrade(&timers)));
@@ -283,11 +218,11 @@ mod tests {
             let start = Instant::now();
             poll_fn(|cx| {
                 timers.look_at_clock();
-                let _ = timer.poll_until(cx, Some(start + Duration::from_secs(3600)));
+                let _ = timer.poll_until(cx, Some(start + Duration::from_hours(1)));
                 timer.poll_until(cx, Some(start + Duration::from_millis(20)))
             })
             .await;
-            assert!(start.elapsed() < Duration::from_secs(60));
+            assert!(start.elapsed() < Duration::from_mins(1));
         });
     }
 
@@ -303,8 +238,8 @@ mod tests {
                 .await;
             }
             sleep(&timers, 40).await;
-            assert_eq!(timers.entries.borrow().len(), 0);
-            assert!(timers.due.borrow().is_empty());
+            assert_eq!(timers.wakers.borrow().len(), 0);
+            assert_eq!(timers.wheel.borrow().next(), None);
         });
     }
 }

@@ -1,13 +1,19 @@
 //! One data thread: everything its connections share, and nothing that another thread touches.
 
+mod accepted;
 mod serve;
+
+pub(crate) use accepted::Accepted;
 
 use crate::{
     ListenerState, Observer,
     io::{Buffers, Timers},
     upstream::{Pools, h2::Sessions},
 };
-use sluice_core::snapshot::Snapshot;
+use sluice_core::{
+    exchange::{Exchange, ShardState},
+    snapshot::Snapshot,
+};
 use sluice_tls::TlsContext;
 use std::{
     cell::{Cell, RefCell},
@@ -15,8 +21,11 @@ use std::{
     net::{SocketAddr, TcpStream},
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
+
+/// Exchanges kept for their memory; what a burst took beyond them goes back to the allocator.
+const KEPT_EXCHANGES: usize = 256;
 
 /// What a shard works with. The configuration part is replaced by [`Shard::publish`].
 pub struct ShardOptions {
@@ -30,6 +39,8 @@ pub struct ShardOptions {
     pub number: u16,
     /// Bytes that all mirrors of this shard may hold together.
     pub mirror_buffer: usize,
+    /// The machine's name, for `%HOSTNAME%` in header values.
+    pub hostname: Arc<str>,
 }
 
 /// One state of the configuration, as the publisher hands it to every shard.
@@ -49,7 +60,14 @@ pub struct Shard {
     pub(crate) pools: Pools,
     pub(crate) sessions: Sessions,
     pub(crate) observer: Rc<dyn Observer>,
-    rng: RefCell<fastrand::Rng>,
+    /// What exchanges share.
+    state: RefCell<ShardState>,
+    /// Exchanges that nobody uses, for their memory.
+    exchanges: RefCell<Vec<Box<Exchange>>>,
+    /// One moment on both clocks.
+    anchor: (Instant, SystemTime),
+    /// The text of a second of the wall clock.
+    date: RefCell<(u64, String)>,
     phase: Cell<Phase>,
     connections: Cell<usize>,
     next_connection: Cell<u64>,
@@ -68,14 +86,18 @@ pub(crate) enum Phase {
 impl Shard {
     /// Must be called on the shard's thread, inside its runtime: the timer task starts here.
     pub fn new(options: ShardOptions) -> Rc<Self> {
-        let timers = Timers::new(Instant::now());
+        let anchor = (Instant::now(), SystemTime::now());
+        let timers = Timers::new(anchor.0);
         tokio::task::spawn_local(Timers::run(Rc::downgrade(&timers)));
         let shard = Rc::new(Self {
             generation: RefCell::new(options.generation),
             buffers: Rc::default(),
             timers,
             observer: options.observer,
-            rng: RefCell::new(fastrand::Rng::with_seed(options.seed)),
+            state: RefCell::new(ShardState::new(options.seed, options.hostname)),
+            exchanges: RefCell::default(),
+            anchor,
+            date: RefCell::new((0, String::new())),
             phase: Cell::new(Phase::Active),
             connections: Cell::new(0),
             // The shard's number in the high bits: unique without a shared counter.
@@ -130,9 +152,20 @@ impl Shard {
         self.phase.get()
     }
 
-    /// The current configuration; hold it no longer than a step.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.generation.borrow().snapshot)
+    /// The version of the current configuration.
+    pub(crate) fn version(&self) -> u64 {
+        self.generation.borrow().snapshot.version()
+    }
+
+    /// Looks at the current configuration.
+    pub(crate) fn with_snapshot<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
+        look(&self.generation.borrow().snapshot)
+    }
+
+    fn next_connection(&self) -> u64 {
+        let number = self.next_connection.get();
+        self.next_connection.set(number + 1);
+        number
     }
 
     /// How listeners and clusters are secured now; hold it no longer than a step.
@@ -145,8 +178,39 @@ impl Shard {
         self.timers.now()
     }
 
-    pub(crate) fn with_rng<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
-        draw(&mut self.rng.borrow_mut())
+    /// The same on the wall, without asking that clock: it goes on from where it was when the shard started.
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.anchor.1 + self.now().saturating_duration_since(self.anchor.0)
+    }
+
+    /// Shows the current time as an IMF-fixdate; the text is made once a second at most.
+    pub(crate) fn with_date<T>(&self, show: impl FnOnce(&str) -> T) -> T {
+        let wall = self.wall();
+        let second = wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let mut date = self.date.borrow_mut();
+        if date.0 != second {
+            *date = (second, httpdate::fmt_http_date(wall));
+        }
+        show(&date.1)
+    }
+
+    /// An exchange that waits for its request.
+    pub(crate) fn take_exchange(&self) -> Box<Exchange> {
+        match self.exchanges.borrow_mut().pop() {
+            Some(mut exchange) => {
+                exchange.reset(self.now());
+                exchange
+            }
+            None => Box::new(Exchange::new(self.now())),
+        }
+    }
+
+    /// Takes one back that is over.
+    pub(crate) fn keep_exchange(&self, exchange: Box<Exchange>) {
+        let mut exchanges = self.exchanges.borrow_mut();
+        if exchanges.len() < KEPT_EXCHANGES {
+            exchanges.push(exchange);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! New connections to endpoints.
 
-use super::{Identity, h1};
+use super::Identity;
 use crate::{Event, io::Stream, shard::Shard};
 use sluice_core::exchange::ConnectFailure;
 use sluice_model::spec::ClusterProtocol;

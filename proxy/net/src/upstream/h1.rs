@@ -2,6 +2,7 @@
 
 use super::{Identity, RequestLine, UpstreamStream};
 use crate::{
+    Event,
     body::{Front, Sink, SinkGone, Source, SourceError},
     fields::HeadFields,
     h1::{Framed, Head, Reader, Writer},
@@ -87,6 +88,12 @@ impl Connection {
     pub(crate) fn rest(&mut self) {
         self.reader.finish_message();
         self.writer.rest(&self.shard.buffers);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shard.observer.count(Event::UpstreamClosed { cluster: &self.identity.cluster });
     }
 }
 

@@ -11,13 +11,17 @@ use sluice_core::{
 };
 use std::task::{Context, Poll};
 
+mod acquire;
 mod connect;
+mod either;
 pub(crate) mod h1;
 pub(crate) mod h2;
 mod identity;
 mod pool;
 
+pub(crate) use acquire::{Acquired, Connecting, acquire, release};
 pub(crate) use connect::connect;
+pub(crate) use either::Upstream;
 pub(crate) use identity::{Identity, TlsIdentity};
 pub(crate) use pool::Pools;
 

@@ -1,5 +1,6 @@
 //! An HTTP/1.1 client's connection, seen as the downstream side of the one request that it makes now.
 
+use super::end::Ending;
 use crate::{
     body::{Front, Sink, SinkGone, Source, SourceError},
     downstream::Downstream,
@@ -42,6 +43,7 @@ pub(crate) struct Client {
     /// Nothing may be sent any more.
     pub(super) cut: bool,
     half_closed: Option<Instant>,
+    pub(super) ending: Ending,
 }
 
 /// How far the answer is.
@@ -83,6 +85,7 @@ impl Client {
             close: false,
             cut: false,
             half_closed: None,
+            ending: Ending::default(),
         }
     }
 
@@ -137,9 +140,9 @@ impl Client {
         self.answer.begun
     }
 
-    /// Whether the connection has become a tunnel.
-    pub(super) const fn tunnelled(&self) -> bool {
-        self.answer.tunnel
+    /// Whether a request was read to its end.
+    pub(super) fn request_complete(&self) -> bool {
+        self.known && self.reader.complete()
     }
 
     /// Whether the request's end has been read, or will be within the bound on what is read for nothing. A client that

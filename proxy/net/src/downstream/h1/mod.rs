@@ -1,1 +1,201 @@
+//! HTTP/1.1 towards clients: one request after the other on a connection.
+//!
+//! ```text
+//!  Idle ──first byte──▶ Head ──complete──▶ Exchange ──kept──▶ Drain ──rest of the body read──▶ Idle
+//!   │ keep-alive          │ refused, timeout   │ close                │ too slow
+//!   ▼ timeout, FIN        ▼                    ▼                      ▼
+//!  Closed            Exchange (refusal) ──▶ Linger ───────────────▶ Closed
+//! ```
+
 mod client;
+mod end;
+
+use crate::{
+    exchange::{self, Opening},
+    io::{Stream, Timer},
+    shard::Accepted,
+};
+use bytes::Bytes;
+use client::{Client, HeadRead};
+use sluice_core::{hygiene::Refusal, snapshot::Listener};
+use sluice_http1::Limits;
+use sluice_model::spec::Protocol;
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+/// How long a client that is still sending may go on after its answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a drain leaves a new connection for its first request.
+const NEWCOMER: Duration = Duration::from_secs(1);
+
+/// What becomes of a connection that was served.
+pub(crate) enum Served {
+    /// It is over.
+    Closed,
+    /// Its first bytes were the HTTP/2 preface; they are still among what was read.
+    Http2(Stream, Bytes),
+}
+
+/// A connection and the request that it is at.
+struct Connection {
+    accepted: Rc<Accepted>,
+    listener: Arc<Listener>,
+    timer: Timer,
+    client: Client,
+    requests: u32,
+}
+
+/// What waiting for a request came to.
+enum Next {
+    Request,
+    Refusal(Refusal),
+    Http2,
+    Close,
+}
+
+/// Serves requests until the connection ends.
+pub(crate) async fn serve(accepted: Rc<Accepted>, stream: Stream) -> Served {
+    let mut connection = Connection {
+        listener: accepted.listener(),
+        timer: accepted.shard.timers.timer(),
+        client: Client::new(&accepted.shard, stream),
+        requests: 0,
+        accepted,
+    };
+    let timeouts = &connection.listener.spec.timeouts;
+    let mut deadline = timeouts.handshake.limit().map(|limit| connection.accepted.opened() + limit);
+    loop {
+        if connection.idle(deadline).await.is_err() {
+            return Served::Closed;
+        }
+        let opening = match connection.head().await {
+            Next::Request => Opening::Request,
+            Next::Refusal(refusal) => Opening::Refused(refusal),
+            Next::Http2 => return connection.into_http2(),
+            Next::Close => return Served::Closed,
+        };
+        if !connection.exchange(opening).await {
+            connection.end().await;
+            return Served::Closed;
+        }
+        deadline = connection.listener.spec.timeouts.keep_alive.limit().map(|limit| connection.now() + limit);
+    }
+}
+
+impl Connection {
+    fn now(&self) -> Instant {
+        self.accepted.shard.now()
+    }
+
+    /// Waits for the first byte of a request, without holding a buffer. An error means that the connection is over.
+    async fn idle(&mut self, deadline: Option<Instant>) -> Result<(), ()> {
+        let mut asked = false;
+        poll_fn(|cx| {
+            if self.client.poll_first_byte(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.accepted.forced() {
+                return Poll::Ready(Err(()));
+            }
+            let mut deadline = deadline;
+            if self.accepted.draining() {
+                if self.requests == 0 {
+                    // Nobody connects to say nothing.
+                    deadline = Some(self.accepted.opened() + NEWCOMER);
+                } else if std::mem::replace(&mut asked, true) {
+                    return Poll::Ready(Err(()));
+                } else {
+                    // A request may have arrived that the reactor has not seen yet.
+                    cx.waker().wake_by_ref();
+                }
+            }
+            self.timer.poll_until(cx, deadline).map(|()| Err(()))
+        })
+        .await
+    }
+
+    /// Reads a request's head.
+    async fn head(&mut self) -> Next {
+        self.listener = self.accepted.listener();
+        let spec = &self.listener.spec;
+        let limits = Limits {
+            head: spec.limits.head.as_usize(),
+            target: spec.limits.target.as_usize(),
+            fields: usize::from(spec.limits.header_count),
+        };
+        let deadline = spec.timeouts.header.limit().map(|limit| self.accepted.shard.now() + limit);
+        let read = poll_fn(|cx| {
+            if let Poll::Ready(read) = self.client.poll_request(cx, &limits) {
+                return Poll::Ready(Some(read));
+            }
+            if self.accepted.forced() {
+                return Poll::Ready(Some(HeadRead::Closed));
+            }
+            self.timer.poll_until(cx, deadline).map(|()| None)
+        })
+        .await;
+        match read {
+            Some(HeadRead::Complete) => Next::Request,
+            Some(HeadRead::Refused(error)) => Next::Refusal(Refusal::codec(error.status(), error.details())),
+            Some(HeadRead::Preface) => {
+                if self.requests == 0 && self.listener.spec.protocols.contains(&Protocol::Http2) {
+                    Next::Http2
+                } else {
+                    let error = sluice_http1::Error::UnsupportedVersion;
+                    Next::Refusal(Refusal::codec(error.status(), error.details()))
+                }
+            }
+            Some(HeadRead::Closed) => Next::Close,
+            // TLS woke us for something that is no byte of a request.
+            None if !self.client.has_begun() => Next::Close,
+            None => Next::Refusal(Refusal::header_timeout()),
+        }
+    }
+
+    /// Serves the request. Says whether another one may follow.
+    async fn exchange(&mut self, opening: Opening) -> bool {
+        self.requests += 1;
+        let most = self.listener.spec.limits.requests_per_connection;
+        self.client.close |= self.accepted.draining() || (most > 0 && self.requests >= most);
+        exchange::run(&self.accepted, &self.listener, &self.timer, &mut self.client, opening).await;
+        if self.client.close || !self.client.answered() || !self.drain().await {
+            return false;
+        }
+        self.client.rest();
+        true
+    }
+
+    /// Reads what is left of a request that was answered early; what may be left is bounded by what
+    /// [`Client`] keeps the connection for. `false` where it does not come in time.
+    async fn drain(&mut self) -> bool {
+        let limit = self.listener.spec.timeouts.body_idle.limit().unwrap_or(LINGER).min(LINGER);
+        let deadline = self.now() + limit;
+        poll_fn(|cx| match self.client.poll_rest(cx) {
+            Poll::Ready(whole) => Poll::Ready(whole),
+            Poll::Pending => self.timer.poll_until(cx, Some(deadline)).map(|()| false),
+        })
+        .await
+    }
+
+    /// Ends the connection so that the client can read all that was sent.
+    async fn end(&mut self) {
+        let deadline = self.now() + LINGER;
+        poll_fn(|cx| match self.client.poll_end(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending if self.accepted.forced() => Poll::Ready(()),
+            Poll::Pending => self.timer.poll_until(cx, Some(deadline)),
+        })
+        .await;
+    }
+
+    fn into_http2(self) -> Served {
+        let read = Bytes::copy_from_slice(self.client.reader.unread());
+        Served::Http2(self.client.stream, read)
+    }
+}

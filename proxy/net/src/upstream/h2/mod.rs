@@ -10,7 +10,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use stream::Stream;
+pub(crate) use stream::{Head, Stream};
 
 use self::session::{Session, Trust};
 use super::{Identity, connect};

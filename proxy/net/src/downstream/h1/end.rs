@@ -1,0 +1,68 @@
+//! How a connection of a client ends, or goes on after a request that was not read to its end.
+
+use super::client::Client;
+use crate::body::{Front, Source};
+use std::{
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+/// What a client may still send after the last answer before it is cut.
+const LINGERED: usize = 256 * 1024;
+
+impl Client {
+    /// Reads the rest of a request that was answered early. `false` where there is no orderly end.
+    pub(super) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        loop {
+            match ready!(self.poll_front(cx)) {
+                Ok(Front::Data) => self.consume(self.data().len()),
+                Ok(Front::End) => return Poll::Ready(true),
+                Err(_) => return Poll::Ready(false),
+            }
+        }
+    }
+
+    /// Ends the sending direction, then reads and forgets what a client that has not finished still sends: closing at
+    /// once would answer its bytes with a reset, and that takes back an answer which it has not read yet.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.cut || !self.answered() {
+            self.reset();
+            return Poll::Ready(());
+        }
+        if !self.ending.shut {
+            ready!(self.stream.poll_shutdown(cx)).ok();
+            self.ending.shut = true;
+            if self.reader.eof() || (self.request_complete() && !self.reader.has_surplus()) {
+                return Poll::Ready(());
+            }
+            self.reader.forget();
+        }
+        loop {
+            if ready!(self.stream.poll_readable(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            let mut buffer = self.shard.buffers.small();
+            match ready!(self.stream.poll_read(cx, buffer.space())) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(count) => self.ending.discarded += count,
+            }
+            if self.ending.discarded > LINGERED {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// An answer that was cut short must not look like one that ended: a reset says so where a FIN would not.
+    fn reset(&self) {
+        if self.cut && self.answered() {
+            let _ = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+/// How far the end of the connection is.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    shut: bool,
+    discarded: usize,
+}

@@ -1,0 +1,355 @@
+//! Drives one exchange: carries the bytes between a client and an endpoint while `sluice_core`'s state machine decides.
+//!
+//! Everything happens in the task of the client's connection or stream, in one poll function: both directions move as
+//! far as they can, then the task waits for whichever socket or timer is first. Nothing is spawned and, in steady state,
+//! nothing is allocated.
+
+mod relay;
+mod reply;
+mod stall;
+
+use crate::{
+    Event as Counted, RequestSummary,
+    downstream::Downstream,
+    fields::HeadFields,
+    io::Timer,
+    mirror::MirrorSink,
+    shard::Accepted,
+    upstream::{self, Acquired, Connecting, RequestLine, Upstream, UpstreamStream},
+};
+use relay::Direction;
+use sluice_core::{
+    exchange::{Action, Event, Exchange},
+    hygiene::{Body, Refusal},
+    snapshot::Listener,
+};
+use stall::Stall;
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+/// How an exchange begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Opening {
+    /// The downstream side has a request.
+    Request,
+    /// Its codec refused what came, or it did not come in time.
+    Refused(Refusal),
+}
+
+/// Serves one request and reports it.
+pub(crate) async fn run<D: Downstream>(
+    accepted: &Rc<Accepted>,
+    listener: &Arc<Listener>,
+    timer: &Timer,
+    down: &mut D,
+    opening: Opening,
+) {
+    let mut driver = Driver {
+        accepted,
+        listener,
+        timer,
+        down,
+        exchange: accepted.shard.take_exchange(),
+        stage: Stage::Waiting,
+        up: None,
+        connecting: None,
+        sends: 0,
+        request: Direction::default(),
+        response: Direction::default(),
+        head_relayed: false,
+        replied: 0,
+        mirrors: Vec::new(),
+        sender: Stall::default(),
+        reader: Stall::default(),
+    };
+    driver.open(opening);
+    poll_fn(|cx| driver.poll(cx)).await;
+    driver.close();
+}
+
+struct Driver<'a, D: Downstream> {
+    accepted: &'a Rc<Accepted>,
+    listener: &'a Arc<Listener>,
+    timer: &'a Timer,
+    down: &'a mut D,
+    exchange: Box<Exchange>,
+    stage: Stage,
+    up: Option<Upstream>,
+    connecting: Option<Connecting>,
+    /// How often the request was sent.
+    sends: u32,
+    request: Direction,
+    response: Direction,
+    /// The final head has been handed to the client's side.
+    head_relayed: bool,
+    /// How much of the local reply's body has been handed over.
+    replied: usize,
+    mirrors: Vec<Box<dyn MirrorSink>>,
+    /// The client that sends its body slowly.
+    sender: Stall,
+    /// The client that reads its answer slowly.
+    reader: Stall,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// A filter waits for a timer.
+    Waiting,
+    /// The body is read, but goes nowhere yet.
+    Collecting,
+    Connecting,
+    Relaying,
+    Tunnel,
+    /// Our own answer is written.
+    Responding,
+    Over,
+}
+
+/// Tells the exchange what happened; gives its action. A macro, because the event may borrow from one side while the
+/// exchange looks at both.
+macro_rules! tell {
+    ($driver:expr, $event:expr) => {{
+        let request = $driver.down.fields();
+        let response =
+            $driver.up.as_ref().map_or(HeadFields::Empty, $crate::upstream::UpstreamStream::fields);
+        let (accepted, listener) = ($driver.accepted, $driver.listener);
+        let exchange = &mut $driver.exchange;
+        accepted.with_scene(listener, &request, &response, |now, scene| exchange.on(now, $event, scene))
+    }};
+}
+use tell;
+
+impl<D: Downstream> Driver<'_, D> {
+    fn open(&mut self, opening: Opening) {
+        let wall = self.accepted.shard.wall();
+        let action = match opening {
+            Opening::Request => {
+                let facts = self.down.facts();
+                tell!(self, Event::RequestHead { facts, wall })
+            }
+            Opening::Refused(refusal) => tell!(self, Event::RequestRefused { refusal, wall }),
+        };
+        self.act(action);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.accepted.forced() && self.stage != Stage::Over {
+                let action = self.client_gone();
+                self.act(action);
+                self.stage = Stage::Over;
+            }
+            let step = match self.stage {
+                Stage::Over => return Poll::Ready(()),
+                Stage::Waiting => Poll::Pending,
+                Stage::Collecting => self.poll_collecting(cx),
+                Stage::Connecting => self.poll_connecting(cx),
+                Stage::Relaying => self.poll_relaying(cx),
+                Stage::Tunnel => self.poll_tunnel(cx),
+                Stage::Responding => self.poll_responding(cx),
+            };
+            let action = match step {
+                Poll::Ready(action) => action,
+                Poll::Pending if self.watches_client() && self.down.poll_gone(cx).is_ready() => {
+                    self.client_gone()
+                }
+                Poll::Pending => {
+                    self.note_stalls();
+                    let deadline = self.deadline();
+                    if self.timer.poll_until(cx, deadline).is_pending() {
+                        return Poll::Pending;
+                    }
+                    self.on_timer()
+                }
+            };
+            self.act(action);
+        }
+    }
+
+    /// Does what the exchange says, until it waits for something.
+    fn act(&mut self, mut action: Action) {
+        loop {
+            action = match action {
+                Action::Wait => return,
+                Action::Collect => {
+                    self.stage = Stage::Collecting;
+                    return;
+                }
+                Action::Connect => match self.connect() {
+                    Some(next) => next,
+                    None => return,
+                },
+                Action::Send => return self.send(),
+                Action::RelayInformational => return self.relay_informational(),
+                Action::RelayHead => return self.relay_head(),
+                Action::Tunnel => return self.begin_tunnel(),
+                Action::Respond => return self.respond(),
+                Action::Abort => {
+                    self.up = None;
+                    self.connecting = None;
+                    self.down.cut();
+                    self.stage = Stage::Over;
+                    return;
+                }
+                Action::Done => {
+                    self.stage = Stage::Over;
+                    return;
+                }
+                Action::Illegal(what) => {
+                    debug_assert!(false, "illegal move: {what}");
+                    tracing::error!(what, "an exchange was told something that does not fit its state");
+                    return;
+                }
+            };
+        }
+    }
+
+    // === Connecting ===
+
+    /// Takes or makes a connection for the attempt.
+    fn connect(&mut self) -> Option<Action> {
+        self.up = None;
+        self.connecting = None;
+        let attempt = self.exchange.attempt()?;
+        match upstream::acquire(&self.accepted.shard, attempt.cluster, attempt.endpoint, attempt.reuse) {
+            Acquired::Ready(up) => {
+                let version = up.version();
+                self.up = Some(up);
+                Some(tell!(self, Event::Connected { reused: true, version }))
+            }
+            Acquired::Connecting(connecting) => {
+                self.connecting = Some(connecting);
+                self.stage = Stage::Connecting;
+                None
+            }
+            Acquired::Failed(failure) => Some(tell!(self, Event::ConnectFailed(failure))),
+        }
+    }
+
+    fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
+        let Some(connecting) = &mut self.connecting else { return Poll::Pending };
+        let connected = std::task::ready!(connecting.as_mut().poll(cx));
+        self.connecting = None;
+        Poll::Ready(match connected {
+            Ok((up, reused)) => {
+                let version = up.version();
+                self.up = Some(up);
+                tell!(self, Event::Connected { reused, version })
+            }
+            Err(failure) => tell!(self, Event::ConnectFailed(failure)),
+        })
+    }
+
+    /// Writes the request's head; its body follows while the answer is awaited.
+    fn send(&mut self) {
+        let Some(up) = &mut self.up else { return };
+        let body = self.exchange.request_body();
+        let outgoing = self.exchange.outgoing();
+        let line = RequestLine {
+            method: outgoing.method,
+            scheme: outgoing.scheme,
+            authority: outgoing.authority,
+            target: outgoing.target,
+            protocol: outgoing.protocol,
+        };
+        let mut head = up.begin_head(&line, body);
+        let request = self.down.fields();
+        let exchange = &mut self.exchange;
+        self.accepted.with_scene(self.listener, &request, &HeadFields::Empty, |_, scene| {
+            exchange.write_request_fields(scene, &mut head);
+        });
+        // Where the connection is dead already, waiting for the answer finds out how.
+        self.request.broken = up.send_head(head).is_err();
+        if self.sends > 0 {
+            if let Some(attempt) = self.exchange.attempt() {
+                self.accepted.shard.observer.count(Counted::Retried { cluster: &attempt.cluster.name });
+            }
+            self.down.rewind();
+            self.request.restart();
+        } else {
+            self.start_mirrors();
+        }
+        self.sends += 1;
+        self.request.finished = false;
+        self.stage = Stage::Relaying;
+    }
+
+    fn start_mirrors(&mut self) {}
+
+    // === Waiting ===
+
+    /// Whether a client that goes away would otherwise not be noticed: nothing is being read from it or written to it.
+    fn watches_client(&self) -> bool {
+        match self.stage {
+            Stage::Waiting | Stage::Connecting => true,
+            Stage::Relaying => !self.request.starved,
+            Stage::Collecting | Stage::Tunnel | Stage::Responding | Stage::Over => false,
+        }
+    }
+
+    fn note_stalls(&mut self) {
+        let now = self.accepted.shard.now();
+        let sends = matches!(self.stage, Stage::Collecting | Stage::Relaying) && self.request.starved;
+        self.sender.note(now, sends && !self.down.awaits_continue(), self.request.seen);
+        let reads = self.stage != Stage::Waiting && self.response.blocked;
+        self.reader.note(now, reads, self.down.written());
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let timeouts = &self.listener.spec.timeouts;
+        let gone = if self.watches_client() { self.down.gone_at() } else { None };
+        [
+            self.exchange.deadline(),
+            gone,
+            self.sender.deadline(timeouts.body_idle.limit()),
+            self.reader.deadline(timeouts.write_idle.limit()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn on_timer(&mut self) -> Action {
+        let now = self.accepted.shard.now();
+        let timeouts = &self.listener.spec.timeouts;
+        if self.reader.deadline(timeouts.write_idle.limit()).is_some_and(|deadline| deadline <= now) {
+            return self.client_gone();
+        }
+        if self.sender.deadline(timeouts.body_idle.limit()).is_some_and(|deadline| deadline <= now) {
+            let wall = self.accepted.shard.wall();
+            return tell!(self, Event::RequestRefused { refusal: Refusal::body_timeout(), wall });
+        }
+        tell!(self, Event::Timer)
+    }
+
+    // === The end ===
+
+    /// Reports the request, and keeps what can be kept.
+    fn close(self) {
+        let shard = &self.accepted.shard;
+        let response = self.up.as_ref().map_or(HeadFields::Empty, |up| up.fields());
+        let trailers = self.up.as_ref().map_or(HeadFields::Empty, |up| crate::body::Source::trailers(up));
+        shard.observer.request_finished(&RequestSummary {
+            record: self.exchange.record(),
+            request: &self.down.fields(),
+            response: &response,
+            trailers: &trailers,
+        });
+        // What is left of a request that was answered early, its connection judges by itself.
+        if self.exchange.request_ended() && !self.exchange.downstream_reusable() {
+            self.down.close_after();
+        }
+        if let Some(up) = self.up
+            && self.exchange.upstream_reusable()
+            && let Some(attempt) = self.exchange.attempt()
+        {
+            upstream::release(shard, up, attempt.cluster.id);
+        }
+        shard.keep_exchange(self.exchange);
+    }
+}

@@ -1,0 +1,137 @@
+//! What the requests of one client connection share.
+
+use super::{Phase, Shard};
+use crate::{ConnectionInfo, Event, ListenerState, fields::HeadFields, listener::Admission};
+use sluice_core::{
+    exchange::{Connection, Context},
+    snapshot::Listener,
+};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
+
+/// An open connection of a client. Reports its end when it is dropped.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) shard: Rc<Shard>,
+    pub(super) info: ConnectionInfo,
+    listener: Arc<ListenerState>,
+    opened: Instant,
+    _admission: Admission,
+}
+
+/// A connection of a client that is ready for requests, whatever it speaks.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) shard: Rc<Shard>,
+    open: Open,
+    /// The same, as exchanges see it.
+    connection: Connection,
+    configured: RefCell<Configured>,
+}
+
+/// The listener as the snapshot of some version has it.
+#[derive(Debug, Clone)]
+pub(super) struct Configured {
+    version: u64,
+    pub(super) listener: Arc<Listener>,
+}
+
+impl Open {
+    /// Counts the connection in and reports it.
+    pub(super) fn new(
+        shard: &Rc<Shard>,
+        info: ConnectionInfo,
+        listener: Arc<ListenerState>,
+        admission: Admission,
+    ) -> Self {
+        shard.connections.set(shard.connections.get() + 1);
+        shard.observer.connection_opened(&info);
+        Self { shard: Rc::clone(shard), info, listener, opened: shard.now(), _admission: admission }
+    }
+
+    /// The TLS handshake, if there is one, is over.
+    pub(super) fn accept(mut self, server_name: Option<Box<str>>, configured: Configured) -> Rc<Accepted> {
+        self.info.server_name = server_name.map(Arc::from);
+        let info = &self.info;
+        let connection = Connection::new(info.id, info.peer, info.local, info.tls, info.server_name.clone());
+        let shard = Rc::clone(&self.shard);
+        Rc::new(Accepted { shard, open: self, connection, configured: RefCell::new(configured) })
+    }
+
+    /// Counts a connection that ends before its first request.
+    pub(super) fn failed(&self, reason: &'static str) {
+        self.shard.observer.count(Event::HandshakeFailed { listener: &self.info.listener, reason });
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shard.connections.set(self.shard.connections.get().saturating_sub(1));
+        let open_for = self.shard.now().saturating_duration_since(self.opened);
+        self.shard.observer.connection_closed(&self.info, open_for);
+    }
+}
+
+impl Accepted {
+    /// Who is at the other end.
+    pub(crate) const fn info(&self) -> &ConnectionInfo {
+        &self.open.info
+    }
+
+    /// When it was accepted.
+    pub(crate) const fn opened(&self) -> Instant {
+        self.open.opened
+    }
+
+    /// The listener as it is configured now; after its removal, as it was last. Asked once per request.
+    pub(crate) fn listener(&self) -> Arc<Listener> {
+        let mut configured = self.configured.borrow_mut();
+        if self.shard.version() != configured.version {
+            configured.version = self.shard.version();
+            if let Some(now) = Configured::find(&self.shard, &self.open.info.listener) {
+                *configured = now;
+            }
+        }
+        Arc::clone(&configured.listener)
+    }
+
+    /// Shows an exchange what it may look at.
+    pub(crate) fn with_scene<T>(
+        &self,
+        listener: &Listener,
+        request: &HeadFields<'_>,
+        response: &HeadFields<'_>,
+        act: impl FnOnce(Instant, &mut Context<'_>) -> T,
+    ) -> T {
+        let shard = &self.shard;
+        let mut state = shard.state.borrow_mut();
+        shard.with_snapshot(|snapshot| {
+            let connection = &self.connection;
+            let mut scene = Context { snapshot, listener, connection, request, response, shard: &mut state };
+            act(shard.now(), &mut scene)
+        })
+    }
+
+    /// Whether the connection ends after the request that it serves.
+    pub(crate) fn draining(&self) -> bool {
+        self.shard.phase() != Phase::Active || self.open.listener.draining()
+    }
+
+    /// Whether the connection ends now.
+    pub(crate) fn forced(&self) -> bool {
+        self.shard.phase() == Phase::Forced
+    }
+
+    pub(super) fn failed(&self, reason: &'static str) {
+        self.open.failed(reason);
+    }
+}
+
+impl Configured {
+    /// The listener of that name in the current snapshot.
+    pub(super) fn find(shard: &Shard, name: &str) -> Option<Self> {
+        shard.with_snapshot(|snapshot| {
+            let listener = Arc::clone(snapshot.listener(name)?);
+            Some(Self { version: snapshot.version(), listener })
+        })
+    }
+}
