@@ -49,3 +49,9 @@ impl EndpointSet {
         &self.endpoints
     }
 }
+
+impl FromIterator<Endpoint> for EndpointSet {
+    fn from_iter<I: IntoIterator<Item = Endpoint>>(endpoints: I) -> Self {
+        Self { endpoints: endpoints.into_iter().collect() }
+    }
+}
