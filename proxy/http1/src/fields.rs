@@ -250,7 +250,7 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 
 /// RFC 9110 section 5.6.2.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+    !bytes.is_empty() && bytes.iter().fold(true, |token, &byte| token & is_token_byte(byte))
 }
 
 pub(crate) fn is_token_byte(byte: u8) -> bool {
@@ -277,7 +277,25 @@ pub(crate) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// Looks at every byte, so that many are looked at at once.
+/// Whether all bytes may stand in a value: eight at a time, and one by one only if some are suspect.
+#[inline]
 pub(crate) fn is_value(value: &[u8]) -> bool {
-    !value.iter().fold(false, |unclean, &byte| unclean | !is_value_byte(byte))
+    let (words, rest) = value.as_chunks::<8>();
+    let mut suspect = words.iter().fold(0, |suspects, word| suspects | suspects_in(*word));
+    let mut rest = rest;
+    if let Some(last) = value.last_chunk::<8>() {
+        suspect |= suspects_in(*last);
+        rest = &[];
+    }
+    let judged: &[u8] = if suspect == 0 { rest } else { value };
+    judged.iter().copied().all(is_value_byte)
+}
+
+/// A high bit is set where a byte is below SP or is DEL. Borrows may set more, never fewer.
+#[inline(always)]
+fn suspects_in(bytes: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    let deleted = word ^ (ONES * 0x7f);
+    ((word.wrapping_sub(ONES << 5) & !word) | (deleted.wrapping_sub(ONES) & !deleted)) & (ONES << 7)
 }

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::encode::{self, ChunkPrefix};
+use crate::fields::{is_value, is_value_byte};
 use crate::fuzz::{Ending, Line, Message, Side, read, write};
 use crate::{Asked, BodyDecoder, BodyLimits, Expect, Framing, Known, Limits, RequestHead, State, Version};
 
@@ -143,6 +144,15 @@ proptest! {
     fn chunk_prefixes_are_hexadecimal(len in 1..usize::MAX) {
         let (prefix, expected) = (ChunkPrefix::new(len), format!("{len:x}\r\n"));
         prop_assert_eq!(prefix.as_ref(), expected.as_bytes());
+    }
+
+    #[test]
+    fn values_are_judged_byte_by_byte(clean in vec(prop_oneof![Just(b'\t'), b' '..=0x7eu8, 0x80..=0xffu8], 0..40), any in vec(any::<u8>(), 0..3), at in any::<prop::sample::Index>()) {
+        prop_assert!(is_value(&clean));
+        let mut value = clean.clone();
+        let at = at.index(clean.len() + 1);
+        value.splice(at..at, any);
+        prop_assert_eq!(is_value(&value), value.iter().copied().all(is_value_byte));
     }
 
     #[test]
