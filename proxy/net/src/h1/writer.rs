@@ -7,7 +7,7 @@ use crate::{
     io::{Buffers, Stream},
 };
 use sluice_filter::Fields;
-use sluice_http1::encode;
+use sluice_http1::{Known, encode};
 use std::{
     io::IoSlice,
     task::{Context, Poll, ready},
@@ -169,6 +169,10 @@ impl Writer {
                 self.gathered.extend_from_slice(b"0\r\n");
                 let gathered = &mut self.gathered;
                 trailers.each(&mut |name, value| {
+                    // Whoever merges trailers into the head must not find framing or routing there (RFC 9110 6.5.1).
+                    if Known::of(name).forbidden_in_trailers() {
+                        return;
+                    }
                     // The codecs check what they read, but HTTP/2 allows more bytes in values.
                     let _ = encode::try_field(gathered, name, value);
                 });
