@@ -3,9 +3,18 @@
 //! A [`RouteTable`] is compiled once and shared; finding a route allocates nothing and costs the same whatever the number
 //! of hosts and paths. What a look-up needs to write on is a [`MatchScratch`], one per shard.
 
+pub(crate) mod condition;
+mod host;
+pub(crate) mod pattern;
+mod precedence;
+mod radix;
 mod table;
+#[cfg(test)]
+mod tests;
+mod virtual_host;
 
 pub use table::RouteTable;
+pub use virtual_host::VirtualHost;
 
 use crate::{
     edits::{CompiledEdits, RouteEdits},
@@ -44,7 +53,14 @@ pub struct RequestView<'a, F: Fields + ?Sized> {
 /// What a look-up needs to write on: regex caches and a few buffers. One per shard; its memory is reused, and grows with
 /// the expressions that requests met.
 #[derive(Debug, Default)]
-pub struct MatchScratch {}
+pub struct MatchScratch {
+    pub(crate) patterns: pattern::PatternCaches,
+    pub(crate) values: condition::ValueScratch,
+    /// Candidate lists of the look-up under way.
+    lists: Vec<(u32, u32)>,
+    /// The path in lower case.
+    folded: Vec<u8>,
+}
 
 /// The answer of a look-up.
 #[derive(Debug)]

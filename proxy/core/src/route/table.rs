@@ -1,6 +1,6 @@
 //! Route tables: from a request to its route.
 
-use super::{MatchScratch, Outcome, RequestView};
+use super::{MatchScratch, Outcome, RequestView, VirtualHost, host::HostIndex};
 use sluice_filter::Fields;
 use std::sync::Arc;
 
@@ -8,12 +8,32 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct RouteTable {
     name: Arc<str>,
+    hosts: HostIndex,
+    virtual_hosts: Box<[Arc<VirtualHost>]>,
 }
 
 impl RouteTable {
+    pub(crate) fn new(name: Arc<str>, virtual_hosts: Box<[Arc<VirtualHost>]>) -> Self {
+        let patterns = virtual_hosts.iter().zip(0..).flat_map(|(virtual_host, number)| {
+            virtual_host.spec().hosts.iter().map(move |host| (host, number))
+        });
+        Self { hosts: HostIndex::new(patterns), name, virtual_hosts: virtual_hosts.clone() }
+    }
+
     /// Its name; listeners refer to it.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// In the written order.
+    pub fn virtual_hosts(&self) -> &[Arc<VirtualHost>] {
+        &self.virtual_hosts
+    }
+
+    /// The virtual host that answers for a host (in lower case, without port).
+    pub fn virtual_host(&self, host: &str, scratch: &mut MatchScratch) -> Option<&Arc<VirtualHost>> {
+        let number = self.hosts.find(host, &mut scratch.patterns)?;
+        self.virtual_hosts.get(number as usize)
     }
 
     /// The route that serves the request. Allocates nothing once `scratch` is warm.
@@ -22,7 +42,10 @@ impl RouteTable {
         request: &RequestView<'_, F>,
         scratch: &mut MatchScratch,
     ) -> Outcome<'t> {
-        let _ = (request, scratch);
-        todo!()
+        let Some(virtual_host) = self.virtual_host(request.host, scratch) else { return Outcome::NoHost };
+        match virtual_host.find(request, scratch) {
+            Some((route, info)) => Outcome::Found(route, info),
+            None => Outcome::NoRoute,
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! Clusters and their endpoints, ready to use.
 
-use std::{net::SocketAddr, sync::Arc};
+use sluice_model::{spec, value::EndpointAddress};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 /// Names a cluster in constant time. Stable across snapshots as long as the cluster exists or a route names it; a slot
 /// that is used again for another cluster has another generation, so an old id never finds the wrong cluster.
@@ -8,6 +12,13 @@ use std::{net::SocketAddr, sync::Arc};
 pub struct ClusterId {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
+}
+
+/// A place for a cluster.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slot {
+    pub(super) generation: u32,
+    pub(super) cluster: Option<Arc<Cluster>>,
 }
 
 /// A cluster and where it is served.
@@ -43,7 +54,39 @@ pub struct Endpoint {
     pub host: Arc<str>,
 }
 
+impl ClusterId {
+    /// No cluster of any snapshot.
+    pub(crate) const UNKNOWN: Self = Self { slot: u32::MAX, generation: u32::MAX };
+}
+
 impl EndpointSet {
+    /// The endpoints of a cluster, each name replaced by what `resolve` knows about it; `None` leaves the name out.
+    pub fn resolve<'r>(cluster: &spec::Cluster, resolve: impl Fn(&str) -> Option<&'r [IpAddr]>) -> Self {
+        let own_port = if cluster.tls.is_some() { 443 } else { 80 };
+        let mut endpoints = Vec::new();
+        for endpoint in &cluster.endpoints {
+            let (host, addresses, port) = match &endpoint.address {
+                EndpointAddress::Socket(address) => {
+                    (address.ip().to_string(), vec![address.ip()], address.port())
+                }
+                EndpointAddress::Name(name, port) => {
+                    (name.to_string(), resolve(name).unwrap_or_default().to_vec(), *port)
+                }
+            };
+            let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            let authority: Arc<str> =
+                if port == own_port { bracketed.into() } else { format!("{bracketed}:{port}").into() };
+            let host: Arc<str> = host.into();
+            endpoints.extend(addresses.into_iter().map(|address| Endpoint {
+                address: SocketAddr::new(address, port),
+                weight: endpoint.weight,
+                authority: Arc::clone(&authority),
+                host: Arc::clone(&host),
+            }));
+        }
+        Self { endpoints: endpoints.into() }
+    }
+
     /// In the written order; addresses of one name lie next to each other.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints

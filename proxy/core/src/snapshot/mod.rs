@@ -5,13 +5,18 @@
 //! identity, and survives a swap.
 
 mod cluster;
+mod compile;
+#[cfg(test)]
+mod tests;
 
 pub use cluster::{Cluster, ClusterId, Endpoint, EndpointSet};
+pub use compile::compile;
 
 use crate::route::RouteTable;
+use cluster::Slot;
 use sluice_filter::Chain;
-use sluice_model::{Config, spec};
-use std::{net::IpAddr, sync::Arc};
+use sluice_model::spec;
+use std::sync::Arc;
 
 /// Compiles the filters of a route. Implemented beside the filters, which this crate does not know.
 pub trait ChainCompiler: Send + Sync {
@@ -29,7 +34,9 @@ pub struct Snapshot {
     version: u64,
     listeners: Box<[Arc<Listener>]>,
     tables: Box<[Arc<RouteTable>]>,
-    clusters: Arc<[Option<Arc<Cluster>>]>,
+    clusters: Box<[Slot]>,
+    /// Keys that sticky cookies are signed with: a route that uses one is compiled again when it changes.
+    keys: Box<[Arc<sluice_model::Secret>]>,
 }
 
 /// A listener and the routes that serve it.
@@ -39,13 +46,6 @@ pub struct Listener {
     pub spec: Arc<sluice_model::Listener>,
     /// Its routes.
     pub table: Arc<RouteTable>,
-}
-
-/// Compiles a configuration. Every part that did not change since `old` is the same `Arc` as there. The version is one
-/// more than the old one's, 1 without.
-pub fn compile(old: Option<&Snapshot>, config: &Config, chains: &dyn ChainCompiler) -> Snapshot {
-    let _ = (old, config, chains);
-    todo!()
 }
 
 impl ChainCompiler for NoChains {
@@ -77,33 +77,39 @@ impl Snapshot {
 
     /// The cluster, or `None` where a route names one that does not exist (any more): 503 `NC`.
     pub fn cluster(&self, id: ClusterId) -> Option<&Arc<Cluster>> {
-        let _ = id;
-        todo!()
+        let slot = self.clusters.get(id.slot as usize)?;
+        slot.cluster.as_ref().filter(|_| slot.generation == id.generation)
     }
 
     /// Every cluster.
     pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
-        self.clusters.iter().flatten()
+        self.clusters.iter().filter_map(|slot| slot.cluster.as_ref())
     }
 
-    /// The cluster of this name.
+    /// The cluster of this name. Walks through all of them: not for requests.
     pub fn cluster_named(&self, name: &str) -> Option<&Arc<Cluster>> {
         self.clusters().find(|cluster| *cluster.name == *name)
     }
 
     /// The same snapshot with other endpoints for one cluster; everything else is shared. What names resolve to arrives
-    /// this way.
+    /// this way. An id that names no cluster any more changes nothing.
     #[must_use]
     pub fn with_endpoints(&self, id: ClusterId, endpoints: Arc<EndpointSet>) -> Self {
-        let _ = (id, endpoints);
-        todo!()
-    }
-}
-
-impl EndpointSet {
-    /// The endpoints of a cluster, each name replaced by what `resolve` knows about it; `None` leaves the name out.
-    pub fn resolve<'r>(cluster: &spec::Cluster, resolve: impl Fn(&str) -> Option<&'r [IpAddr]>) -> Self {
-        let _ = (cluster, resolve);
-        todo!()
+        let mut clusters = self.clusters.clone();
+        if let Some(old) = self.cluster(id) {
+            clusters[id.slot as usize].cluster = Some(Arc::new(Cluster {
+                id,
+                name: Arc::clone(&old.name),
+                spec: Arc::clone(&old.spec),
+                endpoints,
+            }));
+        }
+        Self {
+            version: self.version + 1,
+            listeners: self.listeners.clone(),
+            tables: self.tables.clone(),
+            clusters,
+            keys: self.keys.clone(),
+        }
     }
 }

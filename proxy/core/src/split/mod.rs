@@ -1,17 +1,37 @@
 //! Which destination gets a request: canaries by header, cookie, sticky position and weight, then weighted destinations.
+//!
+//! A *position* is a number from 0 to 2^64. Whoever has one (sticky) keeps it; everybody else draws one for each
+//! request. The canaries own it from 0 upwards, each its weight over the total, so raising a weight never moves a client
+//! back: that is also what makes the side of a client follow from the configuration and its position alone.
+
+mod canary;
+mod position;
+#[cfg(test)]
+mod tests;
+
+pub use position::SetCookie;
 
 use crate::{
     edits::RouteEdits,
     route::{MatchScratch, RequestView},
     snapshot::ClusterId,
 };
+use canary::{Rule, Ruling};
+use position::Stickiness;
 use sluice_filter::Fields;
+use sluice_model::spec;
 use std::sync::Arc;
 
 /// Where a request may go.
 #[derive(Debug)]
 pub struct Forward {
     destinations: Box<[Destination]>,
+    /// The sum of the destinations' weights.
+    total: u64,
+    canaries: Box<[Canary]>,
+    /// What the canaries' weights are parts of: the written total, or their sum where that is more.
+    canary_total: u64,
+    sticky: Option<Stickiness>,
 }
 
 /// A cluster that may get the request.
@@ -25,6 +45,13 @@ pub struct Destination {
     pub weight: u32,
     /// Header edits for this destination. They run before the route's.
     pub edits: RouteEdits,
+}
+
+#[derive(Debug)]
+struct Canary {
+    destination: Destination,
+    header: Option<Rule>,
+    cookie: Option<Box<str>>,
 }
 
 /// The destination that was chosen, and why.
@@ -55,14 +82,66 @@ pub enum Why {
     Weight,
 }
 
-/// A position cookie to set.
-#[derive(Debug, Clone, Copy)]
-pub struct SetCookie<'f> {
-    position: u64,
-    name: &'f str,
+/// What a split refers to by name.
+pub(crate) trait Names {
+    fn cluster(&self, name: &str) -> ClusterId;
+    /// The bytes of a secret of kind `key`; empty where there is none.
+    fn key(&self, name: &str) -> &[u8];
 }
 
+/// Canaries beyond this number cannot be ruled out by `never`; validation refuses more.
+const MOST_CANARIES: usize = 64;
+
+// === impl Forward ===
+
 impl Forward {
+    /// Prepares what a route asks for.
+    pub(crate) fn compile(forward: &spec::Forward, names: &dyn Names) -> Self {
+        let destination = |cluster: &str, weight, headers| Destination {
+            cluster: names.cluster(cluster),
+            cluster_name: cluster.into(),
+            weight,
+            edits: RouteEdits::compile(headers),
+        };
+        let destinations: Box<[_]> = match forward.destinations.as_slice() {
+            [only] => [destination(&only.cluster, only.weight.max(1), &only.headers)].into(),
+            several => several.iter().map(|d| destination(&d.cluster, d.weight, &d.headers)).collect(),
+        };
+        let canaries: Box<[_]> = forward
+            .canaries
+            .iter()
+            .take(MOST_CANARIES)
+            .map(|canary| Canary {
+                destination: destination(&canary.cluster, canary.weight, &canary.headers),
+                header: canary.header.as_ref().map(Rule::compile),
+                cookie: canary.cookie.as_deref().map(Into::into),
+            })
+            .collect();
+        let sum: u64 = canaries.iter().map(|canary| u64::from(canary.destination.weight)).sum();
+        Self {
+            total: destinations.iter().map(|destination| u64::from(destination.weight)).sum(),
+            destinations,
+            canaries,
+            canary_total: sum.max(u64::from(forward.canary_total)).max(1),
+            sticky: forward.sticky.as_ref().map(|sticky| Stickiness::compile(sticky, names)),
+        }
+    }
+
+    /// The main destinations.
+    pub fn destinations(&self) -> &[Destination] {
+        &self.destinations
+    }
+
+    /// The canaries, in the order in which they are asked.
+    pub fn canaries(&self) -> impl Iterator<Item = &Destination> {
+        self.canaries.iter().map(|canary| &canary.destination)
+    }
+
+    /// What the canaries' weights are parts of.
+    pub const fn canary_total(&self) -> u64 {
+        self.canary_total
+    }
+
     /// Chooses a destination. `None` where every weight is 0: nobody may get the request (503 `NC`).
     pub fn choose<'f, F: Fields + ?Sized>(
         &'f self,
@@ -70,15 +149,88 @@ impl Forward {
         rng: &mut fastrand::Rng,
         scratch: &mut MatchScratch,
     ) -> Option<Chosen<'f>> {
-        let _ = (request, rng, scratch, &self.destinations);
-        todo!()
+        if self.canaries.is_empty() && self.destinations.len() == 1 {
+            let destination = &self.destinations[0];
+            return Some(Chosen { destination, canary: None, why: Why::Single, set_cookie: None });
+        }
+        let mut ruled_out = 0_u64;
+        for (why, number, ruling) in self.rulings(request, scratch) {
+            match ruling {
+                Ruling::Take => return Some(self.canary(number, why, None)),
+                Ruling::Never => ruled_out |= 1 << number,
+            }
+        }
+        let known = self.sticky.as_ref().and_then(|sticky| sticky.position(request, scratch));
+        let position = known.unwrap_or_else(|| rng.u64(..));
+        let set_cookie =
+            self.sticky.as_ref().filter(|_| known.is_none()).and_then(|sticky| sticky.cookie(position));
+        let why = if known.is_some() || set_cookie.is_some() { Why::Sticky } else { Why::Weight };
+        let drawn = share(position, self.canary_total);
+        let mut owned = 0;
+        for (number, canary) in self.canaries.iter().enumerate() {
+            owned += u64::from(canary.destination.weight);
+            if drawn < owned {
+                if ruled_out & (1 << number) == 0 {
+                    return Some(self.canary(number, why, set_cookie));
+                }
+                break;
+            }
+        }
+        if self.total == 0 {
+            return None;
+        }
+        // A hash makes a new number of the position: the canaries have already used up its leading digits.
+        let drawn = share(xxhash_rust::xxh3::xxh3_64(&position.to_le_bytes()), self.total);
+        let mut owned = 0;
+        let destination = self.destinations.iter().find(|destination| {
+            owned += u64::from(destination.weight);
+            drawn < owned
+        })?;
+        Some(Chosen { destination, canary: None, why, set_cookie })
+    }
+
+    /// What header and cookie rules say, in the order in which they count. A canary that its header rules out is not asked
+    /// for its cookie.
+    fn rulings<F: Fields + ?Sized>(
+        &self,
+        request: &RequestView<'_, F>,
+        scratch: &mut MatchScratch,
+    ) -> impl Iterator<Item = (Why, usize, Ruling)> {
+        let mut header_never = 0_u64;
+        let mut first = None;
+        for (number, canary) in self.canaries.iter().enumerate() {
+            match canary.header.as_ref().and_then(|rule| rule.ask(request.fields, scratch)) {
+                Some(Ruling::Take) if first.is_none() => first = Some((Why::Header, number, Ruling::Take)),
+                Some(Ruling::Never) => header_never |= 1 << number,
+                _ => {}
+            }
+        }
+        let mut never = header_never;
+        if first.is_none() {
+            for (number, canary) in self.canaries.iter().enumerate() {
+                let Some(cookie) = canary.cookie.as_deref().filter(|_| header_never & (1 << number) == 0)
+                else {
+                    continue;
+                };
+                match canary::ask_cookie(cookie, request.fields, scratch) {
+                    Some(Ruling::Take) if first.is_none() => {
+                        first = Some((Why::Cookie, number, Ruling::Take));
+                    }
+                    Some(Ruling::Never) => never |= 1 << number,
+                    _ => {}
+                }
+            }
+        }
+        let ruled_out = (0..self.canaries.len()).filter(move |number| never & (1 << number) != 0);
+        first.into_iter().chain(ruled_out.map(|number| (Why::Weight, number, Ruling::Never)))
+    }
+
+    fn canary<'f>(&'f self, number: usize, why: Why, set_cookie: Option<SetCookie<'f>>) -> Chosen<'f> {
+        Chosen { destination: &self.canaries[number].destination, canary: Some(number), why, set_cookie }
     }
 }
 
-impl SetCookie<'_> {
-    /// Appends the value of the `set-cookie` field.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        let _ = (self.position, self.name, out);
-        todo!()
-    }
+/// The part of `total` that a position falls on: `position / 2^64 * total`, rounded down.
+fn share(position: u64, total: u64) -> u64 {
+    ((u128::from(position) * u128::from(total)) >> 64) as u64
 }

@@ -1,0 +1,213 @@
+//! From a validated configuration to a snapshot, taking over from the old one what did not change.
+
+use super::{ChainCompiler, Cluster, ClusterId, EndpointSet, Listener, Snapshot, cluster::Slot};
+use crate::{
+    edits::{CompiledEdits, RouteEdits},
+    rewrite::{Redirect, Rewrite},
+    route::{Action, DirectResponse, Mirror, Route, RouteTable, VirtualHost},
+    split::{Forward, Names},
+};
+use sluice_filter::Chain;
+use sluice_model::{Config, SecretContent, spec};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+/// Compiles a configuration. Every part that did not change since `old` is the same `Arc` as there. The version is one
+/// more than the old one's, 1 without.
+pub fn compile(old: Option<&Snapshot>, config: &Config, chains: &dyn ChainCompiler) -> Snapshot {
+    let clusters = clusters(old, config);
+    let keys: Box<[_]> = config
+        .secrets()
+        .iter()
+        .filter(|secret| matches!(secret.content(), SecretContent::Key(_)))
+        .cloned()
+        .collect();
+    let compiler = Compiler {
+        ids: clusters
+            .iter()
+            .filter_map(|slot| slot.cluster.as_ref())
+            .map(|cluster| (&*cluster.name, cluster.id))
+            .collect(),
+        config,
+        chains,
+        // Key changes are rare; then everything is compiled again, which is simple and right.
+        old: old.filter(|old| old.keys == keys),
+    };
+    let tables: Box<[_]> = config.route_tables().iter().map(|table| compiler.table(table)).collect();
+    let listeners =
+        config
+            .listeners()
+            .iter()
+            .filter_map(|spec| {
+                let table = tables.iter().find(|table| **table.name() == *spec.route_table)?;
+                let unchanged = old
+                    .and_then(|old| old.listener(&spec.name))
+                    .filter(|old| old.spec == *spec && Arc::ptr_eq(&old.table, table));
+                Some(unchanged.cloned().unwrap_or_else(|| {
+                    Arc::new(Listener { spec: Arc::clone(spec), table: Arc::clone(table) })
+                }))
+            })
+            .collect();
+    Snapshot { version: old.map_or(0, Snapshot::version) + 1, listeners, tables, clusters, keys }
+}
+
+/// Clusters keep their slots. A free slot is used again under another generation.
+fn clusters(old: Option<&Snapshot>, config: &Config) -> Box<[Slot]> {
+    let mut slots: Vec<Slot> = old.map(|old| old.clusters.to_vec()).unwrap_or_default();
+    let mut known: HashMap<Arc<str>, u32> = HashMap::new();
+    for (number, slot) in (0..).zip(&mut slots) {
+        match &slot.cluster {
+            Some(cluster) if config.cluster(&cluster.name).is_some() => {
+                known.insert(Arc::clone(&cluster.name), number);
+            }
+            Some(_) => {
+                slot.cluster = None;
+                slot.generation = slot.generation.wrapping_add(1);
+            }
+            None => {}
+        }
+    }
+    let mut free: Vec<u32> =
+        (0..).zip(&slots).filter(|(_, slot)| slot.cluster.is_none()).map(|(number, _)| number).collect();
+    for spec in config.clusters() {
+        let number = known.get(&*spec.name).copied().unwrap_or_else(|| {
+            free.pop().unwrap_or_else(|| {
+                slots.push(Slot::default());
+                slots.len() as u32 - 1
+            })
+        });
+        let slot = &mut slots[number as usize];
+        if slot.cluster.as_ref().is_some_and(|cluster| cluster.spec == *spec) {
+            continue;
+        }
+        let endpoints = match &slot.cluster {
+            Some(old) if old.spec.endpoints == spec.endpoints => Arc::clone(&old.endpoints),
+            old => resolved_as_before(spec, old.as_deref()),
+        };
+        slot.cluster = Some(Arc::new(Cluster {
+            id: ClusterId { slot: number, generation: slot.generation },
+            name: spec.name.as_str().into(),
+            spec: Arc::clone(spec),
+            endpoints,
+        }));
+    }
+    slots.into()
+}
+
+/// A changed cluster keeps what its names resolved to until the next answer.
+fn resolved_as_before(spec: &spec::Cluster, old: Option<&Cluster>) -> Arc<EndpointSet> {
+    let mut answers: HashMap<&str, Vec<IpAddr>> = HashMap::new();
+    for endpoint in old.iter().flat_map(|old| old.endpoints.endpoints()) {
+        let addresses = answers.entry(&endpoint.host).or_default();
+        if !addresses.contains(&endpoint.address.ip()) {
+            addresses.push(endpoint.address.ip());
+        }
+    }
+    Arc::new(EndpointSet::resolve(spec, |name| answers.get(name).map(Vec::as_slice)))
+}
+
+struct Compiler<'c> {
+    ids: HashMap<&'c str, ClusterId>,
+    config: &'c Config,
+    chains: &'c dyn ChainCompiler,
+    old: Option<&'c Snapshot>,
+}
+
+impl Compiler<'_> {
+    fn table(&self, table: &sluice_model::RouteTable) -> Arc<RouteTable> {
+        let old = self.old.and_then(|old| old.tables.iter().find(|old| old.name() == table.name()));
+        let known: HashMap<&str, &Arc<VirtualHost>> =
+            old.iter().flat_map(|old| old.virtual_hosts()).map(|host| (&**host.name(), host)).collect();
+        let virtual_hosts: Box<[_]> = table
+            .virtual_hosts()
+            .iter()
+            .map(|spec| {
+                let unchanged =
+                    known.get(spec.name.as_str()).filter(|old| old.spec() == spec && self.current(old));
+                unchanged.map_or_else(|| self.virtual_host(spec), |old| Arc::clone(old))
+            })
+            .collect();
+        if let Some(old) = old
+            && old.virtual_hosts().len() == virtual_hosts.len()
+            && old.virtual_hosts().iter().zip(&virtual_hosts).all(|(old, new)| Arc::ptr_eq(old, new))
+        {
+            return Arc::clone(old);
+        }
+        Arc::new(RouteTable::new(Arc::clone(table.name()), virtual_hosts))
+    }
+
+    /// Whether every cluster that the routes name still has the id they know: one that went and came back has not.
+    fn current(&self, host: &VirtualHost) -> bool {
+        let holds = |id: ClusterId, name: &str| self.cluster(name) == id;
+        host.routes().iter().all(|route| {
+            let forward = match &route.action {
+                Action::Forward(forward) => {
+                    let mut all = forward.destinations().iter().chain(forward.canaries());
+                    all.all(|destination| holds(destination.cluster, &destination.cluster_name))
+                }
+                Action::Redirect(_) | Action::Respond(_) => true,
+            };
+            forward && route.mirrors.iter().all(|mirror| holds(mirror.cluster, &mirror.cluster_name))
+        })
+    }
+
+    fn virtual_host(&self, spec: &Arc<sluice_model::VirtualHost>) -> Arc<VirtualHost> {
+        let name: Arc<str> = spec.name.as_str().into();
+        let routes = spec.routes.iter().map(|route| self.route(route, &name)).collect();
+        Arc::new(VirtualHost::new(Arc::clone(spec), name, routes))
+    }
+
+    fn route(&self, route: &spec::Route, virtual_host: &Arc<str>) -> Arc<Route> {
+        let chain: Option<Arc<dyn Chain>> =
+            if route.filters.is_empty() { None } else { self.chains.compile(&route.filters) };
+        Arc::new(Route {
+            name: route.name.as_str().into(),
+            virtual_host: Arc::clone(virtual_host),
+            origin: route.origin.as_deref().map(Into::into),
+            action: match &route.action {
+                spec::Action::Forward(forward) => Action::Forward(Forward::compile(forward, self)),
+                spec::Action::Redirect(redirect) => Action::Redirect(Redirect::compile(redirect)),
+                spec::Action::Respond(response) => Action::Respond(DirectResponse::from(response)),
+            },
+            rewrite: Rewrite::compile(&route.rewrite),
+            edits: RouteEdits::compile(&route.headers),
+            timeouts: (&route.timeouts).into(),
+            max_body: route.max_body.map(sluice_model::value::Size::get),
+            mirrors: route
+                .mirrors
+                .iter()
+                .map(|mirror| Mirror {
+                    cluster: self.cluster(&mirror.cluster),
+                    cluster_name: mirror.cluster.as_str().into(),
+                    percent: mirror.percent,
+                    host: mirror.host.as_deref().map(Into::into),
+                    edits: CompiledEdits::compile(&mirror.headers),
+                })
+                .collect(),
+            chain,
+        })
+    }
+}
+
+impl Names for Compiler<'_> {
+    fn cluster(&self, name: &str) -> ClusterId {
+        self.ids.get(name).copied().unwrap_or(ClusterId::UNKNOWN)
+    }
+
+    fn key(&self, name: &str) -> &[u8] {
+        match self.config.secret(name).map(|secret| secret.content()) {
+            Some(SecretContent::Key(key)) => key,
+            _ => &[],
+        }
+    }
+}
+
+impl From<&spec::DirectResponse> for DirectResponse {
+    fn from(response: &spec::DirectResponse) -> Self {
+        let plain = (!response.body.is_empty()).then(|| "text/plain".into());
+        Self {
+            status: response.status.get(),
+            body: bytes::Bytes::copy_from_slice(response.body.as_bytes()),
+            content_type: response.content_type.as_deref().map(Into::into).or(plain),
+        }
+    }
+}
