@@ -51,7 +51,8 @@ fn changes_need_post_and_foreign_hosts_get_nothing() {
     assert_eq!(ask(admin, "GET", "/config_dump", "evil.example", "").status, 403);
     assert_eq!(ask(admin, "POST", "/drain", "rebound.example:15000", "content-length: 0\r\n").status, 403);
     assert_eq!(
-        ask(admin, "POST", "/drain", "localhost", "origin: http://evil.example\r\ncontent-length: 0\r\n").status,
+        ask(admin, "POST", "/drain", "localhost", "origin: http://evil.example\r\ncontent-length: 0\r\n")
+            .status,
         403
     );
     assert_eq!(scene.admin("/ready").status, 200, "nothing of that started a drain");
@@ -64,10 +65,8 @@ fn floods_are_bounded() {
     let long = format!("x-long: {}\r\n", "a".repeat(64 * 1024));
     assert_eq!(ask(admin, "GET", "/stats", "localhost", &long).status, 431);
     let body = "b".repeat(32 * 1024);
-    let request = format!(
-        "POST /drain HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let request =
+        format!("POST /drain HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     assert_eq!(exchange(admin, request.as_bytes()).status, 413);
     assert_eq!(scene.admin("/ready").status, 200);
 }

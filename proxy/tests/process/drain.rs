@@ -57,8 +57,7 @@ fn the_deadline_cuts_what_is_left() {
 fn during_the_grace_connections_are_accepted_but_ready_says_no() {
     let yaml = format!("runtime: {{ drain_grace: 1h }}\n{}", answering("web", "hello"));
     let scene = Scene::start(&yaml);
-    let answer =
-        ask(scene.proxy().admin_address(), "POST", "/drain", "localhost", "content-length: 0\r\n");
+    let answer = ask(scene.proxy().admin_address(), "POST", "/drain", "localhost", "content-length: 0\r\n");
     assert_eq!(answer.status, 202);
     eventually("not ready", || scene.admin("/ready").status == 503);
     assert!(scene.admin("/ready").body.contains("draining"));

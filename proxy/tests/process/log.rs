@@ -52,10 +52,8 @@ fn a_format_string_is_followed_and_a_moved_file_is_opened_again() {
 
 #[test]
 fn lines_that_cannot_be_written_are_counted() {
-    let yaml = format!(
-        "access_log: {{ target: {{ file: /nowhere/access.log }} }}\n{}",
-        answering("web", "hello")
-    );
+    let yaml =
+        format!("access_log: {{ target: {{ file: /nowhere/access.log }} }}\n{}", answering("web", "hello"));
     let scene = Scene::start(&yaml);
     assert_eq!(scene.get("web", "/").status, 200);
     eventually("a dropped line", || scene.stat("sluice_access_log_dropped_total") == 1);

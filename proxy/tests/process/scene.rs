@@ -89,10 +89,7 @@ fn with_admin(yaml: &str) -> String {
 
 /// A listener on a port of its own that answers everything itself.
 pub fn answering(listener: &str, body: &str) -> String {
-    format!(
-        "listeners:\n- name: {listener}\n  address: 127.0.0.1:0\n  route_table: main\n{}",
-        table(body)
-    )
+    format!("listeners:\n- name: {listener}\n  address: 127.0.0.1:0\n  route_table: main\n{}", table(body))
 }
 
 /// A route table that answers everything itself.

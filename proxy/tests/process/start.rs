@@ -33,7 +33,8 @@ fn listeners_answer_in_both_accept_modes() {
 fn a_taken_port_is_named() {
     let taken = taken_port();
     let address = taken.local_addr().unwrap();
-    let yaml = format!("listeners:\n- {{ name: web, address: '{address}', route_table: main }}\n{}", table("x"));
+    let yaml =
+        format!("listeners:\n- {{ name: web, address: '{address}', route_table: main }}\n{}", table("x"));
     let Err(error) = Scene::try_start(&yaml) else { panic!("started on a taken port") };
     assert_eq!(error.exit_code(), 3);
     let message = error.to_string();
