@@ -85,8 +85,8 @@ pub(crate) struct Control {
     watch: Watch,
     contents: Contents,
     loading: Option<JoinHandle<Option<Outcome>>>,
-    /// Something changed while a configuration was being read.
-    load_again: bool,
+    /// Something changed while a configuration was being read, or (`true`) somebody asked for another reading.
+    load_again: Option<bool>,
     staged: Option<Staged>,
     phase: Phase,
     cut: usize,
@@ -154,7 +154,7 @@ impl Control {
             watch: Watch::new(),
             contents,
             loading: None,
-            load_again: false,
+            load_again: None,
             staged: None,
             phase: Phase::Serving,
             cut: 0,
@@ -216,7 +216,7 @@ impl Control {
         }
         let starting = self.staged.as_ref().is_some_and(|staged| staged.first.is_some());
         if self.loading.is_some() || starting {
-            self.load_again = true;
+            self.load_again = Some(asked || self.load_again == Some(true));
             return;
         }
         let (source, contents) = (self.options.source.clone(), self.contents.clone());
@@ -236,8 +236,8 @@ impl Control {
         }
         // The folders may be others now, even where the contents are the same.
         self.watch.follow(self.contents.paths());
-        if std::mem::take(&mut self.load_again) {
-            self.load(false);
+        if let Some(asked) = self.load_again.take() {
+            self.load(asked);
         }
         self.refresh_addresses().await;
     }

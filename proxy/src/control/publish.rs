@@ -77,8 +77,8 @@ impl Control {
         if let Some((ready, started)) = first {
             drop(ready);
             let _ = started.try_send(());
-            if std::mem::take(&mut self.load_again) {
-                self.load(false);
+            if let Some(asked) = self.load_again.take() {
+                self.load(asked);
             }
         } else {
             self.state.reloads.ok();
