@@ -36,12 +36,10 @@ pub(crate) type SocketId = u64;
 
 /// What a shard is told.
 pub(crate) enum Message {
-    /// Another configuration, and how access log lines look in it.
-    Publish(Generation, Option<Arc<Format>>),
+    /// Another configuration.
+    Publish(Change),
     /// Accept from this socket.
     Listen { id: SocketId, socket: TcpListener, listener: Arc<ListenerState> },
-    /// What the socket accepts belongs to another listener from now on.
-    Rename { id: SocketId, listener: Arc<ListenerState> },
     /// Take what the kernel has queued and close the socket.
     Unlisten { id: SocketId },
     /// Serve a connection that somebody else accepted.
@@ -52,6 +50,16 @@ pub(crate) enum Message {
     Drain,
     /// End every connection and the thread now.
     Force,
+}
+
+/// Another configuration, in one step: a connection sees all of it or nothing.
+#[derive(Clone)]
+pub(crate) struct Change {
+    pub(crate) generation: Generation,
+    /// How access log lines look.
+    pub(crate) format: Option<Arc<Format>>,
+    /// What these sockets accept belongs to other listeners from now on.
+    pub(crate) renamed: Vec<(SocketId, Arc<ListenerState>)>,
 }
 
 /// A shard's thread, seen from the control task.
@@ -148,17 +156,17 @@ async fn run(seed: Seed, stats: Arc<ShardStats>, mut inbox: mpsc::Receiver<Messa
 impl Running {
     fn follow(&mut self, message: Message) {
         match message {
-            Message::Publish(generation, format) => {
-                self.observer.make_room(&generation.snapshot);
-                self.observer.log.set_format(format);
-                self.shard.publish(generation);
-            }
-            Message::Listen { id, socket, listener } => self.listen(id, socket, listener),
-            Message::Rename { id, listener } => {
-                if let Some(socket) = self.sockets.get(&id) {
-                    *socket.listener.borrow_mut() = listener;
+            Message::Publish(change) => {
+                self.observer.make_room(&change.generation.snapshot);
+                self.observer.log.set_format(change.format);
+                self.shard.publish(change.generation);
+                for (id, listener) in change.renamed {
+                    if let Some(socket) = self.sockets.get(&id) {
+                        *socket.listener.borrow_mut() = listener;
+                    }
                 }
             }
+            Message::Listen { id, socket, listener } => self.listen(id, socket, listener),
             Message::Unlisten { id } => {
                 if let Some(socket) = self.sockets.remove(&id) {
                     let _ = socket.stop.send(true);

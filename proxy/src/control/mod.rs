@@ -30,7 +30,7 @@ use sluice_model::{
 };
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, mpsc::error::TrySendError, oneshot},
     task::{JoinHandle, spawn_blocking, spawn_local},
     time::{self, Instant},
 };
@@ -278,8 +278,10 @@ impl Control {
 
     /// Tells one shard something. A shard that takes nothing for seconds is left alone.
     async fn tell(&self, shard: usize, message: Message) {
-        let sent = time::timeout(STUCK, self.shards[shard].messages.send(message)).await;
-        if sent.is_err() {
+        let messages = &self.shards[shard].messages;
+        // A message that fits goes without giving way to other tasks.
+        let Err(TrySendError::Full(message)) = messages.try_send(message) else { return };
+        if time::timeout(STUCK, messages.send(message)).await.is_err() {
             tracing::error!(shard, "a shard does not take messages");
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     config::{Prepared, with_addresses},
     dns::Resolution,
     listen::{Accepting, Plan, plan},
-    shard::Message,
+    shard::{Change, Message},
     state::{BoundListener, Published},
 };
 use sluice_model::{Config, value::EndpointAddress};
@@ -98,17 +98,29 @@ impl Control {
             tracing::warn!("{change}: this takes effect with the next start");
         }
         let Plan { bound, opened, renamed, removed } = plan;
-        // First the old connections learn that their listener goes, then it goes.
-        for state in renamed.iter().map(|(_, state)| state).chain(removed.iter().map(|bound| &bound.state)) {
-            state.drain();
+        // First the connections of a listener learn that it goes, then it goes.
+        for bound in &removed {
+            bound.state.drain();
         }
         let ending = !renamed.is_empty() || !removed.is_empty();
         self.listeners = bound;
+        let names: Vec<_> = renamed.iter().filter_map(|(id, _)| Some((*id, self.state_of(*id)?))).collect();
         self.set_log_target(&config);
         let format = Format::compile(config.access_log());
         self.state.publish(self.published(config, generation.clone(), needs_restart));
         self.state.dns.store(Arc::new(self.names.iter().filter_map(|(_, latest)| latest.cloned()).collect()));
-        self.tell_all(|| Message::Publish(generation.clone(), format.clone())).await;
+        let change = Change { generation, format, renamed: names.clone() };
+        self.tell_all(|| Message::Publish(change.clone())).await;
+        if let Some((_, accepting)) = &self.handoff {
+            for (id, listener) in names {
+                if let Some(accepting) = accepting.get(&id) {
+                    *accepting.listener.borrow_mut() = listener;
+                }
+            }
+        }
+        for (_, before) in &renamed {
+            before.drain();
+        }
         for (id, sockets) in opened {
             let Some(listener) = self.state_of(id) else { continue };
             if let Some((handoff, accepting)) = &mut self.handoff {
@@ -119,16 +131,6 @@ impl Control {
                 for (shard, socket) in sockets.into_iter().enumerate() {
                     self.tell(shard, Message::Listen { id, socket, listener: listener.clone() }).await;
                 }
-            }
-        }
-        for (id, _) in renamed {
-            let Some(listener) = self.state_of(id) else { continue };
-            if let Some((_, accepting)) = &self.handoff {
-                if let Some(accepting) = accepting.get(&id) {
-                    *accepting.listener.borrow_mut() = listener;
-                }
-            } else {
-                self.tell_all(|| Message::Rename { id, listener: listener.clone() }).await;
             }
         }
         for bound in removed {
@@ -195,7 +197,8 @@ impl Control {
             generation.clone(),
             published.needs_restart.clone(),
         ));
-        self.tell_all(|| Message::Publish(generation.clone(), format.clone())).await;
+        let change = Change { generation, format, renamed: Vec::new() };
+        self.tell_all(|| Message::Publish(change.clone())).await;
     }
 
     /// Opens the log file again, for rotation.

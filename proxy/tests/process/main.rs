@@ -1,4 +1,5 @@
 //! Whole proxies in this process: starting, reloading, draining, and what admin says about it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod admin;
 mod drain;

@@ -27,14 +27,14 @@ pub struct Answer {
 }
 
 impl Scene {
-    /// Starts a proxy with two shards; admin is added to the text.
+    /// Starts a proxy with two shards.
     pub fn start(yaml: &str) -> Self {
         Self::try_start(yaml).unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub fn try_start(yaml: &str) -> Result<Self, StartError> {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("proxy.yaml"), with_admin(yaml)).unwrap();
+        fs::write(folder.path().join("proxy.yaml"), yaml).unwrap();
         let proxy = Proxy::start(options(folder.path().join("proxy.yaml")))?;
         Ok(Self { folder, proxy: Some(proxy) })
     }
@@ -49,7 +49,7 @@ impl Scene {
 
     /// Replaces the file as editors do.
     pub fn rewrite(&self, yaml: &str) {
-        fs::write(self.path("new"), with_admin(yaml)).unwrap();
+        fs::write(self.path("new"), yaml).unwrap();
         fs::rename(self.path("new"), self.path("proxy.yaml")).unwrap();
     }
 
@@ -81,10 +81,6 @@ pub fn options(file: PathBuf) -> Options {
     options.overrides.shards = Some(2);
     options.signals = false;
     options
-}
-
-fn with_admin(yaml: &str) -> String {
-    yaml.to_owned()
 }
 
 /// A listener on a port of its own that answers everything itself.
