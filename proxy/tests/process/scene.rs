@@ -11,71 +11,71 @@ use std::{
 };
 
 /// For things that happen at once, on a machine that does a lot of other things.
-pub const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// A proxy whose configuration is a file in a folder of its own.
-pub struct Scene {
-    pub folder: tempfile::TempDir,
-    pub proxy: Option<RunningProxy>,
+pub(crate) struct Scene {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) proxy: Option<RunningProxy>,
 }
 
 /// An answer.
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Scene {
     /// Starts a proxy with two shards.
-    pub fn start(yaml: &str) -> Self {
+    pub(crate) fn start(yaml: &str) -> Self {
         Self::try_start(yaml).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn try_start(yaml: &str) -> Result<Self, StartError> {
+    pub(crate) fn try_start(yaml: &str) -> Result<Self, StartError> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("proxy.yaml"), yaml).unwrap();
         let proxy = Proxy::start(options(folder.path().join("proxy.yaml")))?;
         Ok(Self { folder, proxy: Some(proxy) })
     }
 
-    pub fn proxy(&self) -> &RunningProxy {
+    pub(crate) fn proxy(&self) -> &RunningProxy {
         self.proxy.as_ref().unwrap()
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Replaces the file as editors do.
-    pub fn rewrite(&self, yaml: &str) {
+    pub(crate) fn rewrite(&self, yaml: &str) {
         fs::write(self.path("new"), yaml).unwrap();
         fs::rename(self.path("new"), self.path("proxy.yaml")).unwrap();
     }
 
-    pub fn admin(&self, path: &str) -> Answer {
+    pub(crate) fn admin(&self, path: &str) -> Answer {
         ask(self.proxy().admin_address(), "GET", path, "localhost", "")
     }
 
-    pub fn json(&self, path: &str) -> serde_json::Value {
+    pub(crate) fn json(&self, path: &str) -> serde_json::Value {
         serde_json::from_str(&self.admin(path).body).unwrap()
     }
 
     /// The value of a line of `/stats` that begins like this.
-    pub fn stat(&self, name: &str) -> u64 {
+    pub(crate) fn stat(&self, name: &str) -> u64 {
         let body = self.admin("/stats").body;
         let lines = body.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(": "));
         lines.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
     }
 
     /// Asks a listener.
-    pub fn get(&self, listener: &str, path: &str) -> Answer {
+    pub(crate) fn get(&self, listener: &str, path: &str) -> Answer {
         ask(self.proxy().listener_address(listener).unwrap(), "GET", path, "shop.test", "")
     }
 }
 
 /// Two shards, admin on a port that nobody else has, no signals.
-pub fn options(file: PathBuf) -> Options {
+pub(crate) fn options(file: PathBuf) -> Options {
     let mut options = Options::new(ConfigSource::File(file));
     options.overrides.admin = Some("127.0.0.1:0".parse().unwrap());
     options.overrides.shards = Some(2);
@@ -84,19 +84,19 @@ pub fn options(file: PathBuf) -> Options {
 }
 
 /// A listener on a port of its own that answers everything itself.
-pub fn answering(listener: &str, body: &str) -> String {
+pub(crate) fn answering(listener: &str, body: &str) -> String {
     format!("listeners:\n- name: {listener}\n  address: 127.0.0.1:0\n  route_table: main\n{}", table(body))
 }
 
 /// A route table that answers everything itself.
-pub fn table(body: &str) -> String {
+pub(crate) fn table(body: &str) -> String {
     format!(
         "route_tables:\n- name: main\n  virtual_hosts:\n  - name: all\n    hosts: ['*']\n    routes:\n    - name: hello\n      action: {{ respond: {{ status: 200, body: '{body}' }} }}\n"
     )
 }
 
 /// One request on a connection of its own.
-pub fn ask(address: SocketAddr, method: &str, path: &str, host: &str, fields: &str) -> Answer {
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, host: &str, fields: &str) -> Answer {
     exchange(
         address,
         format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{fields}connection: close\r\n\r\n").as_bytes(),
@@ -104,7 +104,7 @@ pub fn ask(address: SocketAddr, method: &str, path: &str, host: &str, fields: &s
 }
 
 /// Sends bytes and reads to the end.
-pub fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.write_all(request).unwrap();
@@ -112,7 +112,7 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
 }
 
 /// Reads an answer to the end of the connection.
-pub fn read(stream: &mut TcpStream) -> Answer {
+pub(crate) fn read(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let text = String::from_utf8(bytes).unwrap();
@@ -122,7 +122,7 @@ pub fn read(stream: &mut TcpStream) -> Answer {
 }
 
 /// Waits for a condition.
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
     while !condition() {
         assert!(Instant::now() < deadline, "never: {what}");
@@ -131,6 +131,6 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// A port that is taken as long as the value lives.
-pub fn taken_port() -> TcpListener {
+pub(crate) fn taken_port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
