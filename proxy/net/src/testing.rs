@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// Runs a test on a shard's runtime. Nothing takes longer than the bound.
 pub(crate) fn run<T>(test: impl AsyncFnOnce(Rc<Shard>, Rc<Counts>) -> T) -> T {
     let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap();
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(tokio::runtime::LocalOptions::default()).unwrap();
     runtime.block_on(async {
         let counts = Rc::new(Counts::default());
         let shard = Shard::new(ShardOptions {
@@ -30,6 +30,7 @@ pub(crate) fn run<T>(test: impl AsyncFnOnce(Rc<Shard>, Rc<Counts>) -> T) -> T {
             seed: 7,
             number: 0,
             mirror_buffer: 4 << 20,
+            hostname: "shard.test".into(),
         });
         tokio::time::timeout(Duration::from_secs(20), test(shard, counts)).await.unwrap()
     })
