@@ -27,6 +27,7 @@ pub(crate) fn run<T>(test: impl AsyncFnOnce(Rc<Shard>, Rc<Counts>) -> T) -> T {
         let shard = Shard::new(ShardOptions {
             generation: Generation { snapshot: Arc::new(Snapshot::default()), tls: Arc::default() },
             observer: Rc::clone(&counts) as Rc<dyn Observer>,
+            hostname: "test".into(),
             seed: 7,
             number: 0,
             mirror_buffer: 4 << 20,

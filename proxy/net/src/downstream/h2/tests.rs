@@ -378,9 +378,9 @@ fn a_flood_of_resets_ends_the_connection() {
 fn an_idle_connection_is_ended_with_goaway() {
     run(async |shard, _| {
         let (mut client, end, served) = connect(&shard, "timeouts: { keep_alive: 100ms }", refuse).await;
+        let since = Instant::now();
         let response = client.send_request(get("/"), true).unwrap().0.await.unwrap();
         assert_eq!(response.status(), 200);
-        let since = Instant::now();
         served.await.unwrap().unwrap();
         assert!(since.elapsed() >= Duration::from_millis(90));
         end.await.unwrap().unwrap();

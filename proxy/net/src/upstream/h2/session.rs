@@ -35,7 +35,10 @@ const HEAD: u32 = 128 * 1024;
 const STREAMS: u32 = 100;
 
 /// How long a peer may take to answer a ping before its connection is given up.
-const PROOF: Duration = Duration::from_secs(5);
+const PROOF: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(5) };
+
+/// For how long after the answer to a ping a connection is as good as a new one.
+const FRESH: Duration = Duration::from_millis(500);
 
 /// A connection that carries any number of requests at once.
 pub(super) struct Session {
@@ -48,8 +51,8 @@ pub(super) struct Session {
     /// When the last stream was over.
     idle_since: Cell<Instant>,
     state: Cell<State>,
-    /// The peer's settings have certainly arrived: a ping that was sent after the preface came back.
-    settled: Cell<bool>,
+    /// When the last ping was answered. By then the peer's settings have arrived, too.
+    heard: Cell<Option<Instant>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +106,7 @@ impl Session {
             keep_alive: Cell::default(),
             idle_since: Cell::new(shard.now()),
             state: Cell::new(State::Proven),
-            settled: Cell::new(false),
+            heard: Cell::new(None),
         });
         let ended = Rc::downgrade(&session);
         tokio::task::spawn_local(async move {
@@ -152,12 +155,13 @@ impl Session {
             State::Proven => {}
         }
         let idle = now.saturating_duration_since(self.idle_since.get());
-        let fresh = self.active.get() > 0 || self.carried.get() == 0;
+        let busy = self.active.get() > 0;
+        let heard = self.heard.get().is_some_and(|heard| now.saturating_duration_since(heard) < FRESH);
         let trusted = match reuse {
             Reuse::Any => true,
-            Reuse::IdleLessThan(within) => fresh || idle < within,
-            // Asks for more than HTTP/1 has: whether the peer can do it is only known once its settings are.
-            Reuse::Fresh => self.settled.get() && (fresh || idle < Duration::from_secs(1)),
+            Reuse::IdleLessThan(within) => heard || busy || self.carried.get() == 0 || idle < within,
+            // For an upgrade: whether the peer takes part is known once its settings are.
+            Reuse::Fresh => heard || (busy && self.heard.get().is_some()),
         };
         if trusted { Trust::Proven } else { Trust::Unproven }
     }
@@ -171,10 +175,9 @@ impl Session {
             let answered = tokio::time::timeout(PROOF, ping.ping(Ping::opaque())).await;
             if let Ok(Ok(_)) = answered {
                 *session.ping.borrow_mut() = Some(ping);
-                session.settled.set(true);
+                session.heard.set(Some(Instant::now()));
                 if session.state.get() == State::BeingProven {
                     session.state.set(State::Proven);
-                    session.idle_since.set(Instant::now());
                 }
             } else {
                 session.state.set(State::Ending);
