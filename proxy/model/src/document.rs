@@ -21,11 +21,10 @@ pub(crate) fn read(
         ["listeners", "route_tables", "clusters", "secrets"],
     );
     let [listeners, route_tables, clusters, secrets] = lists;
-    let listeners =
-        reader.elements(listeners, |reader, node, path| reader.whole::<spec::Listener>(node, path));
+    let listeners = reader.elements(listeners, Reader::whole::<spec::Listener>);
     let route_tables = reader.elements(route_tables, Reader::route_table);
-    let clusters = reader.elements(clusters, |reader, node, path| reader.whole::<spec::Cluster>(node, path));
-    let secrets = reader.elements(secrets, |reader, node, path| reader.whole::<spec::Secret>(node, path));
+    let clusters = reader.elements(clusters, Reader::whole::<spec::Cluster>);
+    let secrets = reader.elements(secrets, Reader::whole::<spec::Secret>);
     let mut config = config?;
     replace(&mut config.listeners, listeners)?;
     replace(&mut config.route_tables, route_tables)?;
@@ -38,6 +37,15 @@ pub(crate) fn read(
 struct List {
     elements: Vec<NodeId>,
     path: Path,
+}
+
+/// The elements of a list.
+enum Elements<T> {
+    /// The list was converted with what holds it, or is not there.
+    Elsewhere,
+    All(Vec<T>),
+    /// One of them cannot even be guessed, and positions must not shift.
+    Lost,
 }
 
 struct Reader<'a> {
@@ -77,13 +85,12 @@ impl Reader<'_> {
         (value, lists)
     }
 
-    /// All elements, or nothing where one of them cannot even be guessed: positions must not shift.
     fn elements<T>(
         &mut self,
         list: Option<List>,
         mut read: impl FnMut(&mut Self, NodeId, &Path) -> Option<T>,
-    ) -> Option<Option<Vec<T>>> {
-        let List { elements, mut path } = list?;
+    ) -> Elements<T> {
+        let Some(List { elements, mut path }) = list else { return Elements::Elsewhere };
         let mut values = Some(Vec::with_capacity(elements.len()));
         for (index, node) in elements.into_iter().enumerate() {
             path.push(Step::Index(index));
@@ -93,7 +100,7 @@ impl Reader<'_> {
             }
             path.pop();
         }
-        Some(values)
+        values.map_or(Elements::Lost, Elements::All)
     }
 
     fn route_table(&mut self, node: NodeId, path: &Path) -> Option<spec::RouteTable> {
@@ -106,17 +113,19 @@ impl Reader<'_> {
 
     fn virtual_host(&mut self, node: NodeId, path: &Path) -> Option<spec::VirtualHost> {
         let (host, [routes]) = self.without_lists::<spec::VirtualHost, 1>(node, path, ["routes"]);
-        let routes = self.elements(routes, |reader, node, path| reader.whole::<spec::Route>(node, path));
+        let routes = self.elements(routes, Reader::whole::<spec::Route>);
         let mut host = host?;
         replace(&mut host.routes, routes)?;
         Some(host)
     }
 }
 
-/// Puts the elements of a list that was set aside back; a list that was not set aside is already there.
-fn replace<T>(list: &mut Vec<T>, elements: Option<Option<Vec<T>>>) -> Option<()> {
-    if let Some(elements) = elements {
-        *list = elements?;
+/// Puts the elements of a list that was set aside back.
+fn replace<T>(list: &mut Vec<T>, elements: Elements<T>) -> Option<()> {
+    match elements {
+        Elements::Elsewhere => {}
+        Elements::All(elements) => *list = elements,
+        Elements::Lost => return None,
     }
     Some(())
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Config, Diagnostic, Diagnostics, Severity, Source,
-    check::{self, Finding},
+    check::{self, Finding, Sound},
     convert::{Problem, Reason, Repairs},
     document, redact, spec,
     tree::{self, Content, Position, Tree},
@@ -51,10 +51,16 @@ pub fn load(source: &Source, files: &dyn ReadFile) -> Result<Loaded, Diagnostics
             None
         }
     };
-    let mut diagnostics: Vec<Diagnostic> = problems.iter().map(|problem| told(source, problem)).collect();
+    let mut diagnostics: Vec<Diagnostic> =
+        problems.iter().map(|problem| told(source, problem, repairs.top(&tree, &problem.path))).collect();
     let Some(config) = config else { return Err(bounded(source, diagnostics)) };
-    let whole = problems.is_empty() && repairs.is_empty();
-    let checked = check::check(&config, files, whole);
+    let sound = Sound {
+        whole: problems.is_empty() && repairs.is_empty(),
+        route_tables: repairs.sound_names(&tree, "route_tables", config.route_tables.len()),
+        clusters: repairs.sound_names(&tree, "clusters", config.clusters.len()),
+        secrets: repairs.sound_names(&tree, "secrets", config.secrets.len()),
+    };
+    let checked = check::check(&config, files, sound);
     diagnostics
         .extend(checked.findings.into_iter().filter_map(|finding| found(source, &tree, &repairs, finding)));
     finish(source, config, checked.secrets, checked.files, diagnostics)
@@ -65,7 +71,7 @@ pub fn load(source: &Source, files: &dyn ReadFile) -> Result<Loaded, Diagnostics
 pub fn validate(name: &str, config: spec::Config, files: &dyn ReadFile) -> Result<Loaded, Diagnostics> {
     let source = Source::new(name, "");
     let (tree, repairs) = (Tree::default(), Repairs::default());
-    let checked = check::check(&config, files, true);
+    let checked = check::check(&config, files, Sound::ALL);
     let findings = checked.findings.into_iter();
     let diagnostics = findings.filter_map(|finding| found(&source, &tree, &repairs, finding)).collect();
     finish(&source, config, checked.secrets, checked.files, diagnostics)
@@ -85,8 +91,8 @@ fn finish(
 }
 
 /// A problem of the text or of a value, in words.
-fn told(source: &Source, problem: &Problem) -> Diagnostic {
-    let redact = redact::hides(problem);
+fn told(source: &Source, problem: &Problem, top: Option<&str>) -> Diagnostic {
+    let redact = redact::hides(problem, top);
     Diagnostic {
         severity: Severity::Error,
         source: source.name.clone(),
@@ -102,6 +108,7 @@ fn told(source: &Source, problem: &Problem) -> Diagnostic {
 fn found(source: &Source, tree: &Tree, repairs: &Repairs, finding: Finding) -> Option<Diagnostic> {
     let (position, path) = match repairs.locate(tree, &finding.path) {
         Some(place) if !place.sound => return None,
+        Some(place) if place.path.steps().len() == finding.path.steps().len() => (place.position, place.path),
         Some(place) => (place.position, finding.path),
         None => (Position::START, finding.path),
     };

@@ -15,7 +15,8 @@ const OPEN: [&str; 7] = ["admin", "runtime", "access_log", "dns", "listeners", "
 const STEPS: [&str; 9] = ["secrets", "name", "kind", "tls", "ca", "key", "certificate", "file", "inline"];
 
 /// Whether a problem's words must not quote the text.
-pub(crate) fn hides(problem: &Problem) -> bool {
+/// `top` is the key of the file below which it stands, as it is read: a misspelt one counts as the one that was meant.
+pub(crate) fn hides(problem: &Problem, top: Option<&str>) -> bool {
     match problem.path.steps() {
         [] => !matches!(problem.reason, Reason::Syntax { .. }),
         [Step::Key(_)]
@@ -23,9 +24,9 @@ pub(crate) fn hides(problem: &Problem) -> bool {
         {
             false
         }
-        [Step::Key(key), ..] => {
+        [Step::Key(_), ..] => {
             let below_inline = problem.path.steps().iter().any(|step| *step == Step::Key("inline".into()));
-            below_inline || !OPEN.contains(&&**key)
+            below_inline || !top.is_some_and(|top| OPEN.contains(&top))
         }
         [Step::Index(_), ..] => true,
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     convert::brief,
-    spec::{self, Listener, Protocol},
+    spec::{self, Listener, ListenerLimits, Protocol},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +17,7 @@ use std::{
 pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At<'_>) {
     let all = root.key("listeners");
     names::unique(cx, all, "listener", config.listeners.iter().map(|listener| &*listener.name));
-    if config.listeners.is_empty() && cx.whole {
+    if config.listeners.is_empty() && cx.sound.whole {
         cx.warning(root, "there is no listener, so nothing is served");
     }
     addresses(cx, config, all);
@@ -102,7 +102,7 @@ fn limits(cx: &mut Context<'_>, listener: &Listener, at: At<'_>) {
     }
     if limits.target.get() == 0 {
         cx.error(at.key("target"), "`0B` refuses every request");
-    } else if limits.target > limits.head {
+    } else if limits.target > limits.head && limits.target != ListenerLimits::default().target {
         let message = format!("has no effect above `head`, which is {}", limits.head);
         cx.warning(at.key("target"), message);
     }

@@ -40,10 +40,28 @@ pub(crate) struct Checked {
     pub(crate) files: Vec<String>,
 }
 
-/// Checks everything. `whole` says that the configuration was read as it was written: where it was not, a name that
-/// nothing has, or that nothing uses, may only be a consequence.
-pub(crate) fn check(config: &spec::Config, files: &dyn crate::ReadFile, whole: bool) -> Checked {
-    let mut cx = Context { findings: Vec::new(), names: Names::of(config), whole };
+/// How much of a configuration was read as it was written. Where something was not, a name that nothing has, or that
+/// nothing uses, may only be a consequence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sound {
+    /// All of it.
+    pub(crate) whole: bool,
+    /// Which route tables there are.
+    pub(crate) route_tables: bool,
+    /// Which clusters there are.
+    pub(crate) clusters: bool,
+    /// Which secrets there are.
+    pub(crate) secrets: bool,
+}
+
+impl Sound {
+    /// Everything was.
+    pub(crate) const ALL: Self = Self { whole: true, route_tables: true, clusters: true, secrets: true };
+}
+
+/// Checks everything.
+pub(crate) fn check(config: &spec::Config, files: &dyn crate::ReadFile, sound: Sound) -> Checked {
+    let mut cx = Context { findings: Vec::new(), names: Names::of(config), sound };
     let root = At::root();
     process::check(&mut cx, config, root);
     listener::check(&mut cx, config, root);
@@ -58,7 +76,7 @@ pub(crate) fn check(config: &spec::Config, files: &dyn crate::ReadFile, whole: b
 struct Context<'a> {
     findings: Vec<Finding>,
     names: Names<'a>,
-    whole: bool,
+    sound: Sound,
 }
 
 impl Context<'_> {

@@ -101,7 +101,12 @@ pub(super) fn refer<'a>(cx: &mut Context<'a>, at: At<'_>, kind: Kind, name: &'a 
         return;
     }
     let meant = cx.names.nearest(kind, name);
-    if meant.is_none() && !cx.whole {
+    let all_known = match kind {
+        Kind::RouteTable => cx.sound.route_tables,
+        Kind::Cluster => cx.sound.clusters,
+        Kind::Secret(_) => cx.sound.secrets,
+    };
+    if meant.is_none() && !all_known {
         // The one that was meant may be among what could not be read.
         return;
     }
@@ -145,7 +150,7 @@ pub(super) fn unique<'n>(cx: &mut Context<'_>, at: At<'_>, noun: &str, names: im
 
 /// What nothing refers to is only worth a remark: it may be about to be used.
 pub(super) fn check_use(cx: &mut Context<'_>, config: &spec::Config, root: At<'_>) {
-    if !cx.whole {
+    if !cx.sound.whole {
         return;
     }
     let tables = config.route_tables.iter().map(|table| &*table.name);

@@ -12,7 +12,7 @@ use crate::{
     },
     value::Percent,
 };
-use regex_automata::meta;
+use regex_automata::{PatternID, meta};
 
 pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizePath, at: At<'_>) {
     let matches = at.key("match");
@@ -88,7 +88,7 @@ fn has_prefix(route: &Route) -> bool {
 
 fn regex_rewrite(cx: &mut Context<'_>, rewrite: &RegexRewrite, at: At<'_>) {
     let groups = meta::Regex::new(rewrite.pattern.as_str())
-        .map_or(1, |regex| regex.group_info().group_len(Default::default()));
+        .map_or(1, |regex| regex.group_info().group_len(PatternID::ZERO));
     let at = at.key("replacement");
     let mut literal = String::new();
     let mut begins_with_capture = false;

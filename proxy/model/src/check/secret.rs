@@ -142,12 +142,13 @@ fn private_key(cx: &mut Context<'_>, content: &[u8], at: At<'_>) {
     match blocks.iter().filter(|block| **block == Block::PrivateKey).count() {
         1 => {}
         0 => {
-            let finding = cx.error(at, "there is no private key in it");
             if blocks.contains(&Block::EncryptedKey) {
-                finding.message =
-                    "the private key is encrypted, and there is nobody to ask for the password".to_owned();
-                finding.suggest("decrypt it with `openssl pkey`");
-            } else if blocks.contains(&Block::Certificate) {
+                let message = "the private key is encrypted, and there is nobody to ask for the password";
+                cx.error(at, message).suggest("decrypt it with `openssl pkey`");
+                return;
+            }
+            let finding = cx.error(at, "there is no private key in it");
+            if blocks.contains(&Block::Certificate) {
                 finding.suggest("it holds a certificate: are `certificate` and `key` swapped?");
             } else {
                 finding.suggest("PEM begins with `-----BEGIN PRIVATE KEY-----`");

@@ -10,9 +10,10 @@ use crate::spec::{Canary, CanaryHeaderRule, Forward, HashKey, Sticky, StickyCook
 pub(super) fn check<'a>(cx: &mut Context<'a>, forward: &'a Forward, at: At<'_>) {
     let all = at.key("destinations");
     if forward.destinations.is_empty() {
-        let message = match forward.canaries.is_empty() {
-            true => "there is nowhere to forward to",
-            false => "canaries need a destination that they are the alternative to",
+        let message = if forward.canaries.is_empty() {
+            "there is nowhere to forward to"
+        } else {
+            "canaries need a destination that they are the alternative to"
         };
         cx.error(all, message).suggest("write `[{ cluster: ... }]`");
     }

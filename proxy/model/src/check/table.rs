@@ -25,7 +25,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At
 
 fn one<'a>(cx: &mut Context<'a>, table: &'a RouteTable, form: NormalizePath, at: At<'_>) {
     let all = at.key("virtual_hosts");
-    if table.virtual_hosts.is_empty() && cx.whole {
+    if table.virtual_hosts.is_empty() && cx.sound.whole {
         cx.warning(at, "the table has no virtual hosts, so every request gets 404");
     }
     names::unique(cx, all, "virtual host", table.virtual_hosts.iter().map(|host| &*host.name));
@@ -61,7 +61,7 @@ fn one<'a>(cx: &mut Context<'a>, table: &'a RouteTable, form: NormalizePath, at:
 
 fn virtual_host<'a>(cx: &mut Context<'a>, host: &'a VirtualHost, form: NormalizePath, at: At<'_>) {
     let all = at.key("routes");
-    if host.routes.is_empty() && cx.whole {
+    if host.routes.is_empty() && cx.sound.whole {
         cx.warning(at, "the virtual host has no routes, so every request gets 404");
     }
     names::unique(cx, all, "route", host.routes.iter().map(|route| &*route.name));

@@ -2,6 +2,7 @@
 
 use super::{At, Context};
 use crate::{convert::brief, value::is_token_byte};
+use std::fmt::Write;
 
 /// A header value as it may be sent: no control bytes but the tab, no space at the ends (RFC 9110 section 5.5).
 pub(super) fn header_value(cx: &mut Context<'_>, at: At<'_>, text: &str) {
@@ -42,9 +43,10 @@ pub(super) fn path_characters(cx: &mut Context<'_>, at: At<'_>, text: &str, quer
         text.chars().find(|c| c.is_control() || *c == ' ' || !c.is_ascii() || matches!(c, '"' | '<' | '>'));
     if let Some(wrong) = wrong {
         let shown = wrong.escape_default();
-        let mut buffer = [0; 4];
-        let encoded: String =
-            wrong.encode_utf8(&mut buffer).bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let mut encoded = String::new();
+        for byte in wrong.encode_utf8(&mut [0; 4]).bytes() {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
         cx.error(at, format!("a path cannot hold `{shown}`")).suggest(format!("write `{encoded}`"));
     }
     if text.contains('#') {
@@ -70,7 +72,7 @@ pub(super) fn authority(cx: &mut Context<'_>, at: At<'_>, text: &str) {
             None => (text, None),
         },
     };
-    if !host_ok(host) {
+    if !host_ok(host) || text.contains('/') {
         let finding = cx.error(at, format!("`{}` is not a host", brief(text)));
         if let Some((_, rest)) = text.split_once("://") {
             let host = rest.split('/').next().unwrap_or_default();

@@ -77,7 +77,7 @@ impl serde::de::Error for Error {
             Unexpected::Other(text) => Found::Number(text.to_owned()),
             _ => Found::Mapping,
         };
-        Self::new(Reason::Type { found, expected: expected.to_string() })
+        Self::new(Reason::Type { found, expected: expected.to_string(), fields: &[] })
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {

@@ -25,6 +25,7 @@ use crate::tree::{NodeId, Path, Tree};
 use error::Stop;
 use node::NodeDeserializer;
 use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
 
 /// The most mistakes that are listed for one value.
 pub const MAX_PROBLEMS: usize = 1000;
@@ -39,7 +40,7 @@ pub fn convert<T: DeserializeOwned>(
 ) -> (Option<T>, Vec<Problem>) {
     let mut problems = Vec::new();
     loop {
-        let error = match T::deserialize(NodeDeserializer::new(tree, repairs, node)) {
+        let error = match NodeDeserializer::new(tree, repairs, node).seed(PhantomData::<T>) {
             Ok(value) => return (Some(value), problems),
             Err(error) => error,
         };

@@ -41,7 +41,12 @@ impl<'a> NodeDeserializer<'a> {
 
     /// Errors that nobody further in has claimed are about this node.
     fn here<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        result.map_err(|error| error.at(self.node, None))
+        result.map_err(|error| error.at(self.node, self.hole().map(|_| "")))
+    }
+
+    /// Runs a seed; types may refuse a value after it was read, so this claims errors too.
+    pub(super) fn seed<'de, T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        self.here(seed.deserialize(self))
     }
 
     fn visit<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -125,7 +130,11 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
             }
             (None, content) => {
                 let found = found(content);
-                self.here(Err(Error::new(Reason::Type { found, expected: "a sequence".to_owned() })))
+                self.here(Err(Error::new(Reason::Type {
+                    found,
+                    expected: "a sequence".to_owned(),
+                    fields: &[],
+                })))
             }
         }
     }
@@ -142,7 +151,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
             // Serde would read a list as the fields in their order.
             (None, content) => {
                 let expected = format!("struct {name}");
-                self.here(Err(Error::new(Reason::Type { found: found(content), expected })))
+                self.here(Err(Error::new(Reason::Type { found: found(content), expected, fields: known })))
             }
         }
     }
@@ -175,7 +184,9 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
                         let choice = Choice { of: self, name, key: Some(key), content: Some(value) };
                         return self.here(visitor.visit_enum(choice));
                     }
-                    [] => Reason::Type { found: Found::Mapping, expected: format!("enum {name}") },
+                    [] => {
+                        Reason::Type { found: Found::Mapping, expected: format!("enum {name}"), fields: &[] }
+                    }
                     _ => {
                         let mut keys: Vec<String> =
                             named.iter().map(|(_, _, name)| (*name).to_owned()).collect();
@@ -185,7 +196,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
                     }
                 }
             }
-            content => Reason::Type { found: found(content), expected: format!("enum {name}") },
+            content => Reason::Type { found: found(content), expected: format!("enum {name}"), fields: &[] },
         };
         self.here(Err(Error::new(reason)))
     }
@@ -225,11 +236,11 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
         let at = self.next;
         self.next += 1;
         if self.single {
-            return if at == 0 { seed.deserialize(self.of).map(Some) } else { Ok(None) };
+            return if at == 0 { self.of.seed(seed).map(Some) } else { Ok(None) };
         }
         let Some(node) = self.elements.get(at) else { return Ok(None) };
         let element = NodeDeserializer { node: *node, ..self.of };
-        seed.deserialize(element).map(Some).map_err(|error| error.below(|| Step::Index(at)))
+        element.seed(seed).map(Some).map_err(|error| error.below(|| Step::Index(at)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -277,12 +288,10 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let NodeDeserializer { tree, repairs, node } = self.of;
         match self.value.take() {
-            Some(Value::Written { key, node }) => seed
-                .deserialize(NodeDeserializer { node, ..self.of })
+            Some(Value::Written { key, node }) => NodeDeserializer { node, ..self.of }
+                .seed(seed)
                 .map_err(|error| error.below(|| Step::Key(key.into()))),
-            Some(Value::Missing(field)) => {
-                seed.deserialize(Hole::new(tree, repairs, node, &format!(".{field}")))
-            }
+            Some(Value::Missing(field)) => Hole::new(tree, repairs, node, &format!(".{field}")).seed(seed),
             None => Err(serde::de::Error::custom("a value without its key")),
         }
     }
@@ -334,7 +343,7 @@ impl<'de> VariantAccess<'de> for Choice<'_> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
         match self.content() {
-            Some(content) => self.below(seed.deserialize(content)),
+            Some(content) => self.below(content.seed(seed)),
             None => self.shape(true),
         }
     }

@@ -68,6 +68,8 @@ pub enum Reason {
         found: Found,
         /// What should, in serde's words.
         expected: String,
+        /// The fields, where it should be a map of a known kind.
+        fields: &'static [&'static str],
     },
     /// A value of the right type that is not acceptable. The message may quote the value.
     Value {
@@ -111,7 +113,7 @@ impl Reason {
             }
             Self::VariantShape { variant, .. } => format!("choice{} takes no content", quote(variant)),
             Self::MissingField { field } => format!("field `{field}` is missing"),
-            Self::Type { found, expected } => {
+            Self::Type { found, expected, .. } => {
                 format!("expected {}, found {}", expectation(expected), found.words(redact))
             }
             Self::Value { .. } if redact => "the value is not acceptable".to_owned(),
@@ -136,7 +138,7 @@ impl Reason {
             } else {
                 format!("write just `{}`, without a colon", brief(variant))
             }),
-            Self::Type { found, expected } => type_suggestion(found, expected, redact),
+            Self::Type { found, expected, fields } => type_suggestion(found, expected, fields, redact),
             _ => None,
         }
     }
@@ -182,7 +184,7 @@ fn expectation(expected: &str) -> String {
     }
 }
 
-fn type_suggestion(found: &Found, expected: &str, redact: bool) -> Option<String> {
+fn type_suggestion(found: &Found, expected: &str, fields: &[&str], redact: bool) -> Option<String> {
     match (found, expected) {
         (Found::Text(text), "a boolean") => match &*text.to_ascii_lowercase() {
             "yes" | "on" | "y" | "true" => Some("write `true`".to_owned()),
@@ -204,6 +206,16 @@ fn type_suggestion(found: &Found, expected: &str, redact: bool) -> Option<String
         (Found::Text(text), "a sequence") if !redact && text.len() < 40 && !text.contains(['\n', ',']) => {
             Some(format!("write `[{text}]`"))
         }
+        (Found::Text(text), "f32" | "f64") if text.trim_end().ends_with('%') => {
+            Some("write the number alone, without `%`".to_owned())
+        }
+        (Found::Sequence, "a string" | "string") => {
+            Some("put text that begins with `[` in quotes, and write one value without `-`".to_owned())
+        }
+        (Found::Mapping, "a string" | "string") => Some("put text that begins with `{` in quotes".to_owned()),
+        (Found::Bool(_) | Found::Number(_) | Found::Text(_), _) if !fields.is_empty() => {
+            Some(format!("its fields are {}", list(fields, " and ")))
+        }
         (Found::Mapping, "a sequence") => Some("begin each element with `- `".to_owned()),
         (Found::Sequence, _) if expected.starts_with("struct ") => Some("remove the `-`".to_owned()),
         _ => None,
@@ -216,20 +228,25 @@ pub(crate) fn did_you_mean(name: &str) -> String {
 }
 
 fn one_of(expected: &[&str]) -> String {
-    let mut text = String::new();
-    for (index, name) in expected.iter().enumerate() {
-        let between = match index {
-            0 => "",
-            _ if index + 1 == expected.len() => " or ",
-            _ => ", ",
-        };
-        let _ = write!(text, "{between}`{name}`");
-    }
+    let text = list(expected, " or ");
     match expected.len() {
         0 => "there is nothing to write here".to_owned(),
         1 => format!("only {text} is known here"),
         _ => format!("write {text}"),
     }
+}
+
+fn list(names: &[&str], last: &str) -> String {
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let between = match index {
+            0 => "",
+            _ if index + 1 == names.len() => last,
+            _ => ", ",
+        };
+        let _ = write!(text, "{between}`{name}`");
+    }
+    text
 }
 
 /// The known name that `wrong` was probably meant to be.

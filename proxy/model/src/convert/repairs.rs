@@ -107,6 +107,30 @@ impl Repairs {
         Some(Place { position: tree.node(node).position, path: written, sound })
     }
 
+    /// Whether the names of the first `count` elements of a list of the document are as they were written, and no key of
+    /// the document was left out that might have been meant to be the list.
+    pub fn sound_names(&self, tree: &Tree, list: &str, count: usize) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        let root = tree.root().and_then(|root| tree.entries(root)).unwrap_or_default();
+        let path = Path::root().key(list);
+        self.truncated.is_empty()
+            && !root.iter().any(|(key, _)| self.removed.contains(key))
+            && self.locate(tree, &path).is_some_and(|place| place.sound)
+            && (0..count).all(|index| {
+                self.locate(tree, &path.index(index).key("name")).is_some_and(|place| place.sound)
+            })
+    }
+
+    /// The key of the document that a path begins with, as it is read.
+    pub fn top<'a>(&'a self, tree: &'a Tree, path: &'a Path) -> Option<&'a str> {
+        let Some(Step::Key(written)) = path.steps().first() else { return None };
+        let entries = tree.root().and_then(|root| tree.entries(root)).unwrap_or_default();
+        let entry = entries.iter().find(|(key, _)| tree.text(*key) == Some(written));
+        entry.and_then(|(key, _)| self.name(tree, *key)).or(Some(written))
+    }
+
     /// What a key is read as; `None` where it is left out.
     pub(super) fn name<'a>(&'a self, tree: &'a Tree, key: NodeId) -> Option<&'a str> {
         if self.removed.contains(&key) {
@@ -117,7 +141,11 @@ impl Repairs {
 
     /// Whether a reason is but a consequence of something that was reported.
     pub(super) fn excuses(&self, node: NodeId, reason: &Reason) -> bool {
-        self.truncated.contains(&node) && matches!(reason, Reason::MissingField { .. } | Reason::Type { .. })
+        let wrapped = self.single.contains(&node)
+            && matches!(reason, Reason::Type { expected, .. } if expected != "a sequence");
+        wrapped
+            || self.truncated.contains(&node)
+                && matches!(reason, Reason::MissingField { .. } | Reason::Type { .. })
     }
 
     /// Makes the next run go further than the last one; `false` where nothing helps.
@@ -146,11 +174,14 @@ impl Repairs {
             }
             Reason::Type { expected, .. }
                 if expected == "a sequence"
-                    && !matches!(tree.node(node).content, Content::Null)
+                    && !matches!(&tree.node(node).content, Content::Null)
+                    && tree.entries(node).is_none_or(|entries| !entries.is_empty())
                     && self.single.insert(node) =>
             {
                 true
             }
+            // A key that its type does not take.
+            _ if shown != node => self.removed.insert(shown),
             _ => self.dig(node),
         }
     }

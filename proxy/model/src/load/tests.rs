@@ -1,1 +1,110 @@
+use super::*;
+use std::collections::HashMap;
 
+mod golden;
+mod properties;
+mod secrets;
+
+/// Files in memory.
+#[derive(Default)]
+struct Files(HashMap<&'static str, &'static str>);
+
+impl ReadFile for Files {
+    fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        self.0
+            .get(path)
+            .map(|text| text.as_bytes().to_vec())
+            .ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+}
+
+fn read(text: &str) -> Result<Loaded, Diagnostics> {
+    load(&Source::new("f.yaml", text), &NoFiles)
+}
+
+/// The diagnostics of a text, one for each line, without the file name.
+fn say(text: &str) -> String {
+    let diagnostics = match read(text) {
+        Ok(loaded) => loaded.warnings,
+        Err(diagnostics) => diagnostics,
+    };
+    diagnostics.iter().map(|diagnostic| diagnostic.to_string().replace("f.yaml:", "") + "\n").collect()
+}
+
+/// The same of a route.
+fn say_route(route: &str) -> String {
+    let indented: String = route.lines().map(|line| format!("          {line}\n")).collect();
+    let text = format!(
+        "listeners: [{{ name: l, address: 127.0.0.1:80, route_table: t }}]
+clusters: [{{ name: c, endpoints: [{{ address: 127.0.0.1:81 }}] }}]
+route_tables:
+  - name: t
+    virtual_hosts:
+      - name: h
+        hosts: ['*']
+        routes:
+{indented}"
+    );
+    let prefix = "route_tables[0].virtual_hosts[0].";
+    say(&text)
+        .replace(prefix, "")
+        .lines()
+        .map(|line| line.split_once(": ").map_or(line, |(_, line)| line).to_owned() + "\n")
+        .collect()
+}
+
+const GOOD: &str = "
+listeners:
+  - { name: web, address: 127.0.0.1:8080, route_table: shop }
+route_tables:
+  - name: shop
+    virtual_hosts:
+      - name: all
+        hosts: ['*']
+        routes:
+          - name: rest
+            action: { forward: { destinations: [{ cluster: reviews }] } }
+clusters:
+  - name: reviews
+    endpoints: [{ address: 127.0.0.1:9000 }]
+";
+
+#[test]
+fn a_good_file_says_nothing() {
+    let loaded = read(GOOD).unwrap();
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    assert_eq!(loaded.config.listener("web").unwrap().route_table, "shop");
+    assert_eq!(loaded.config.route_tables()[0].virtual_hosts()[0].routes.len(), 1);
+    assert!(loaded.config.cluster("ratings").is_none());
+}
+
+#[test]
+fn what_is_printed_loads_as_the_same() {
+    let spec = read(GOOD).unwrap().config.to_spec();
+    let json = serde_json::to_string_pretty(&spec).unwrap();
+    assert_eq!(read(&json).unwrap().config.to_spec(), spec);
+}
+
+#[test]
+fn json_is_yaml_too() {
+    assert!(read(r#"{"listeners": [], "clusters": []}"#).is_ok());
+}
+
+#[test]
+fn an_empty_file_is_refused() {
+    for text in ["", "# nothing\n", "---\n", "~"] {
+        assert_eq!(say(text), "1:1: error: the file is empty\n", "{text:?}");
+    }
+}
+
+#[test]
+fn validating_a_written_form_checks_the_same_rules() {
+    let mut spec = read(GOOD).unwrap().config.to_spec();
+    assert!(validate("memory", spec.clone(), &NoFiles).is_ok());
+    spec.clusters[0].name = "review".to_owned();
+    let diagnostics = validate("memory", spec, &NoFiles).unwrap_err();
+    assert!(diagnostics.to_string().contains(
+        "memory:1:1: error: route_tables[0].virtual_hosts[0].routes[0].action.forward.destinations[0].cluster: unknown \
+         cluster `reviews`; did you mean `review`?"
+    ));
+}

@@ -1,7 +1,7 @@
 //! What is done with a request.
 
 use super::{Canary, RouteHeaders, Sticky, is_default};
-use crate::value::{Percent, Regex, StatusCode};
+use crate::value::{InvalidValue, Percent, Regex, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -154,28 +154,32 @@ pub enum RedirectPath {
     Prefix(String),
 }
 
-/// The status of a redirect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+/// The status of a redirect, written as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub enum RedirectCode {
     /// 301 Moved Permanently.
     #[default]
-    #[serde(rename = "301")]
     MovedPermanently,
     /// 302 Found.
-    #[serde(rename = "302")]
     Found,
     /// 303 See Other.
-    #[serde(rename = "303")]
     SeeOther,
     /// 307 Temporary Redirect.
-    #[serde(rename = "307")]
     TemporaryRedirect,
     /// 308 Permanent Redirect.
-    #[serde(rename = "308")]
     PermanentRedirect,
 }
 
 impl RedirectCode {
+    const ALL: [Self; 5] = [
+        Self::MovedPermanently,
+        Self::Found,
+        Self::SeeOther,
+        Self::TemporaryRedirect,
+        Self::PermanentRedirect,
+    ];
+
     /// The number.
     pub const fn get(self) -> u16 {
         match self {
@@ -185,6 +189,37 @@ impl RedirectCode {
             Self::TemporaryRedirect => 307,
             Self::PermanentRedirect => 308,
         }
+    }
+}
+
+impl From<RedirectCode> for u16 {
+    fn from(code: RedirectCode) -> Self {
+        code.get()
+    }
+}
+
+impl TryFrom<u16> for RedirectCode {
+    type Error = InvalidValue;
+
+    fn try_from(number: u16) -> Result<Self, InvalidValue> {
+        let known = Self::ALL.into_iter().find(|code| code.get() == number);
+        known.ok_or_else(|| {
+            InvalidValue(format!(
+                "`{number}` is not the status of a redirect: write 301, 302, 303, 307 or 308"
+            ))
+        })
+    }
+}
+
+impl JsonSchema for RedirectCode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RedirectCode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "integer", "enum": Self::ALL.map(Self::get), "description": "The status of a redirect."
+        })
     }
 }
 

@@ -14,6 +14,7 @@ pub struct Listener {
     pub name: String,
     /// Address and port; port 0 takes a free one (shown by `/listeners`).
     #[schemars(with = "String")]
+    #[serde(with = "crate::value::socket_address")]
     pub address: SocketAddr,
     /// The route table that serves it.
     pub route_table: String,

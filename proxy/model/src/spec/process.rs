@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub struct Admin {
     /// Where it listens. Changing it needs a restart.
     #[schemars(with = "String")]
+    #[serde(with = "crate::value::socket_address")]
     pub address: SocketAddr,
     /// Host names, besides IP addresses and `localhost`, under which requests are accepted (protection against DNS
     /// rebinding).
@@ -111,6 +112,7 @@ pub enum AccessLogFormat {
 pub struct Dns {
     /// Name servers to ask in place of those of `/etc/resolv.conf`.
     #[schemars(with = "Vec<String>")]
+    #[serde(with = "crate::value::socket_addresses")]
     pub servers: Vec<SocketAddr>,
     /// Answers are asked for again no sooner than this, whatever their TTL.
     pub min_ttl: Duration,

@@ -57,7 +57,7 @@ impl fmt::Display for Template {
                 Segment::Literal(text) => out.write_str(&text.replace('%', "%%"))?,
                 Segment::Variable { operator, max_len: None } => write!(out, "%{operator}%")?,
                 Segment::Variable { operator, max_len: Some(length) } => {
-                    write!(out, "%{operator}:{length}%")?
+                    write!(out, "%{operator}:{length}%")?;
                 }
             }
         }

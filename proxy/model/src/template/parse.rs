@@ -187,9 +187,10 @@ fn header_field(operator: &str, text: &str) -> Result<RequestField, InvalidTempl
     text.parse().map(RequestField::Header).map_err(|_| {
         let error =
             InvalidTemplate::new(0, format!("`%{operator}%`: `{}` is not a header name", brief(text)));
-        match text.starts_with(':') {
-            true => error.suggesting("there are `:METHOD`, `:PATH`, `:AUTHORITY` and `:SCHEME`"),
-            false => error,
+        if text.starts_with(':') {
+            error.suggesting("there are `:METHOD`, `:PATH`, `:AUTHORITY` and `:SCHEME`")
+        } else {
+            error
         }
     })
 }

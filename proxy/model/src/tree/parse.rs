@@ -55,7 +55,7 @@ pub fn parse(text: &str) -> Parsed {
             text = Cow::Owned(repaired);
             continue;
         }
-        let mut parsed = reader.finish(halt);
+        let mut parsed = reader.finish(&text, halt);
         parsed.problems.extend(guessed);
         parsed.problems.sort_by_key(|problem| problem.position);
         return parsed;
@@ -181,10 +181,10 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn finish(mut self, halt: Option<Halt>) -> Parsed {
+    fn finish(mut self, text: &str, halt: Option<Halt>) -> Parsed {
         let mut truncated = Vec::new();
         if let Some(halt) = halt {
-            let (position, message, suggestion) = halt.explain();
+            let (position, message, suggestion) = halt.explain(text);
             let problem = syntax(position, self.path(), message, suggestion);
             self.problem(problem);
             while let Some(id) = self.close() {
@@ -394,7 +394,7 @@ impl<'a> Reader<'a> {
 // === impl Halt ===
 
 impl Halt {
-    fn explain(&self) -> (Position, String, Option<String>) {
+    fn explain(&self, text: &str) -> (Position, String, Option<String>) {
         let error = match self {
             Self::Bound(position, message) => return (*position, message.clone(), None),
             Self::Yaml(error) => error,
@@ -420,7 +420,13 @@ impl Halt {
         };
         let info = info.rsplit_once("while ").map_or(info, |(_, info)| info);
         let info = info.split_once(", ").map_or(info, |(_, info)| info);
-        (position(*error.marker()), format!("this is not YAML: {info}"), suggestion.map(str::to_owned))
+        let mut place = position(*error.marker());
+        if error.info().contains("tab")
+            && let Some(line) = first_tab(text, place.line)
+        {
+            place = line;
+        }
+        (place, format!("this is not YAML: {info}"), suggestion.map(str::to_owned))
     }
 }
 
@@ -452,6 +458,16 @@ fn guess(text: &str, halt: &Halt) -> Option<(String, Position)> {
     repaired.push('x');
     repaired.push_str(&text[at + 1..]);
     Some((repaired, Position { line, column }))
+}
+
+/// The first line from this one on that is indented with a tab: errors point at what came before it.
+fn first_tab(text: &str, from: usize) -> Option<Position> {
+    let lines = text.lines().enumerate().skip(from.saturating_sub(1));
+    lines.take(2).find_map(|(index, line)| {
+        let indent = line.chars().take_while(|c| c.is_whitespace());
+        let column = indent.into_iter().position(|c| c == '\t')?;
+        Some(Position { line: index + 1, column: column + 1 })
+    })
 }
 
 fn key_text(nodes: &[Node], id: NodeId) -> Option<&str> {

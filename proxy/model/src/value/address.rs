@@ -1,6 +1,7 @@
 //! Addresses: CIDR blocks and endpoints.
 
 use super::{InvalidValue, text_value};
+use crate::convert::brief;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -49,10 +50,16 @@ impl FromStr for Cidr {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = || {
-            InvalidValue(format!("`{text}` is not an address block: write `10.0.0.0/8` or `2001:db8::/32`"))
+            InvalidValue(format!(
+                "`{}` is not an address block: write `10.0.0.0/8` or `2001:db8::/32`",
+                brief(text)
+            ))
         };
         let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length.parse::<u8>().map_err(|_| wrong())?)),
+            Some((address, length)) if !length.starts_with('+') => {
+                (address, Some(length.parse::<u8>().map_err(|_| wrong())?))
+            }
+            Some(_) => return Err(wrong()),
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
@@ -61,6 +68,14 @@ impl FromStr for Cidr {
         if length > bits {
             return Err(wrong());
         }
+        let (address, length) = match address {
+            // Addresses are compared in their canonical form, so a mapped block is one of IPv4.
+            IpAddr::V6(v6) if length >= 96 => match v6.to_ipv4_mapped() {
+                Some(v4) => (IpAddr::V4(v4), length - 96),
+                None => (address, length),
+            },
+            _ => (address, length),
+        };
         let network = match address {
             IpAddr::V4(v4) => {
                 IpAddr::V4((u32::from(v4) & u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0)).into())
@@ -114,13 +129,15 @@ impl FromStr for EndpointAddress {
         }
         let wrong = || {
             InvalidValue(format!(
-                "`{text}` is not an endpoint: write `10.1.2.3:8080`, `[::1]:8080` or `name.example.com:8080`"
+                "`{}` is not an endpoint: write `10.1.2.3:8080`, `[::1]:8080` or `name.example.com:8080`",
+                brief(text)
             ))
         };
         let (name, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+        let port: u16 =
+            port.parse().ok().filter(|number| *number != 0 && !port.starts_with('+')).ok_or_else(wrong)?;
         let labels_ok = name.len() <= 253
-            && name.trim_end_matches('.').split('.').all(|label| {
+            && name.strip_suffix('.').unwrap_or(name).split('.').all(|label| {
                 (1..=63).contains(&label.len())
                     && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             });

@@ -1,9 +1,10 @@
 //! Lengths of time, written as `5s`, `250ms` or `1h30m`.
 
 use super::{InvalidValue, text_value};
+use crate::convert::brief;
 use std::{fmt, str::FromStr};
 
-/// A length of time with millisecond resolution, at most about 584 million years.
+/// A length of time with millisecond resolution, at most about 30,000 years.
 ///
 /// Units: `ms`, `s`, `m`, `h`, `d`; parts add up (`1m30s`), a part may have a fraction (`0.5s`). A bare number is
 /// refused, except `0`: everybody guesses another unit.
@@ -14,7 +15,8 @@ text_value!(
     Duration,
     "Duration",
     "A length of time such as 5s, 250ms, 0.5s or 1h30m; 0 means off where the field says so.",
-    Some(r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$")
+    Some(r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$"),
+    or zero
 );
 
 impl Duration {
@@ -46,7 +48,8 @@ impl FromStr for Duration {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let wrong = || InvalidValue(format!("`{text}` is not a duration: write `5s`, `250ms` or `1h30m`"));
+        let wrong =
+            || InvalidValue(format!("`{}` is not a duration: write `5s`, `250ms` or `1h30m`", brief(text)));
         if text == "0" {
             return Ok(Self::ZERO);
         }
@@ -65,14 +68,22 @@ impl FromStr for Duration {
                 "d" => 86_400e3,
                 _ => return Err(wrong()),
             };
-            let value: f64 = rest[..number].parse().map_err(|_| wrong())?;
+            let digits = &rest[..number];
+            if digits.starts_with('.') || digits.ends_with('.') {
+                return Err(wrong());
+            }
+            let value: f64 = digits.parse().map_err(|_| wrong())?;
             millis += value * factor;
             rest = &rest[unit..];
         }
         if text.is_empty() || millis > 1e15 {
             return Err(wrong());
         }
-        Ok(Self::from_millis(millis.round() as u64))
+        let whole = millis.round() as u64;
+        if whole == 0 && millis > 0.0 {
+            return Err(InvalidValue(format!("`{}` is shorter than a millisecond", brief(text))));
+        }
+        Ok(Self::from_millis(whole))
     }
 }
 

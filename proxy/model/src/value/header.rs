@@ -1,6 +1,7 @@
 //! Names of header fields, query parameters and cookies.
 
 use super::{InvalidValue, text_value};
+use crate::convert::brief;
 use std::{fmt, str::FromStr};
 
 /// A header field name (RFC 9110 section 5.1: a token), kept in lower case because names are compared without
@@ -51,7 +52,10 @@ impl FromStr for HeaderName {
         if !text.is_empty() && text.bytes().all(is_token_byte) {
             Ok(Self(text.to_ascii_lowercase().into()))
         } else {
-            Err(InvalidValue(format!("`{text}` is not a header name: letters, digits and `-` are safe")))
+            Err(InvalidValue(format!(
+                "`{}` is not a header name: letters, digits and `-` are safe",
+                brief(text)
+            )))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Host patterns of a virtual host.
 
 use super::{InvalidValue, Regex, text_value};
+use crate::convert::brief;
 use std::{fmt, str::FromStr};
 
 /// Which request hosts a virtual host answers. Hosts are compared in lower case, without port and without one
@@ -45,6 +46,7 @@ text_value!(
 fn is_host_text(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
+        && !text.contains("..")
         && text.bytes().all(|byte| {
             byte.is_ascii_lowercase()
                 || byte.is_ascii_digit()
@@ -60,7 +62,7 @@ impl FromStr for HostPattern {
             return pattern.parse().map(Self::Regex);
         }
         let lower = text.to_ascii_lowercase();
-        let lower = lower.strip_suffix('.').unwrap_or(&lower);
+        let lower = lower.strip_suffix('.').filter(|text| !text.ends_with('*')).unwrap_or(&lower);
         let (pattern, host): (fn(Box<str>) -> Self, &str) = if lower == "*" {
             return Ok(Self::Any);
         } else if let Some(suffix) = lower.strip_prefix("?.") {
@@ -77,14 +79,21 @@ impl FromStr for HostPattern {
         });
         if port && !host.starts_with(':') {
             return Err(InvalidValue(format!(
-                "`{text}` carries a port; hosts are matched without it, so leave it out or match `authority` in the route"
+                "`{}` carries a port; hosts are matched without it, so leave it out or match `authority` in the route",
+                brief(text)
             )));
         }
-        if is_host_text(host) {
+        let dots = match pattern("".into()) {
+            Self::Exact(_) => host.starts_with('.') || host.ends_with('.'),
+            Self::Suffix(_) | Self::OneLabel(_) => host.ends_with('.'),
+            _ => host.starts_with('.'),
+        };
+        if is_host_text(host) && !dots {
             Ok(pattern(host.into()))
         } else {
             Err(InvalidValue(format!(
-                "`{text}` is not a host pattern: write a name, `*.suffix`, `?.suffix`, `prefix*`, `~regex` or `*`"
+                "`{}` is not a host pattern: write a name, `*.suffix`, `?.suffix`, `prefix*`, `~regex` or `*`",
+                brief(text)
             )))
         }
     }

@@ -21,6 +21,9 @@ impl Percent {
 
     /// Rounds to four decimals; refuses what is not between 0 and 100.
     pub fn from_percent(percent: f64) -> Result<Self, InvalidValue> {
+        if percent > 0.0 && percent < 0.000_05 {
+            return Err(InvalidValue(format!("`{percent}` is finer than the finest percentage, 0.0001")));
+        }
         if (0.0..=100.0).contains(&percent) {
             Ok(Self((percent * 10_000.0).round() as u32))
         } else {

@@ -1,6 +1,7 @@
 //! Regular expressions in RE2 syntax.
 
 use super::{InvalidValue, text_value};
+use crate::convert::brief;
 use regex_automata::meta;
 use std::{fmt, str::FromStr};
 
@@ -31,28 +32,34 @@ impl FromStr for Regex {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if text.len() > Self::MAX_PATTERN_BYTES {
             return Err(InvalidValue(format!(
-                "is a regular expression of {} bytes; {} are allowed",
+                "`{}` is a regular expression of {} bytes; {} are allowed",
+                brief(text),
                 text.len(),
                 Self::MAX_PATTERN_BYTES
             )));
-        }
-        for (construct, name) in
-            [("(?=", "look-ahead"), ("(?!", "look-ahead"), ("(?<=", "look-behind"), ("(?<!", "look-behind")]
-        {
-            if text.contains(construct) {
-                return Err(InvalidValue(format!(
-                    "`{text}` uses {name} `{construct}`, which RE2 does not have"
-                )));
-            }
         }
         meta::Regex::builder()
             .configure(meta::Config::new().nfa_size_limit(Some(Self::MAX_COMPILED_BYTES)))
             .build(text)
             .map_err(|error| {
-                let reason = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
-                InvalidValue(format!("`{text}` is not a regular expression: {reason}"))
+                InvalidValue(format!("`{}` is not a regular expression: {}", brief(text), reason(&error)))
             })?;
         Ok(Self(text.into()))
+    }
+}
+
+/// In one line; what the parser has to say spans several, the last of which is the reason.
+fn reason(error: &meta::BuildError) -> String {
+    if error.size_limit().is_some() {
+        return format!("it takes more than {} bytes when compiled", Regex::MAX_COMPILED_BYTES);
+    }
+    let text = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
+    let last = text.lines().last().unwrap_or_default();
+    let last = last.strip_prefix("error: ").unwrap_or(last);
+    if last.starts_with("look-around") || last.starts_with("backreferences") {
+        format!("{last} in RE2 syntax")
+    } else {
+        last.to_owned()
     }
 }
 

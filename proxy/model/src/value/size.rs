@@ -1,9 +1,11 @@
 //! Numbers of bytes, written as `64KiB`.
 
 use super::{InvalidValue, text_value};
+use crate::convert::brief;
 use std::{fmt, str::FromStr};
 
-/// A number of bytes. Units: `B`, `KiB`, `MiB`, `GiB`, and the decimal `KB`, `MB`, `GB`.
+/// A number of bytes. Units: `B`, `KiB`, `MiB`, `GiB`, and the decimal `KB`, `MB`, `GB`. A bare number is refused, except
+/// `0`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Size(u64);
 
@@ -11,7 +13,7 @@ text_value!(
     Size,
     "Size",
     "A number of bytes such as 64KiB, 1MiB or 512B.",
-    Some(r"^[0-9]+(B|KiB|MiB|GiB|KB|MB|GB)$")
+    Some(r"^(0|[0-9]+(B|KiB|MiB|GiB|KB|MB|GB))$"), or zero
 );
 
 impl Size {
@@ -46,16 +48,26 @@ const UNITS: [(&str, u64); 7] = [
     ("B", 1),
 ];
 
+/// Digits alone: `parse` would take a sign.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 impl FromStr for Size {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if text == "0" {
+            return Ok(Self(0));
+        }
         UNITS
             .iter()
             .find_map(|(unit, factor)| text.strip_suffix(unit).map(|number| (number, factor)))
-            .and_then(|(number, factor)| number.parse::<u64>().ok()?.checked_mul(*factor))
+            .and_then(|(number, factor)| digits(number)?.checked_mul(*factor))
             .map(Self)
-            .ok_or_else(|| InvalidValue(format!("`{text}` is not a size: write `512B`, `64KiB` or `1MiB`")))
+            .ok_or_else(|| {
+                InvalidValue(format!("`{}` is not a size: write `512B`, `64KiB` or `1MiB`", brief(text)))
+            })
     }
 }
 

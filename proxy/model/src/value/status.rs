@@ -31,7 +31,11 @@ impl serde::Serialize for StatusCode {
 
 impl<'de> serde::Deserialize<'de> for StatusCode {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(u16::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        let number = u64::deserialize(deserializer)?;
+        let code = u16::try_from(number).unwrap_or(0);
+        Self::new(code).map_err(|_| {
+            serde::de::Error::custom(format!("`{number}` is not a final status code: write 200 to 599"))
+        })
     }
 }
 
