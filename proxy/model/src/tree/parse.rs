@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 Event::Scalar(text, style, anchor, tag) => {
-                    self.scalar(&text, style, anchor, tag.as_deref(), position)
+                    self.scalar(&text, style, anchor, tag.as_deref(), position);
                 }
                 Event::Alias(anchor) => {
                     if let Err(halt) = self.alias(anchor, position) {

@@ -82,7 +82,7 @@ impl<T, const NUMBERS: bool> Default for TextVisitor<T, NUMBERS> {
 }
 
 impl<T: FromStr<Err = InvalidValue>, const NUMBERS: bool> TextVisitor<T, NUMBERS> {
-    fn number<E: Error>(&self, number: &dyn fmt::Display, unexpected: Unexpected<'_>) -> Result<T, E> {
+    fn number<E: Error>(number: &dyn fmt::Display, unexpected: Unexpected<'_>) -> Result<T, E> {
         if NUMBERS {
             number.to_string().parse().map_err(E::custom)
         } else {
@@ -103,15 +103,15 @@ impl<T: FromStr<Err = InvalidValue>, const NUMBERS: bool> Visitor<'_> for TextVi
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
-        self.number(&number, Unexpected::Unsigned(number))
+        Self::number(&number, Unexpected::Unsigned(number))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
-        self.number(&number, Unexpected::Signed(number))
+        Self::number(&number, Unexpected::Signed(number))
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
-        self.number(&number, Unexpected::Float(number))
+        Self::number(&number, Unexpected::Float(number))
     }
 }
 
