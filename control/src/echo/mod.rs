@@ -5,7 +5,7 @@ mod seen;
 mod server;
 mod wish;
 
-pub(crate) use server::{EchoServer, Identity, Observer};
+pub(crate) use server::{EchoServer, Identity, Observer, runtime};
 
 use crate::{failure::Failure, output};
 use clap::Args;
