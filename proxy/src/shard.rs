@@ -173,7 +173,12 @@ impl Running {
                 }
             }
             Message::Serve { stream, peer, listener } => {
+                let before = self.shard.connections();
                 self.shard.serve(stream, peer, &listener);
+                if self.shard.connections() == before {
+                    // Not served at all; the acceptor must not count it as open.
+                    self.observer.stats().closed.add(1);
+                }
             }
             Message::Wake => self.shard.wake(),
             Message::Drain | Message::Force => {}

@@ -4,11 +4,12 @@ use super::{
     ConfigSource,
     source::{Contents, ReadError},
 };
-use sluice_core::snapshot::{ChainCompiler, Snapshot, compile};
-use sluice_model::{Config, Diagnostics};
+use sluice_core::snapshot::{EndpointSet, Snapshot, compile};
+use sluice_filters::Builtin;
+use sluice_model::{Config, Diagnostics, value::EndpointAddress};
 use sluice_net::Generation;
 use sluice_tls::{TlsConfigError, TlsContext};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 /// A configuration that may come into force.
 pub(crate) struct Prepared {
@@ -34,16 +35,11 @@ pub(crate) fn prepare(source: &ConfigSource, old: Option<&Generation>) -> Outcom
     let attempt = source.load();
     let result = attempt.result.map_err(Refusal::Read).and_then(|loaded| {
         let tls = TlsContext::build(&loaded.config, old.map(|old| &*old.tls)).map_err(Refusal::Tls)?;
-        let snapshot = compile(old.map(|old| &*old.snapshot), &loaded.config, chains());
+        let snapshot = compile(old.map(|old| &*old.snapshot), &loaded.config, &Builtin);
         let generation = Generation { snapshot: Arc::new(snapshot), tls: Arc::new(tls) };
         Ok(Prepared { config: loaded.config, warnings: loaded.warnings, generation })
     });
     (result, attempt.contents)
-}
-
-/// The filters that routes may name.
-fn chains() -> &'static dyn ChainCompiler {
-    &sluice_core::snapshot::NoChains
 }
 
 fn lines(errors: &[TlsConfigError]) -> String {
@@ -63,10 +59,8 @@ fn lines(errors: &[TlsConfigError]) -> String {
 /// The same snapshot with every name of an endpoint resolved anew, if that changes anything.
 pub(crate) fn with_addresses<'a>(
     snapshot: &Arc<Snapshot>,
-    addresses: impl Fn(&str) -> &'a [std::net::IpAddr],
+    addresses: impl Fn(&str) -> &'a [IpAddr],
 ) -> Option<Arc<Snapshot>> {
-    use sluice_core::snapshot::EndpointSet;
-    use sluice_model::value::EndpointAddress;
     let mut changed: Option<Arc<Snapshot>> = None;
     for cluster in snapshot.clusters() {
         if !cluster

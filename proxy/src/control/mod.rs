@@ -214,8 +214,8 @@ impl Control {
         if !self.phase.is_serving() {
             return;
         }
-        let starting = self.staged.as_ref().is_some_and(|staged| staged.first.is_some());
-        if self.loading.is_some() || starting {
+        // One at a time: versions of snapshots count on from the one before.
+        if self.loading.is_some() || self.staged.is_some() {
             self.load_again = Some(asked || self.load_again == Some(true));
             return;
         }

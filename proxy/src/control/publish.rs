@@ -37,7 +37,6 @@ impl Control {
             tracing::error!(%error, "names cannot be resolved");
         }
         let patience = dns.timeout.limit().unwrap_or(FIRST_ANSWERS).min(FIRST_ANSWERS);
-        // One that still waited is overtaken.
         self.staged = Some(Staged { prepared, plan, deadline: Instant::now() + patience, first });
     }
 
@@ -63,29 +62,27 @@ impl Control {
                 )
             }
         };
-        let planned = match planned {
-            Ok(plan) => plan,
+        match planned {
+            Ok(plan) => {
+                self.put_in_force(config, generation, plan).await;
+                if let Some((ready, started)) = first {
+                    drop(ready);
+                    let _ = started.try_send(());
+                } else {
+                    self.state.reloads.ok();
+                    let version = self.state.published().generation.snapshot.version();
+                    tracing::info!(version, "another configuration is in force");
+                }
+            }
             Err(error) => {
                 tracing::error!(
                     "the changed configuration is not used, the last good one stays in force: {error}"
                 );
                 self.state.reloads.error(error.to_string());
-                return;
             }
-        };
-        self.put_in_force(config, generation, planned).await;
-        if let Some((ready, started)) = first {
-            drop(ready);
-            let _ = started.try_send(());
-            if let Some(asked) = self.load_again.take() {
-                self.load(asked);
-            }
-        } else {
-            self.state.reloads.ok();
-            tracing::info!(
-                version = self.state.published().generation.snapshot.version(),
-                "another configuration is in force"
-            );
+        }
+        if let Some(asked) = self.load_again.take() {
+            self.load(asked);
         }
     }
 

@@ -133,10 +133,7 @@ impl Observer for ShardObserver {
     fn count(&self, event: Event<'_>) {
         let mut local = self.local.borrow_mut();
         match event {
-            Event::ConnectionRefused { listener } => {
-                local.listeners.of(&**listener).refused.add(1);
-                self.stats.closed.add(1);
-            }
+            Event::ConnectionRefused { listener } => local.listeners.of(&**listener).refused.add(1),
             Event::PoolHit { cluster } => local.clusters.of(&**cluster).pool_hits.add(1),
             Event::PoolMiss { cluster } => local.clusters.of(&**cluster).pool_misses.add(1),
             Event::UpstreamOpened { cluster } => local.clusters.of(&**cluster).opened.add(1),

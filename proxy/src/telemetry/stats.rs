@@ -15,7 +15,7 @@ pub(crate) struct ShardStats {
     pub(crate) routes: Arc<Registry<RouteKey, RouteStats>>,
     pub(crate) endpoints: Arc<Registry<EndpointKey, EndpointStats>>,
     pub(crate) reasons: Arc<Registry<ReasonKey, Counter>>,
-    /// Connections that are closed again, or were refused.
+    /// Connections that are closed again; of those that an acceptor gave, also what was not served at all.
     pub(crate) closed: Counter,
     pub(crate) log_lines: Counter,
     pub(crate) log_dropped: Counter,

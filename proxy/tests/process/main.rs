@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod admin;
+mod dns;
 mod drain;
 mod log;
 mod reload;
 mod scene;
+#[path = "../../src/dns/scripted.rs"]
+mod scripted;
 mod start;
