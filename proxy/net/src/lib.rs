@@ -21,6 +21,8 @@ mod observer;
 mod shard;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 pub use listener::ListenerState;

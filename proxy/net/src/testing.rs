@@ -20,8 +20,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Runs a test on a shard's runtime. Nothing takes longer than the bound.
 pub(crate) fn run<T>(test: impl AsyncFnOnce(Rc<Shard>, Rc<Counts>) -> T) -> T {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(tokio::runtime::LocalOptions::default()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap();
     runtime.block_on(async {
         let counts = Rc::new(Counts::default());
         let shard = Shard::new(ShardOptions {

@@ -61,6 +61,7 @@ pub(crate) async fn run<D: Downstream>(
         sends: 0,
         request: Direction::default(),
         response: Direction::default(),
+        head_status: 0,
         head_relayed: false,
         replied: 0,
         mirrors: Vec::new(),
@@ -85,6 +86,8 @@ struct Driver<'a, D: Downstream> {
     sends: u32,
     request: Direction,
     response: Direction,
+    /// The status of the upstream's last head.
+    head_status: u16,
     /// The final head has been handed to the client's side.
     head_relayed: bool,
     /// How much of the local reply's body has been handed over.

@@ -221,7 +221,10 @@ impl<D: Downstream> Driver<'_, D> {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         let Some(up) = &mut self.up else { return Poll::Pending };
         match up.poll_head(cx) {
-            Poll::Ready(Ok(facts)) => Poll::Ready(tell!(self, Event::ResponseHead(facts))),
+            Poll::Ready(Ok(facts)) => {
+                self.head_status = facts.status;
+                Poll::Ready(tell!(self, Event::ResponseHead(facts)))
+            }
             Poll::Ready(Err(kind)) => Poll::Ready(self.upstream_failed(kind)),
             Poll::Pending => self.flush_answer(cx),
         }
@@ -229,7 +232,7 @@ impl<D: Downstream> Driver<'_, D> {
 
     pub(super) fn relay_informational(&mut self) {
         let Some(up) = &self.up else { return };
-        let mut head = self.down.begin_head(self.exchange.response_status(), Body::None);
+        let mut head = self.down.begin_head(self.head_status, Body::None);
         let response = up.fields();
         let exchange = &self.exchange;
         self.accepted.with_scene(self.listener, &self.down.fields(), &response, |_, scene| {
@@ -255,7 +258,7 @@ impl<D: Downstream> Driver<'_, D> {
     }
 
     pub(super) fn write_head(&mut self, tunnel: bool) {
-        if !self.exchange.downstream_reusable() {
+        if !self.exchange.downstream_reusable() || self.accepted.draining() {
             self.down.close_after();
         }
         let status = self.exchange.response_status();

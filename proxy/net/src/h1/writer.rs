@@ -221,6 +221,11 @@ impl Writer {
         self.written
     }
 
+    /// Whether the end of the stream is what ends the body.
+    pub(crate) fn ends_by_closing(&self) -> bool {
+        self.framed == Framed::Closed
+    }
+
     /// Whether everything that was gathered has left.
     pub(crate) fn is_clean(&self) -> bool {
         self.gathered.is_empty() && self.chunk == 0 && !self.unflushed

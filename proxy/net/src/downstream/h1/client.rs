@@ -14,6 +14,7 @@ use sluice_core::hygiene::{Body, RequestFacts, Target, Version};
 use sluice_http1::{self as http1, Framing, Method, Parse, RequestHead, encode};
 use std::{
     io,
+    mem::MaybeUninit,
     rc::Rc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -92,6 +93,15 @@ impl Client {
     /// Waits for the first byte of a request without holding a buffer.
     pub(super) fn poll_first_byte(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.reader.unread().is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Asks the kernel whether something has arrived that the reactor has not seen yet.
+    pub(super) fn has_arrivals(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        match socket2::SockRef::from(self.stream.tcp()).peek(&mut byte) {
+            Ok(count) => count > 0,
+            Err(_) => false,
+        }
     }
 
     /// Reads the head of a request.

@@ -25,8 +25,7 @@ impl Client {
     /// Ends the sending direction, then reads and forgets what a client that has not finished still sends: closing at
     /// once would answer its bytes with a reset, and that takes back an answer which it has not read yet.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.cut || !self.answered() {
-            self.reset();
+        if !self.answered() || (self.cut && self.cut_short(cx)) {
             return Poll::Ready(());
         }
         if !self.ending.shut {
@@ -52,11 +51,15 @@ impl Client {
         }
     }
 
-    /// An answer that was cut short must not look like one that ended: a reset says so where a FIN would not.
-    fn reset(&self) {
-        if self.cut && self.answered() {
+    /// An answer that was cut short must not look like one that ended: where only the end of the stream marks the end,
+    /// a reset says so. `true` where nothing more is to be done.
+    fn cut_short(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.writer.ends_by_closing() {
             let _ = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
+            return true;
         }
+        // What has come so far is the client's, unless it takes nothing.
+        !self.ending.shut && !matches!(self.writer.poll_flush(cx, &mut self.stream), Poll::Ready(Ok(())))
     }
 }
 

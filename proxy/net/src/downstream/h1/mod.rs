@@ -95,7 +95,6 @@ impl Connection {
 
     /// Waits for the first byte of a request, without holding a buffer. An error means that the connection is over.
     async fn idle(&mut self, deadline: Option<Instant>) -> Result<(), ()> {
-        let mut asked = false;
         poll_fn(|cx| {
             if self.client.poll_first_byte(cx).is_ready() {
                 return Poll::Ready(Ok(()));
@@ -108,11 +107,8 @@ impl Connection {
                 if self.requests == 0 {
                     // Nobody connects to say nothing.
                     deadline = Some(self.accepted.opened() + NEWCOMER);
-                } else if std::mem::replace(&mut asked, true) {
+                } else if !self.client.has_arrivals() {
                     return Poll::Ready(Err(()));
-                } else {
-                    // A request may have arrived that the reactor has not seen yet.
-                    cx.waker().wake_by_ref();
                 }
             }
             self.timer.poll_until(cx, deadline).map(|()| Err(()))
@@ -162,7 +158,7 @@ impl Connection {
     async fn exchange(&mut self, opening: Opening) -> bool {
         self.requests += 1;
         let most = self.listener.spec.limits.requests_per_connection;
-        self.client.close |= self.accepted.draining() || (most > 0 && self.requests >= most);
+        self.client.close |= most > 0 && self.requests >= most;
         exchange::run(&self.accepted, &self.listener, &self.timer, &mut self.client, opening).await;
         if self.client.close || !self.client.answered() || !self.drain().await {
             return false;

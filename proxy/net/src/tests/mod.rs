@@ -1,0 +1,12 @@
+//! Whole exchanges over loopback: a shard in this process between scripted clients and scripted endpoints.
+
+mod bodies;
+mod drain;
+mod keep_alive;
+mod refusals;
+mod timeouts;
+mod tunnels;
+mod upstream;
+mod world;
+
+use world::{Peer, World, run};
