@@ -136,7 +136,7 @@ mod tests {
         let mut fault = fault(None, Some((FaultAbortStatus::Grpc(14), 100.0)));
         match with_request(&mut rng, |cx| fault.on_request_head(cx)) {
             Verdict::Respond(response) => {
-                assert_eq!((response.status, response.grpc_status), (200, Some(14)))
+                assert_eq!((response.status, response.grpc_status), (200, Some(14)));
             }
             other => panic!("no abort but {other:?}"),
         }

@@ -5,6 +5,7 @@ use crate::hygiene::{Refusal, RequestFacts, ResponseFacts, Version};
 use std::time::SystemTime;
 
 /// What happened.
+#[derive(Clone, Copy)]
 pub enum Event<'a> {
     /// The request head is complete and its codec found it well-formed; `Context::request` shows its fields.
     RequestHead {

@@ -290,7 +290,7 @@ fn every_row_of_the_table_does_what_it_says() {
                     let outcome = response(&facts, switching, confirmed);
                     match row.verdict {
                         Verdict::Refuse { .. } => {
-                            assert_eq!(outcome, Err(row.rule.refusal()), "{:?}", row.rule)
+                            assert_eq!(outcome, Err(row.rule.refusal()), "{:?}", row.rule);
                         }
                         _ => assert_eq!(outcome, Ok(()), "{:?}", row.rule),
                     }

@@ -16,7 +16,7 @@ fn record() -> Record {
     record.flags = ResponseFlags::NO_HEALTHY_UPSTREAM.union(ResponseFlags::RETRIES_EXHAUSTED);
     record.bytes_received = 7;
     record.duration = Duration::from_millis(1_234);
-    record.response_started = Some(Duration::from_millis(1_000));
+    record.response_started = Some(Duration::from_secs(1));
     record.attempts = 2;
     record.peer = "192.0.2.1:5555".parse().expect("an address");
     record.client = "[2001:db8::1]:0".parse().expect("an address");

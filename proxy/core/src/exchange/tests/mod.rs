@@ -1,0 +1,7 @@
+mod bench;
+mod filters;
+mod flags;
+mod fuzz;
+mod heads;
+mod life;
+mod switching;
