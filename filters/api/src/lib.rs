@@ -23,3 +23,6 @@ pub use fields::{Fields, NoFields};
 pub use filter::Filter;
 pub use phase::{Phase, PhaseMask};
 pub use verdict::{BodyVerdict, LocalResponse, Op, OpResult, Verdict};
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,12 @@ impl Bench {
 
     /// Also settings of the listener, and a filter.
     pub(super) fn with(listener: &str, routes: &str, filter: impl Scripted) -> Self {
-        let indented: String = routes.trim().lines().map(|line| format!("    {line}\n")).collect();
+        let mut indented = String::new();
+        for line in routes.trim().lines() {
+            indented.push_str("    ");
+            indented.push_str(line);
+            indented.push('\n');
+        }
         let text = format!(
             "listeners:\n- name: web\n  address: 127.0.0.1:8080\n  route_table: all\n{listener}\nroute_tables:\n- name: all\n  \
              virtual_hosts:\n  - name: any\n    hosts: [\"*.example\"]\n    order: explicit\n    routes:\n{indented}{CLUSTERS}"

@@ -38,20 +38,20 @@ impl Witness {
         self.seen.lock().expect("not poisoned").clone()
     }
 
-    fn response(&self) -> Box<LocalResponse> {
-        Box::new(LocalResponse {
+    fn response(&self) -> LocalResponse {
+        LocalResponse {
             status: 403,
             fields: vec![("x-filter".into(), "1".into())],
             body: "denied".into(),
             details: "witness",
             fault: self.fault,
             ..LocalResponse::default()
-        })
+        }
     }
 
     fn verdict(&self, phase: Phase) -> BodyVerdict {
         if self.respond_in == Some(phase) {
-            BodyVerdict::Respond(self.response())
+            BodyVerdict::Respond(Box::new(self.response()))
         } else {
             BodyVerdict::Continue
         }
@@ -72,7 +72,7 @@ impl Filter for Witness {
         cx.edits.set("x-filter", b"was here").expect("a field");
         cx.edits.set("x-order", b"filter").expect("a field");
         if self.respond_in == Some(Phase::RequestHead) {
-            return Verdict::Respond(self.response());
+            return Verdict::Respond(Box::new(self.response()));
         }
         if self.sleep {
             return Verdict::Pause(Op::Sleep(Duration::from_secs(9)));

@@ -58,7 +58,7 @@ fn redirects_and_direct_responses() {
         "
 - name: away
   match: [{ path: { exact: /old } }]
-  action: { redirect: { scheme: https, path: { whole: /new }, code: \"308\" } }
+  action: { redirect: { scheme: https, path: { whole: /new }, code: 308 } }
   headers: { response: { set: [{ name: x-edited, value: \"1\" }] } }
 - name: here
   action: { respond: { status: 418, body: short, content_type: text/html } }

@@ -92,7 +92,7 @@ fn an_idle_tunnel_is_cut() {
     connect(&mut bench, Version::Http11);
     bench.response = vec![("upgrade", "websocket")];
     assert_eq!(answer(&mut bench, Version::Http11, 101), Action::Tunnel);
-    assert_eq!(bench.after(Duration::from_secs(60)), Action::Abort);
+    assert_eq!(bench.after(Duration::from_mins(1)), Action::Abort);
     assert_eq!(bench.exchange.record().flags, Flags::IDLE_TIMEOUT);
 }
 
