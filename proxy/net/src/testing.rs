@@ -33,7 +33,6 @@ pub(crate) fn run<T>(test: impl AsyncFnOnce(Rc<Shard>, Rc<Counts>) -> T) -> T {
             seed: 7,
             number: 0,
             mirror_buffer: 4 << 20,
-            hostname: "shard.test".into(),
         });
         tokio::time::timeout(Duration::from_secs(20), test(shard, counts)).await.unwrap()
     })
