@@ -15,6 +15,8 @@ pub struct ListenerState {
     connections: AtomicU32,
     /// The listener was removed: its connections end like those of a draining process.
     draining: AtomicBool,
+    /// The time that its connections had for it is over.
+    forced: AtomicBool,
 }
 
 /// One open connection in its listener's count; dropping it counts it out.
@@ -24,7 +26,12 @@ pub(crate) struct Admission(Arc<ListenerState>);
 impl ListenerState {
     /// A listener that has just been bound.
     pub fn new(name: Arc<str>) -> Arc<Self> {
-        Arc::new(Self { name, connections: AtomicU32::new(0), draining: AtomicBool::new(false) })
+        Arc::new(Self {
+            name,
+            connections: AtomicU32::new(0),
+            draining: AtomicBool::new(false),
+            forced: AtomicBool::new(false),
+        })
     }
 
     /// Its identity across reloads.
@@ -41,6 +48,16 @@ impl ListenerState {
     /// [`Shard::wake`](crate::Shard::wake) on every shard afterwards, so that idle ones notice.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that what is left of a listener that is gone is to end now. Followed by
+    /// [`Shard::wake`](crate::Shard::wake), as [`drain`](Self::drain).
+    pub fn force(&self) {
+        self.forced.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn forced(&self) -> bool {
+        self.forced.load(Ordering::Relaxed)
     }
 
     pub(crate) fn draining(&self) -> bool {

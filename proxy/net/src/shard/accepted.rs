@@ -111,14 +111,23 @@ impl Accepted {
         })
     }
 
+    /// How the process and the listener treat the connection.
+    pub(crate) fn phase(&self) -> Phase {
+        match self.shard.phase() {
+            Phase::Active | Phase::Draining if self.open.listener.forced() => Phase::Forced,
+            Phase::Active if self.open.listener.draining() => Phase::Draining,
+            phase => phase,
+        }
+    }
+
     /// Whether the connection ends after the request that it serves.
     pub(crate) fn draining(&self) -> bool {
-        self.shard.phase() != Phase::Active || self.open.listener.draining()
+        self.phase() != Phase::Active
     }
 
     /// Whether the connection ends now.
     pub(crate) fn forced(&self) -> bool {
-        self.shard.phase() == Phase::Forced
+        self.phase() == Phase::Forced
     }
 
     pub(super) fn failed(&self, reason: &'static str) {

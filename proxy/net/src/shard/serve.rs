@@ -104,8 +104,8 @@ async fn handshake(
 
 async fn serve_http2(accepted: &Rc<Accepted>, connection: h2::Accepted) -> Result<(), &'static str> {
     let listener = accepted.listener();
-    let draining = || accepted.draining();
-    h2::serve(&accepted.shard, connection, &listener.spec, draining, |mut stream, refusal| {
+    let phase = || accepted.phase();
+    h2::serve(&accepted.shard, connection, &listener.spec, phase, |mut stream, refusal| {
         let accepted = Rc::clone(accepted);
         on_time(Rc::clone(&accepted.shard), async move {
             let timer = accepted.shard.timers.timer();

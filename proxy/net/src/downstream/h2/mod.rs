@@ -50,13 +50,13 @@ pub(crate) struct Accepted {
 }
 
 /// Serves a connection to its end. `drive` serves one stream to its end, or answers it with the refusal; it runs in a
-/// task of its own. `draining` says whether the listener goes away. The error is a few words on what went wrong before
+/// task of its own. `phase` says how the process and the listener treat it. The error is a few words on what went wrong before
 /// the first stream, fit for a label.
 pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
     shard: &Rc<Shard>,
     accepted: Accepted,
     listener: &spec::Listener,
-    draining: impl Fn() -> bool,
+    phase: impl Fn() -> Phase,
     drive: impl Fn(Stream, Option<Refusal>) -> F,
 ) -> Result<(), &'static str> {
     let Accepted { socket, unread, tls, deadline } = accepted;
@@ -66,7 +66,7 @@ pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
     let mut handshake = pin!(settings(&listener.limits).handshake::<_, Bytes>(io));
     let connection = poll_fn(|cx| {
         shard.timers.look_at_clock();
-        if shard.phase() == Phase::Forced {
+        if phase() == Phase::Forced {
             return Poll::Ready(Err("drained"));
         }
         match handshake.as_mut().poll(cx) {
@@ -88,7 +88,7 @@ pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
             tokio::task::spawn_local(drive(stream, refusal));
         },
     };
-    poll_fn(|cx| connection.poll(cx, draining())).await;
+    poll_fn(|cx| connection.poll(cx, phase())).await;
     Ok(())
 }
 
@@ -125,9 +125,9 @@ where
     A: FnMut(http::Request<h2::RecvStream>, server::SendResponse<Bytes>, &Rc<Tally>),
 {
     /// Ready when the connection is over; dropping it closes the socket.
-    fn poll(&mut self, cx: &mut Context<'_>, draining: bool) -> Poll<()> {
+    fn poll(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<()> {
         self.shard.timers.look_at_clock();
-        if self.shard.phase() == Phase::Forced {
+        if phase == Phase::Forced {
             return Poll::Ready(());
         }
         self.tally.watch(cx);
@@ -144,7 +144,7 @@ where
                 self.going_away.get_or_insert(now);
                 continue;
             }
-            if self.going_away.is_none() && (draining || self.shard.phase() != Phase::Active) {
+            if self.going_away.is_none() && phase != Phase::Active {
                 self.go_away(now);
                 continue;
             }

@@ -40,7 +40,7 @@ async fn connect<F: Future<Output = ()> + 'static>(
     let served = spawn_local(async move {
         let socket = Socket::Plain(far);
         let accepted = Accepted { socket, unread: Bytes::new(), tls: false, deadline: None };
-        serve(&shard, accepted, &listener, || false, drive).await
+        serve(&shard, accepted, &listener, || shard.phase(), drive).await
     });
     let (client, connection) = client::handshake(near).await.unwrap();
     (client.ready().await.unwrap(), spawn_local(connection), served)
@@ -453,7 +453,7 @@ fn a_client_that_never_finishes_its_preface_is_cut() {
                 tls: false,
                 deadline: Some(Instant::now() + Duration::from_millis(50)),
             };
-            let served = serve(&shard, accepted, &listener(""), || false, refuse).await;
+            let served = serve(&shard, accepted, &listener(""), || shard.phase(), refuse).await;
             assert_eq!(served, Err(reason));
         }
     });
