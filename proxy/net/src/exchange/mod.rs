@@ -13,7 +13,7 @@ use crate::{
     downstream::Downstream,
     fields::HeadFields,
     io::Timer,
-    mirror::MirrorSink,
+    mirror::{CopyHead, Mirrors},
     shard::Accepted,
     upstream::{self, Acquired, Connecting, RequestLine, Upstream, UpstreamStream},
 };
@@ -64,7 +64,7 @@ pub(crate) async fn run<D: Downstream>(
         head_status: 0,
         head_relayed: false,
         replied: 0,
-        mirrors: Vec::new(),
+        mirrors: Mirrors::default(),
         sender: Stall::default(),
         reader: Stall::default(),
     };
@@ -92,7 +92,7 @@ struct Driver<'a, D: Downstream> {
     head_relayed: bool,
     /// How much of the local reply's body has been handed over.
     replied: usize,
-    mirrors: Vec<Box<dyn MirrorSink>>,
+    mirrors: Mirrors,
     /// The client that sends its body slowly.
     sender: Stall,
     /// The client that reads its answer slowly.
@@ -282,7 +282,24 @@ impl<D: Downstream> Driver<'_, D> {
         self.stage = Stage::Relaying;
     }
 
-    fn start_mirrors(&mut self) {}
+    /// Begins the copies of the request. One without a body is complete at once.
+    fn start_mirrors(&mut self) {
+        let body = self.exchange.request_body();
+        for index in 0..self.exchange.mirrors().len() {
+            let Some(mut head) = CopyHead::new(&self.exchange.mirror_outgoing(index)) else { continue };
+            let exchange = &mut self.exchange;
+            self.accepted.with_scene(self.listener, &self.down.fields(), &HeadFields::Empty, |_, scene| {
+                exchange.write_mirror_fields(index, scene, &mut head);
+            });
+            let copy = &self.exchange.mirrors()[index];
+            if let Some(endpoint) = copy.endpoint() {
+                self.mirrors.start(&self.accepted.shard, copy.cluster(), endpoint, head, body);
+            }
+        }
+        if body == Body::None {
+            self.mirrors.end();
+        }
+    }
 
     // === Waiting ===
 
@@ -309,6 +326,7 @@ impl<D: Downstream> Driver<'_, D> {
         [
             self.exchange.deadline(),
             gone,
+            self.mirrors.deadline(),
             self.sender.deadline(timeouts.body_idle.limit()),
             self.reader.deadline(timeouts.write_idle.limit()),
         ]

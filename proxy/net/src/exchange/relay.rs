@@ -9,6 +9,7 @@ use crate::{
     fields::HeadFields,
     upstream::UpstreamStream,
 };
+use bytes::Bytes;
 use sluice_core::{
     exchange::{Action, Event, FailureKind, Sent, UpstreamFailure},
     head::Fields,
@@ -107,12 +108,15 @@ impl<D: Downstream> Driver<'_, D> {
                             return Poll::Ready(action);
                         }
                     }
+                    if !self.mirrors.is_empty() && self.poll_mirrors(cx).is_pending() {
+                        break;
+                    }
                     let Some(up) = &mut self.up else { return Poll::Pending };
                     match up.poll_push(cx, &*self.down) {
                         Poll::Ready(Ok(count)) => {
-                            if !self.mirrors.is_empty() && count > 0 {
-                                let data = self.down.share(count);
-                                self.mirrors.iter_mut().for_each(|mirror| mirror.push(&data));
+                            if !self.mirrors.is_empty() {
+                                let known = self.mirrors.missing(self.request.taken, count);
+                                self.mirrors.give(&self.down.share(count).slice(known..));
                             }
                             self.down.consume(count);
                             self.request.took(count);
@@ -130,8 +134,7 @@ impl<D: Downstream> Driver<'_, D> {
                         if action != Action::Wait {
                             return Poll::Ready(action);
                         }
-                        self.mirrors.iter_mut().for_each(|mirror| mirror.end());
-                        self.mirrors.clear();
+                        self.mirrors.end();
                     }
                     let Some(up) = &mut self.up else { return Poll::Pending };
                     self.request.broken |= up.finish(self.down.trailers()).is_err();
@@ -151,11 +154,19 @@ impl<D: Downstream> Driver<'_, D> {
     /// Sends a body that a filter had collected.
     fn poll_collected(&mut self, cx: &mut Context<'_>, mut left: usize) -> Poll<Action> {
         while left > 0 && !self.request.broken {
+            if !self.mirrors.is_empty() && self.poll_mirrors(cx).is_pending() {
+                break;
+            }
             let (Some(up), Some(body)) = (&mut self.up, self.exchange.collected()) else {
                 return Poll::Pending;
             };
-            match up.poll_push(cx, &Slice(&body[body.len() - left..])) {
+            let at = body.len() - left;
+            match up.poll_push(cx, &Slice(&body[at..])) {
                 Poll::Ready(Ok(count)) => {
+                    if !self.mirrors.is_empty() {
+                        let known = self.mirrors.missing(self.request.taken, count);
+                        self.mirrors.give(&Bytes::copy_from_slice(&body[at + known..at + count]));
+                    }
                     left -= count;
                     self.request.took(count);
                 }
@@ -167,14 +178,21 @@ impl<D: Downstream> Driver<'_, D> {
             }
         }
         if let Some(up) = &mut self.up
+            && left == 0
             && !self.request.finished
             && !self.request.broken
         {
             self.request.broken |= up.finish(HeadFields::Empty).is_err();
             self.request.finished = true;
+            self.mirrors.end();
         }
         self.flush_request(cx);
         Poll::Pending
+    }
+
+    /// Pending while copies that are behind should have a turn.
+    fn poll_mirrors(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.mirrors.poll_fair(cx, self.accepted.shard.now())
     }
 
     fn flush_request(&mut self, cx: &mut Context<'_>) {

@@ -5,6 +5,7 @@ use crate::{
     body::{Front, Sink, Source, SourceError},
     downstream::Downstream,
     fields::HeadFields,
+    mirror::Mirrors,
 };
 use bytes::Bytes;
 use sluice_core::{
@@ -51,7 +52,7 @@ impl<D: Downstream> Driver<'_, D> {
     pub(super) fn respond(&mut self) {
         self.up = None;
         self.connecting = None;
-        self.mirrors.clear();
+        self.mirrors = Mirrors::default();
         self.write_head(false);
         self.stage = Stage::Responding;
     }

@@ -1,13 +1,123 @@
-//! Copies of requests that go elsewhere, and never hold up the request itself.
+//! Copies of requests that go elsewhere.
+//!
+//! A copy is a task of its own with a connection of its own. The request's driver hands it every piece of the body that
+//! the primary has taken, and goes on. What the copy cannot send yet is held, at most 1 MiB for each copy and the cap of
+//! the shard ([`sluice_core::mirror`]); then the copy is reset and counted.
+//!
+//! # Fairness
+//!
+//! A long body moves from one fast socket to another without a pause, and a copy whose task and whose server got no turn
+//! meanwhile would be reset although it is healthy. So while a copy holds half of what it may, the request pauses until
+//! it has sent most of that, but only within [`Patience`]: a copy that does not move costs the request one short pause,
+//! one that is slow a quarter of a second in all, and one that keeps up with 100 MB/s is never reset.
+//!
+//! # Ends
+//!
+//! The copy's answer is read and dropped. A copy outlives its request once the body is whole; a body that the client
+//! did not finish resets the copy. It is never sent again, carries neither `expect` nor an upgrade nor trailers, and
+//! CONNECT is not copied at all.
 
+mod channel;
+mod head;
+mod patience;
+mod send;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use head::CopyHead;
+
+use self::{channel::Channel, patience::Patience};
+use crate::shard::Shard;
 use bytes::Bytes;
+use sluice_core::{
+    hygiene::Body,
+    mirror::MOST_HELD,
+    snapshot::{Cluster, Endpoint},
+};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
-/// Takes the copy of one request body. Every call returns at once; a mirror that cannot keep up gives itself up (and
-/// counts that), after which calls do nothing. Dropping it before [`end`](Self::end) resets the copy: the client did not
-/// finish its request either. After `end` it goes on by itself, whatever becomes of the request.
-pub(crate) trait MirrorSink {
+/// The copies of one request. Dropping it before [`end`](Self::end) resets them: the client did not finish its request
+/// either.
+#[derive(Debug, Default)]
+pub(crate) struct Mirrors {
+    channels: Vec<Rc<Channel>>,
+    patience: Patience,
+    /// Bytes of the body that the copies have been given: a retry of the request gives them none of it again.
+    given: u64,
+}
+
+impl Mirrors {
+    /// Begins a copy. `body` is what the request declares.
+    pub(crate) fn start(
+        &mut self,
+        shard: &Rc<Shard>,
+        cluster: &Arc<Cluster>,
+        endpoint: &Endpoint,
+        head: CopyHead,
+        body: Body,
+    ) {
+        let channel = Rc::new(Channel::new(shard.mirror_budget.open()));
+        self.channels.push(Rc::clone(&channel));
+        send::spawn(shard, Arc::clone(cluster), endpoint.clone(), head, body, channel);
+    }
+
+    /// Whether there is no copy.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.channels.is_empty()
+    }
+
+    /// Where in a piece of the body that begins `at` the part starts that the copies have not been given.
+    pub(crate) fn missing(&self, at: u64, length: usize) -> usize {
+        usize::try_from(self.given.saturating_sub(at)).map_or(length, |known| known.min(length))
+    }
+
     /// More of the body.
-    fn push(&mut self, data: &Bytes);
-    /// The body is complete.
-    fn end(&mut self);
+    pub(crate) fn give(&mut self, piece: &Bytes) {
+        self.given += piece.len() as u64;
+        for channel in &self.channels {
+            channel.push(piece);
+        }
+        self.patience.earn(piece.len());
+    }
+
+    /// Pending while the request had better let a copy catch up; see the module's documentation.
+    pub(crate) fn poll_fair(&mut self, cx: &Context<'_>, now: Instant) -> Poll<()> {
+        let threshold = if self.patience.is_waiting() { MOST_HELD / 8 } else { MOST_HELD / 2 };
+        let mut behind = self.channels.iter().filter(|channel| channel.held() > threshold).peekable();
+        if behind.peek().is_none() {
+            self.patience.rest(now);
+            return Poll::Ready(());
+        }
+        let mut sent = 0;
+        for channel in behind {
+            channel.watch(cx);
+            sent += channel.sent();
+        }
+        self.patience.wait(now, sent)
+    }
+
+    /// When [`poll_fair`](Self::poll_fair) gives up, at the latest.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.patience.deadline()
+    }
+
+    /// The body is complete: the copies go on by themselves.
+    pub(crate) fn end(&mut self) {
+        for channel in self.channels.drain(..) {
+            channel.end();
+        }
+    }
+}
+
+impl Drop for Mirrors {
+    fn drop(&mut self) {
+        for channel in &self.channels {
+            channel.cut();
+        }
+    }
 }

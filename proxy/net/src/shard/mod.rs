@@ -12,6 +12,7 @@ use crate::{
 };
 use sluice_core::{
     exchange::{Exchange, ShardState},
+    mirror::Budget,
     snapshot::Snapshot,
 };
 use sluice_tls::TlsContext;
@@ -59,6 +60,8 @@ pub struct Shard {
     pub(crate) timers: Rc<Timers>,
     pub(crate) pools: Pools,
     pub(crate) sessions: Sessions,
+    /// What all mirrors together may hold.
+    pub(crate) mirror_budget: Rc<Budget>,
     pub(crate) observer: Rc<dyn Observer>,
     /// What exchanges share.
     state: RefCell<ShardState>,
@@ -104,6 +107,7 @@ impl Shard {
             next_connection: Cell::new((u64::from(options.number) << 48) + 1),
             pools: Pools::default(),
             sessions: Sessions::default(),
+            mirror_budget: Budget::new(options.mirror_buffer),
         });
         tokio::task::spawn_local(Pools::keep_swept(Rc::downgrade(&shard)));
         shard
