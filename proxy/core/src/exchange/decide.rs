@@ -254,7 +254,7 @@ impl Exchange {
         match (decision, &route.action) {
             (Decision::Redirect(status), _) => self.redirect(status, cx),
             (Decision::Respond, route::Action::Respond(direct)) => {
-                self.direct(direct.status, direct.body.clone(), direct.content_type.clone(), cx)
+                self.direct(direct.status, direct.body.clone(), cx)
             }
             (Decision::Connect, _) => self.connect(now, cx),
             (Decision::NoCluster | Decision::Respond, _) => {

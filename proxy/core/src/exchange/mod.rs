@@ -17,6 +17,9 @@
 //!                        └───────ReplySent──────────────────────────────────▶   Tunnel ──TunnelEnd──────────┘
 //! ```
 //!
+//! Deciding is over within one call. From every state but Idle and Done, `DownstreamGone` leads to Done; `RequestRefused`
+//! leads to Responding, or cuts an answer that has begun.
+//!
 //! # Contract for drivers
 //!
 //! A driver owns an [`Exchange`] per request ([`Exchange::reset`] makes it ready for the next one and keeps its
@@ -57,7 +60,8 @@
 //! [`Exchange::request_body`] says. Start the mirrors ([`Exchange::mirrors`]) on the first `Send` only
 //! ([`Exchange::is_first_send`]). Nobody but the codec writes `connection`, `content-length` and `transfer-encoding`.
 //!
-//! **Answer.** `ResponseHead` for 1xx too; where it gives `Wait`, drop that head and read on (an HTTP/1.0 client takes none). [`Action::RelayInformational`]: write status and fields with
+//! **Answer.** `ResponseHead` for 1xx too; where it gives `Wait`, drop that head and read on (an HTTP/1.0 client takes
+//! none). [`Action::RelayInformational`]: write status and fields with
 //! [`Exchange::write_informational_fields`] and read on. [`Action::RelayHead`]: write
 //! [`Exchange::response_status`] and [`Exchange::write_response_fields`], then the body, framed as
 //! [`Exchange::response_body`] says. `ResponseBody` events count; `Wait` means "pass it on". `ResponseEnd` after

@@ -25,8 +25,8 @@ enum Kind {
     #[default]
     Text,
     Redirect,
-    /// The route's direct response: its content type.
-    Direct(Option<Box<str>>),
+    /// The route's direct response.
+    Direct,
     Filter(Box<LocalResponse>),
 }
 
@@ -49,7 +49,8 @@ impl Reply {
         if empty || self.grpc.is_some() { &NOTHING } else { &self.body }
     }
 
-    pub(super) fn fields<'a>(&'a self, message: &'a mut Vec<u8>) -> ReplyFields<'a> {
+    /// `direct` is the content type of the route's direct response; `message` is written on.
+    pub(super) fn fields<'a>(&'a self, direct: Option<&'a str>, message: &'a mut Vec<u8>) -> ReplyFields<'a> {
         let mut fields: SmallVec<[(&[u8], &[u8]); 4]> = SmallVec::new();
         if let Some(status) = self.grpc {
             const DIGITS: [&str; 17] =
@@ -66,8 +67,8 @@ impl Reply {
         match &self.kind {
             Kind::Text => {}
             Kind::Redirect => fields.push((b"location", self.location.as_slice())),
-            Kind::Direct(content_type) => {
-                if let Some(content_type) = content_type {
+            Kind::Direct => {
+                if let Some(content_type) = direct {
                     typed = true;
                     fields.push((b"content-type", content_type.as_bytes()));
                 }
@@ -133,14 +134,8 @@ impl Exchange {
         &mut self.reply.location
     }
 
-    pub(super) fn direct(
-        &mut self,
-        status: u16,
-        body: Bytes,
-        content_type: Option<Box<str>>,
-        cx: &mut Context<'_>,
-    ) -> Action {
-        self.reply.kind = Kind::Direct(content_type);
+    pub(super) fn direct(&mut self, status: u16, body: Bytes, cx: &mut Context<'_>) -> Action {
+        self.reply.kind = Kind::Direct;
         self.reply.body = body;
         self.respond(status, None, "direct_response", cx)
     }

@@ -8,6 +8,7 @@ use crate::head::{Handshake, has_crumbs};
 use crate::hygiene::{Body, Version};
 use crate::pool::Reuse;
 use crate::rewrite::HostRewrite;
+use crate::route;
 use crate::snapshot::{Cluster, Endpoint};
 use sluice_http1::Method;
 use std::sync::Arc;
@@ -212,7 +213,11 @@ impl Exchange {
         if self.state == State::Responding {
             let mut message = std::mem::take(&mut self.text);
             {
-                let fields = self.reply.fields(&mut message);
+                let direct = match self.record.route.as_ref().map(|route| &route.action) {
+                    Some(route::Action::Respond(direct)) => direct.content_type.as_deref(),
+                    _ => None,
+                };
+                let fields = self.reply.fields(direct, &mut message);
                 let head = ResponseHead {
                     fields: &fields,
                     edits: &self.response_edits,

@@ -3,6 +3,7 @@
 use super::request::is_listed;
 use super::role::{Role, is_fixed, role};
 use super::{Edits, FieldSink, Fields};
+use crate::hygiene::list;
 use sluice_http1::Known;
 
 /// What the fields of an outgoing answer are made of, besides those received.
@@ -27,7 +28,7 @@ pub(crate) struct ResponseHead<'a> {
 
 /// Writes them.
 pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) {
-    let names_fields = head.fields.first("connection").is_some();
+    let names_fields = names_fields(head.fields);
     let mut dated = false;
     head.fields.each(&mut |name, value| {
         let keep = match role(name) {
@@ -72,11 +73,23 @@ pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) 
 
 /// Writes the fields of an interim response: no edits, nothing of ours, nothing of the connection.
 pub(crate) fn write_informational(fields: &dyn Fields, sink: &mut dyn FieldSink) {
-    let names_fields = fields.first("connection").is_some();
+    let names_fields = names_fields(fields);
     fields.each(&mut |name, value| {
         let keep = !matches!(role(name), Role::HopByHop | Role::Te | Role::Length);
         if keep && !(names_fields && is_listed(fields, name)) {
             sink.field(name, value);
         }
     });
+}
+
+/// Whether `Connection` names anything but the usual options, so that every field has to be looked up in it.
+fn names_fields(fields: &dyn Fields) -> bool {
+    let mut named = false;
+    fields.each_value("connection", &mut |value| {
+        named |= list(value).any(|option| {
+            !matches!(Known::of(option), Known::KeepAlive | Known::Upgrade)
+                && !option.eq_ignore_ascii_case(b"close")
+        });
+    });
+    named
 }

@@ -131,6 +131,9 @@ fn look(
                 if http2 && (value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit)) {
                     seen.refused.get_or_insert(Rule::LengthInvalid);
                 }
+                if http2 && facts.body == Body::None && value.iter().any(|byte| *byte != b'0') {
+                    seen.refused.get_or_insert(Rule::LengthMismatch);
+                }
             }
             Known::Expect
                 if facts.version != Version::Http10 && !value.eq_ignore_ascii_case(b"100-continue") =>

@@ -187,11 +187,10 @@ fn examples(rule: Rule) -> Vec<Shows> {
             vec![Refused("PUT", Http11, line("/"), vec![HOST, ("Expect", "202-accepted")], Body::Length(1))]
         }
         Rule::Underscore => vec![Refused("GET", Http11, line("/"), vec![HOST, ("a_b", "c")], Body::None)],
-        Rule::BodyTooLarge
-        | Rule::LengthMismatch
-        | Rule::TunnelRefusal
-        | Rule::SizeMismatch
-        | Rule::MessageFraming => vec![Exchange],
+        Rule::LengthMismatch => vec![bad_field("content-length", "5"), Exchange],
+        Rule::BodyTooLarge | Rule::TunnelRefusal | Rule::SizeMismatch | Rule::MessageFraming => {
+            vec![Exchange]
+        }
         Rule::UpgradeH2c => vec![Ok_(
             "GET",
             Http11,
