@@ -138,7 +138,7 @@ fn addresses(cx: &mut Context<'_>, config: &spec::Config, all: At<'_>) {
             let message = if *other == address {
                 format!("{owner} has `{address}` already")
             } else {
-                format!("{owner} has `{other}`, which includes `{address}`, or the other way round")
+                format!("`{address}` overlaps with `{other}`, which {owner} has already")
             };
             let tls = *tls && listener.tls.is_some();
             let finding = cx.error(at, message);
@@ -150,8 +150,9 @@ fn addresses(cx: &mut Context<'_>, config: &spec::Config, all: At<'_>) {
     }
 }
 
-/// The unspecified address includes all others of its family. IPv6 sockets take no IPv4 connections.
+/// The unspecified address includes all others of its family; that of IPv6 takes IPv4 connections too.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let same_family = one.is_ipv4() == other.is_ipv4();
-    one.ip() == other.ip() || (same_family && (one.ip().is_unspecified() || other.ip().is_unspecified()))
+    let includes =
+        |all: SocketAddr, one: SocketAddr| all.ip().is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    one.ip() == other.ip() || includes(one, other) || includes(other, one)
 }

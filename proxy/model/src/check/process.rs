@@ -54,7 +54,7 @@ fn dns(cx: &mut Context<'_>, dns: &spec::Dns, at: At<'_>) {
             cx.error(at.key("servers").index(index), "a name server has a port").suggest("write port 53");
         }
     }
-    if dns.min_ttl > dns.max_ttl {
+    if dns.min_ttl > dns.max_ttl && dns.max_ttl.limit().is_some() {
         let message = format!("`min_ttl` ({}) is greater than `max_ttl` ({})", dns.min_ttl, dns.max_ttl);
         cx.error(at.key("min_ttl"), message);
     }

@@ -1,7 +1,8 @@
 //! What users get wrong, and what they are told.
 
-use super::{read, say, say_route};
+use super::{read, say, say_routes};
 use crate::Severity;
+use std::fmt::Write;
 
 const FIFTY: &str = include_str!("fifty.yaml");
 
@@ -17,4 +18,25 @@ fn fifty_mistakes_give_fifty_diagnostics() {
     let lines: Vec<usize> = errors.map(|diagnostic| diagnostic.line).collect();
     assert_eq!(lines, wanted, "{diagnostics}");
     assert_eq!(wanted.len(), 50);
+}
+
+/// Texts and what is said about them. A text is a whole file, or the routes of an otherwise good one.
+const GOLDEN: &str = include_str!("golden.txt");
+
+/// To accept what is said now, after reading it: `SLUICE_UPDATE_GOLDEN=1 cargo test -p sluice-model`.
+#[test]
+fn mistakes_are_explained() {
+    let mut now = String::new();
+    for (index, case) in GOLDEN.split("=====\n").enumerate() {
+        let (kind, rest) = case.split_once('\n').unwrap();
+        let (text, _) = rest.split_once("\n=>\n").unwrap();
+        let said = if kind == "file" { say(text) } else { say_routes(text) };
+        let between = if index > 0 { "=====\n" } else { "" };
+        write!(now, "{between}{kind}\n{text}\n=>\n{said}").unwrap();
+    }
+    if std::env::var_os("SLUICE_UPDATE_GOLDEN").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/load/tests/golden.txt"), &now).unwrap();
+    } else {
+        assert!(now == GOLDEN, "{now}");
+    }
 }

@@ -3,6 +3,7 @@
 use super::{GOOD, read};
 use crate::{MAX_DIAGNOSTICS, NoFiles, Source, load, spec};
 use proptest::prelude::*;
+use std::fmt::Write;
 
 /// Arbitrary text is answered, never with more than the bound, and never with an error that has no place in it.
 fn any_text(text: &str) {
@@ -36,7 +37,7 @@ fn bombs_are_bounded() {
     let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = level - 1;
-        laughs += &format!("a{level}: &a{level} [{}]\n", vec![format!("*a{below}"); 10].join(", "));
+        writeln!(laughs, "a{level}: &a{level} [{}]", vec![format!("*a{below}"); 10].join(", ")).unwrap();
     }
     let text = read(&laughs).unwrap_err().to_string();
     assert!(text.contains("aliases stand for more than 100000 values"), "{text}");
@@ -63,14 +64,20 @@ fn the_list_of_diagnostics_ends_with_how_many_were_left_out() {
 fn ten_thousand_hosts_are_no_trouble() {
     let mut text = "listeners: [{ name: l, address: 127.0.0.1:80, route_table: t }]\nclusters:\n".to_owned();
     for index in 0..10_000 {
-        text += &format!("  - {{ name: c{index}, endpoints: [{{ address: 10.0.0.1:8080 }}] }}\n");
+        writeln!(text, "  - {{ name: c{index}, endpoints: [{{ address: 10.0.0.1:8080 }}] }}").unwrap();
     }
     text += "route_tables:\n  - name: t\n    virtual_hosts:\n";
     for index in 0..10_000 {
-        text += &format!(
-            "      - name: h{index}\n        hosts: [h{index}.example.com]\n        routes:\n          - name: r\n            \
-             match: [{{ path: {{ prefix: /api }} }}]\n            action: {{ forward: {{ destinations: [{{ cluster: c{index} }}] }} }}\n"
-        );
+        writeln!(
+            text,
+            "      - name: h{index}
+        hosts: [h{index}.example.com]
+        routes:
+          - name: r
+            match: [{{ path: {{ prefix: /api }} }}]
+            action: {{ forward: {{ destinations: [{{ cluster: c{index} }}] }} }}"
+        )
+        .unwrap();
     }
     let loaded = read(&text).unwrap();
     assert_eq!(loaded.config.route_tables()[0].virtual_hosts().len(), 10_000);

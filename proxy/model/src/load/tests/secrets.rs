@@ -2,6 +2,7 @@
 
 use super::{Files, read};
 use crate::{SecretContent, Source, load};
+use std::fmt::Write;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nTm90IHJlYWxseS4=\n-----END CERTIFICATE-----\n";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nTm90IHJlYWxseS4=\n-----END PRIVATE KEY-----\n";
@@ -14,18 +15,16 @@ fn say(certificate: &'static str, key: &'static str) -> String {
     let files = Files([("c.pem", certificate), ("k.pem", key)].into());
     match load(&Source::new("f", text), &files) {
         Ok(_) => String::new(),
-        Err(diagnostics) => diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == crate::Severity::Error)
-            .map(|diagnostic| {
-                format!(
-                    "{}: {} / {}\n",
-                    diagnostic.path,
-                    diagnostic.message,
-                    diagnostic.suggestion.clone().unwrap_or_default()
-                )
-            })
-            .collect(),
+        Err(diagnostics) => {
+            let mut said = String::new();
+            for diagnostic in
+                diagnostics.iter().filter(|diagnostic| diagnostic.severity == crate::Severity::Error)
+            {
+                let suggestion = diagnostic.suggestion.as_deref().unwrap_or_default();
+                writeln!(said, "{}: {} / {suggestion}", diagnostic.path, diagnostic.message).unwrap();
+            }
+            said
+        }
     }
 }
 
