@@ -19,11 +19,11 @@ use std::{
         mpsc::{SyncSender, sync_channel},
     },
     thread,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use tokio::{
     runtime::{Builder, LocalOptions},
-    sync::mpsc,
+    sync::{mpsc, mpsc::error::TrySendError},
     task::spawn_local,
 };
 
@@ -206,12 +206,19 @@ impl RunningProxy {
 
     /// Reads the configuration again and opens log files again, as SIGHUP does. Returns at once.
     pub fn reload(&self) {
-        let _ = self.state.commands.try_send(Command::Reload);
+        self.command(Command::Reload);
     }
 
     /// Starts the drain, as SIGTERM does. Returns at once; a second call changes nothing.
     pub fn shutdown(&self) {
-        let _ = self.state.commands.try_send(Command::Drain);
+        self.command(Command::Drain);
+    }
+
+    /// Works inside and outside of a runtime; the control task takes commands at once.
+    fn command(&self, command: Command) {
+        while let Err(TrySendError::Full(_)) = self.state.commands.try_send(command) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits until the proxy has ended.
@@ -223,7 +230,7 @@ impl RunningProxy {
 impl Drop for RunningProxy {
     fn drop(&mut self) {
         if let Some(control) = self.control.take() {
-            let _ = self.state.commands.blocking_send(Command::End);
+            self.command(Command::End);
             let _ = control.join();
         }
     }

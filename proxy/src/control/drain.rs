@@ -2,7 +2,8 @@
 
 use super::Control;
 use crate::{options::Exit, shard::Message};
-use std::time::Duration;
+use sluice_net::ListenerState;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Patience with shards that were told to end at once.
@@ -35,6 +36,26 @@ impl Phase {
 }
 
 impl Control {
+    /// The connections of a listener that was removed have as long as a drain may take.
+    pub(super) fn leave(&mut self, state: Arc<ListenerState>, timeout: Option<Duration>) {
+        if let Some(timeout) = timeout {
+            let deadline = Instant::now() + timeout;
+            let at = self.leaving.partition_point(|(other, _)| *other <= deadline);
+            self.leaving.insert(at, (deadline, state));
+        }
+    }
+
+    /// Cuts what is left of removed listeners whose time is over.
+    pub(super) async fn cut_leaving(&mut self) {
+        while let Some((_, state)) = self.leaving.pop_front_if(|(deadline, _)| *deadline <= Instant::now()) {
+            if state.connections() > 0 {
+                tracing::warn!(listener = &**state.name(), "connections of a removed listener are cut");
+            }
+            state.force();
+        }
+        self.tell_all(|| Message::Wake).await;
+    }
+
     pub(super) async fn begin_drain(&mut self) {
         if !self.phase.is_serving() {
             return;

@@ -28,7 +28,14 @@ use sluice_model::{
     Config,
     spec::{AcceptMode, AccessLogTarget},
 };
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use sluice_net::ListenerState;
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, mpsc::error::TrySendError, oneshot},
     task::{JoinHandle, spawn_blocking, spawn_local},
@@ -94,6 +101,8 @@ pub(crate) struct Control {
     exit: Option<Exit>,
     draining: Option<Token>,
     log_target: Option<AccessLogTarget>,
+    /// Listeners that are gone, and when their connections have to be.
+    leaving: VecDeque<(Instant, Arc<ListenerState>)>,
 }
 
 /// What accepts on the control thread, and for which sockets.
@@ -161,6 +170,7 @@ impl Control {
             exit: None,
             draining: None,
             log_target: None,
+            leaving: VecDeque::new(),
         };
         control.watch.follow(control.contents.paths());
         control.stage(prepared, Some(plan), Some((token, started)));
@@ -176,6 +186,7 @@ impl Control {
             }
             let staged = self.staged.as_ref().map(|staged| staged.deadline);
             let phase = self.phase.deadline();
+            let leaving = self.leaving.front().map(|(deadline, _)| *deadline);
             tokio::select! {
                 Some(command) = self.commands.recv() => self.follow(command).await,
                 Some((number, cut)) = self.ended.recv() => self.shard_ended(number, cut).await,
@@ -186,6 +197,7 @@ impl Control {
                     self.loaded(outcome).await;
                 }
                 () = until(staged), if staged.is_some() => {}
+                () = until(leaving), if leaving.is_some() => self.cut_leaving().await,
                 () = until(phase), if phase.is_some() => self.next_phase().await,
             }
         }

@@ -91,6 +91,7 @@ impl Control {
             generation.snapshot = snapshot;
         }
         let needs_restart = needs_restart(&self.initial, &config, &self.options);
+        let timeout = config.runtime().drain_timeout.limit();
         for change in &needs_restart {
             tracing::warn!("{change}: this takes effect with the next start");
         }
@@ -115,8 +116,9 @@ impl Control {
                 }
             }
         }
-        for (_, before) in &renamed {
+        for (_, before) in renamed {
             before.drain();
+            self.leave(before, timeout);
         }
         for (id, sockets) in opened {
             let Some(listener) = self.state_of(id) else { continue };
@@ -131,6 +133,7 @@ impl Control {
             }
         }
         for bound in removed {
+            self.leave(bound.state.clone(), timeout);
             if let Some((_, accepting)) = &mut self.handoff {
                 if let Some(accepting) = accepting.remove(&bound.id) {
                     accepting.stop().await;

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod admin;
+mod binary;
 mod dns;
 mod drain;
+mod load;
 mod log;
 mod reload;
 mod scene;

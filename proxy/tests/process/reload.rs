@@ -94,6 +94,26 @@ fn a_renamed_listener_keeps_its_socket() {
 }
 
 #[test]
+fn connections_of_a_removed_listener_have_the_time_of_a_drain() {
+    use std::io::{Read, Write};
+    let two = format!(
+        "runtime: {{ drain_timeout: 100ms }}\nlisteners:\n- {{ name: web, address: '127.0.0.1:0', route_table: main }}\n- {{ name: other, address: '127.0.0.1:0', route_table: main }}\n{}",
+        table("x")
+    );
+    let scene = Scene::start(&two);
+    let mut stream = std::net::TcpStream::connect(scene.proxy().listener_address("other").unwrap()).unwrap();
+    stream.set_read_timeout(Some(crate::scene::LONG)).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nho").unwrap();
+    eventually("the connection is known", || scene.json("/listeners")[1]["connections"] == 1);
+    scene.rewrite(&format!("runtime: {{ drain_timeout: 100ms }}\n{}", answering("web", "x")));
+    let mut rest = Vec::new();
+    // Ends with a reset or without; what counts is that it ends.
+    let _ = stream
+        .read_to_end(&mut rest)
+        .map_err(|error| assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock));
+}
+
+#[test]
 fn a_reload_that_cannot_bind_is_refused_whole() {
     let taken = taken_port();
     let scene = Scene::start(&answering("web", "one"));
