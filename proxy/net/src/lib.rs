@@ -6,7 +6,6 @@
 //!
 //! This crate is *not* for accepting sockets, threads, reloads, logs or metrics (`sluice-proxy`), nor for deciding
 //! what happens to a request (`sluice-core`).
-#![allow(dead_code, unused_imports, reason = "the drivers are being filled in")]
 
 mod body;
 mod downstream;

@@ -2,7 +2,7 @@
 
 use super::{Driver, Stage, tell};
 use crate::{
-    body::{Front, Sink, Source, SourceError},
+    body::{Front, Source, SourceError},
     downstream::Downstream,
     fields::HeadFields,
     mirror::Mirrors,

@@ -7,7 +7,7 @@
 use crate::{
     body::{Front, SourceError},
     fields::HeadFields,
-    io::{Buffer, Buffers, LARGE, SMALL, Stream},
+    io::{Buffer, Buffers, SMALL, Stream},
 };
 use bytes::Bytes;
 use sluice_core::hygiene::Body;

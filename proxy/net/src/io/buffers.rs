@@ -86,11 +86,6 @@ impl Buffer {
         &self.bytes[range]
     }
 
-    /// Everything from the first byte to the last one that was read.
-    pub(crate) fn filled(&self) -> &[u8] {
-        &self.bytes[..self.end]
-    }
-
     /// Absolute position of the first unread byte.
     pub(crate) const fn start(&self) -> usize {
         self.start
@@ -194,7 +189,7 @@ mod tests {
         assert_eq!((buffer.unread(), buffer.capacity()), (&b"/ HTTP/1.1"[..], LARGE));
         assert_eq!(buffers.small.borrow().len(), 1);
         buffer.enlarge(LARGE * 3);
-        assert_eq!((buffer.filled(), buffer.capacity()), (&b"GET / HTTP/1.1"[..], LARGE * 3));
+        assert_eq!((buffer.range(0..14), buffer.capacity()), (&b"GET / HTTP/1.1"[..], LARGE * 3));
         drop(buffer);
         assert_eq!(buffers.large.borrow().len(), 1, "odd sizes are not kept");
     }

@@ -65,7 +65,8 @@ pub struct Shard {
     pub(crate) observer: Rc<dyn Observer>,
     /// What exchanges share.
     state: RefCell<ShardState>,
-    /// Exchanges that nobody uses, for their memory.
+    /// Exchanges that nobody uses, for their memory. Boxed, because they are large and handed around.
+    #[allow(clippy::vec_box, reason = "an exchange moves in and out with every request")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     /// One moment on both clocks.
     anchor: (Instant, SystemTime),
@@ -116,6 +117,8 @@ impl Shard {
     /// Replaces the configuration. Requests under way keep the route and cluster that they hold; the next request of
     /// each connection sees the new one. Pools stay.
     pub fn publish(&self, generation: Generation) {
+        self.pools.retain(|cluster| generation.snapshot.cluster(cluster).is_some());
+        self.state.borrow_mut().balancers.retain(|cluster| generation.snapshot.cluster(cluster).is_some());
         let before = self.generation.replace(generation);
         // Freed here, between two steps of requests, and not while the cell is borrowed.
         drop(before);
@@ -135,9 +138,11 @@ impl Shard {
         }
     }
 
-    /// Ends every connection now.
+    /// Ends every connection now, those to endpoints included.
     pub fn force(&self) {
         self.phase.set(Phase::Forced);
+        self.pools.clear();
+        self.sessions.clear();
         self.wake();
     }
 

@@ -71,9 +71,12 @@ fn large_bodies_arrive_whole_in_both_directions() {
     run(&Options::default(), async |world| {
         let body: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
         for chunked in [false, true] {
-            let framing = |length: usize| match chunked {
-                false => format!("content-length: {length}\r\n\r\n"),
-                true => format!("transfer-encoding: chunked\r\n\r\n{length:x}\r\n"),
+            let framing = |length: usize| {
+                if chunked {
+                    format!("transfer-encoding: chunked\r\n\r\n{length:x}\r\n")
+                } else {
+                    format!("content-length: {length}\r\n\r\n")
+                }
             };
             let end = if chunked { "\r\n0\r\n\r\n" } else { "" };
             let mut client = world.client().await;
@@ -137,7 +140,7 @@ fn a_client_that_does_not_read_stops_the_endpoint() {
         endpoint.head().await;
         endpoint.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
         client.head().await;
-        let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+        let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
         let mut sent = 0;
         // The sockets' own buffers take a few megabytes; then nothing moves any more.
         while let Ok(()) =

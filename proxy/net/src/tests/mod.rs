@@ -9,4 +9,4 @@ mod tunnels;
 mod upstream;
 mod world;
 
-use world::{Peer, World, run};
+use world::Peer;

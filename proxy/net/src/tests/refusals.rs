@@ -58,7 +58,7 @@ fn the_answer_survives_what_the_client_sends_after_its_mistake() {
     run(&Options::default(), async |world| {
         let mut client = world.client().await;
         let mut garbage = b"NOT HTTP\r\n\r\n".to_vec();
-        garbage.extend_from_slice(&[b'x'; 100_000]);
+        garbage.resize(100_000, b'x');
         client.send(&garbage).await;
         assert_eq!(client.status().await, 400);
         client.closed().await;

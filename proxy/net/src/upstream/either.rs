@@ -28,7 +28,7 @@ pub(crate) enum Upstream {
 #[derive(Debug)]
 pub(crate) enum Head {
     Http1(Http1Head),
-    Http2(h2::Head),
+    Http2(Box<h2::Head>),
 }
 
 /// Does the same with whichever it is.
@@ -66,14 +66,14 @@ impl UpstreamStream for Upstream {
     fn begin_head(&mut self, line: &RequestLine<'_>, body: Body) -> Head {
         match self {
             Self::Http1(lease) => Head::Http1(lease.connection.begin_head(line, body)),
-            Self::Http2(stream) => Head::Http2(stream.begin_head(line, body)),
+            Self::Http2(stream) => Head::Http2(Box::new(stream.begin_head(line, body))),
         }
     }
 
     fn send_head(&mut self, head: Head) -> Result<(), SinkGone> {
         match (self, head) {
             (Self::Http1(lease), Head::Http1(head)) => lease.connection.send_head(head),
-            (Self::Http2(stream), Head::Http2(head)) => stream.send_head(head),
+            (Self::Http2(stream), Head::Http2(head)) => stream.send_head(*head),
             // A head goes to whom it was begun for.
             _ => Err(SinkGone),
         }

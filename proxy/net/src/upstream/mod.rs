@@ -22,7 +22,7 @@ mod pool;
 pub(crate) use acquire::{Acquired, Connecting, acquire, release};
 pub(crate) use connect::connect;
 pub(crate) use either::Upstream;
-pub(crate) use identity::{Identity, TlsIdentity};
+pub(crate) use identity::Identity;
 pub(crate) use pool::Pools;
 
 /// One request on its way to an endpoint, and the answer: an HTTP/1 connection while it serves it, or an HTTP/2 stream.

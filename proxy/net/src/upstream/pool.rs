@@ -1,7 +1,7 @@
 //! The idle HTTP/1 connections of a shard, and connections that are shared by streams.
 
 use super::{Identity, h1};
-use crate::{Event, shard::Shard};
+use crate::shard::Shard;
 use sluice_core::{
     pool::{Lease, Limits, Pool, Reuse},
     snapshot::{Cluster, ClusterId, Endpoint},
@@ -27,6 +27,9 @@ pub(crate) struct Pools {
     slots: RefCell<HashMap<(ClusterId, SocketAddr), Slot, foldhash::fast::RandomState>>,
 }
 
+/// A connection that is lent to a request.
+pub(crate) type Idle = Lease<Box<h1::Connection>>;
+
 #[derive(Debug)]
 struct Slot {
     identity: Rc<Identity>,
@@ -44,7 +47,7 @@ impl Pools {
         cluster: &Cluster,
         endpoint: &Endpoint,
         reuse: Reuse,
-    ) -> Option<(Rc<Identity>, Option<Lease<Box<h1::Connection>>>)> {
+    ) -> Option<(Rc<Identity>, Option<Idle>)> {
         let mut slots = self.slots.borrow_mut();
         let key = (cluster.id, endpoint.address);
         let slot = match slots.get_mut(&key) {
@@ -76,6 +79,11 @@ impl Pools {
             // A slot without connections costs nothing to make again.
             !slot.idle.is_empty() || Rc::strong_count(&slot.identity) > 1
         });
+    }
+
+    /// Closes the idle connections of clusters that are gone.
+    pub(crate) fn retain(&self, lives: impl Fn(ClusterId) -> bool) {
+        self.slots.borrow_mut().retain(|(cluster, _), _| lives(*cluster));
     }
 
     /// Closes every idle connection.

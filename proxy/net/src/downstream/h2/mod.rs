@@ -25,7 +25,7 @@ use sluice_core::hygiene::Refusal;
 use sluice_model::spec;
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::pin,
     rc::Rc,
     task::{Context, Poll},
     time::{Duration, Instant},

@@ -405,7 +405,10 @@ fn a_drain_finishes_what_has_begun() {
         shard.drain();
         // GOAWAY has come when no more streams are taken.
         poll_fn(|cx| match later.poll_ready(cx) {
-            Poll::Ready(Err(error)) => Poll::Ready(assert_eq!(error.reason(), Some(Reason::NO_ERROR))),
+            Poll::Ready(Err(error)) => {
+                assert_eq!(error.reason(), Some(Reason::NO_ERROR));
+                Poll::Ready(())
+            }
             _ => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -428,7 +431,7 @@ fn a_forced_end_cuts_streams() {
             seen.set(true);
             async move {
                 let _stream = stream;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let (mut client, _, served) = connect(&shard, "", drive).await;
