@@ -30,7 +30,7 @@ use std::{
 const STALL: Duration = Duration::from_secs(15);
 
 /// How long its answer may take once the copy is whole.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// Sends a copy in a task of its own; says how it went.
 pub(super) fn spawn(
