@@ -25,7 +25,7 @@ flags! {
     UPSTREAM_CLOSED = 2 "UC";
     /// 503: the upstream reset the request.
     UPSTREAM_RESET = 3 "UR";
-    /// 503: we reset the request on our side.
+    /// We cut the request on our side: a drain has lasted its time.
     LOCAL_RESET = 4 "LR";
     /// 504: the route's request timeout.
     UPSTREAM_TIMEOUT = 5 "UT";
@@ -49,8 +49,6 @@ flags! {
     RETRIES_EXHAUSTED = 14 "URX";
     /// 502: the upstream breaks the protocol.
     UPSTREAM_PROTOCOL_ERROR = 15 "UPE";
-    /// The connection was cut while draining.
-    DRAINED = 16 "DRAIN";
 }
 
 impl ResponseFlags {

@@ -1,7 +1,6 @@
 //! The sans-io heart of Sluice: it decides, others carry the bytes.
 
 pub mod balance;
-pub mod drain;
 pub mod edits;
 pub mod exchange;
 pub mod explain;

@@ -40,7 +40,7 @@ impl Balancers {
         self.turns.entry(cluster.id).or_default().pick(&cluster.endpoints, tried, rng)
     }
 
-    /// Forgets clusters that are gone; called when a snapshot is published.
+    /// Forgets clusters that are gone.
     pub fn retain(&mut self, mut lives: impl FnMut(ClusterId) -> bool) {
         self.turns.retain(|id, _| lives(*id));
     }

@@ -46,15 +46,15 @@ pub struct Context<'a> {
 #[derive(Debug)]
 pub struct ShardState {
     /// Randomness: splits, percentages, request ids.
-    pub rng: fastrand::Rng,
+    pub(super) rng: fastrand::Rng,
     /// Whose turn it is in each cluster.
-    pub balancers: Balancers,
+    pub(super) balancers: Balancers,
     /// What route matching writes on.
-    pub scratch: MatchScratch,
+    pub(super) scratch: MatchScratch,
     /// What path normalisation writes on.
     pub(super) path: String,
     /// The machine's name, for `%HOSTNAME%`.
-    pub hostname: Arc<str>,
+    pub(super) hostname: Arc<str>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +109,11 @@ impl ShardState {
             path: String::new(),
             hostname,
         }
+    }
+
+    /// Forgets whose turn it is in clusters that a new configuration no longer has. Everybody else's turn stays.
+    pub fn adopt(&mut self, snapshot: &Snapshot) {
+        self.balancers.retain(|id| snapshot.cluster(id).is_some());
     }
 }
 

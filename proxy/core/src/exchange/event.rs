@@ -59,6 +59,8 @@ pub enum Event<'a> {
     TunnelEnd,
     /// The client's connection or stream is gone, or takes no bytes any more.
     DownstreamGone,
+    /// A drain has lasted its time: whatever is under way ends now.
+    Cut,
     /// The deadline has passed, maybe.
     Timer,
 }

@@ -17,7 +17,7 @@
 //!                        └───────ReplySent──────────────────────────────────▶   Tunnel ──TunnelEnd──────────┘
 //! ```
 //!
-//! Deciding is over within one call. From every state but Idle and Done, `DownstreamGone` leads to Done; `RequestRefused`
+//! Deciding is over within one call. From every state but Idle and Done, `DownstreamGone` and `Cut` lead to Done; `RequestRefused`
 //! leads to Responding, or cuts an answer that has begun.
 //!
 //! # Contract for drivers
@@ -93,9 +93,11 @@ mod connection;
 mod decide;
 mod event;
 mod reply;
+mod request;
 mod request_id;
 #[cfg(test)]
 mod tests;
+mod time;
 mod websocket;
 mod write;
 
@@ -107,12 +109,12 @@ pub use write::{Attempt, MirrorCopy, Outgoing};
 use crate::edits::CompiledEdits;
 use crate::flags::ResponseFlags;
 use crate::head::Edits;
-use crate::hygiene::{Body, Refusal, Rule, Version};
+use crate::hygiene::{Body, Version};
 use crate::record::Record;
 use crate::route::{MatchInfo, Scheme};
 use bytes::Bytes;
 use reply::Reply;
-use sluice_filter::{BodyContext, BodyVerdict, ChainState, LogContext, Phase, PhaseMask, TrailersContext};
+use sluice_filter::{ChainState, LogContext, Phase, PhaseMask};
 use sluice_http1::Method;
 use smallvec::SmallVec;
 use std::net::IpAddr;
@@ -335,25 +337,9 @@ impl Exchange {
             Event::Tunnel { up, down } => self.tunnelled(now, up, down),
             Event::TunnelEnd => self.tunnel_end(now, cx),
             Event::DownstreamGone => self.downstream_gone(now, cx),
+            Event::Cut => self.cut(now, cx),
             Event::Timer => self.timer(now, cx),
         }
-    }
-
-    /// When [`Event::Timer`] is due; `None` where nothing is waited for, or only the peers' pleasure.
-    pub fn deadline(&self) -> Option<Instant> {
-        let request = || self.deadlines.request;
-        match self.state {
-            State::Idle | State::Responding | State::Done => None,
-            State::Paused => self.deadlines.sleep,
-            State::Collecting | State::Sending | State::Relaying => earlier(request(), self.idle_deadline()),
-            State::Connecting => earlier(request(), self.deadlines.connect),
-            State::Tunnel => self.idle_deadline(),
-        }
-    }
-
-    fn idle_deadline(&self) -> Option<Instant> {
-        let idle = self.record.route.as_ref()?.timeouts.idle?;
-        self.deadlines.active?.checked_add(idle)
     }
 
     /// What is known about the request; final once the exchange is done.
@@ -391,119 +377,6 @@ impl Exchange {
     /// Whether this is the first time that the request is sent: the time to start the mirrors.
     pub const fn is_first_send(&self) -> bool {
         self.sends == 1
-    }
-
-    // === The request's body ===
-
-    fn request_body_piece(&mut self, now: Instant, data: &[u8], cx: &mut Context<'_>) -> Action {
-        if self.request_ended {
-            return Action::Illegal("a request body after its end");
-        }
-        match self.state {
-            State::Collecting | State::Sending | State::Relaying => {}
-            // Another attempt is under way, and the driver goes on reading what it holds.
-            State::Connecting if self.sends > 0 => {}
-            // What a client sends on after a local reply is read over.
-            State::Responding => {
-                self.record.bytes_received += data.len() as u64;
-                return Action::Wait;
-            }
-            _ => return Action::Illegal("a request body before its time"),
-        }
-        self.deadlines.active = Some(now);
-        self.record.bytes_received += data.len() as u64;
-        if let Body::Length(length) = self.asked.body
-            && self.record.bytes_received > length
-        {
-            return self.refuse(now, &Rule::LengthMismatch.refusal(), cx);
-        }
-        if self.max_body.is_some_and(|most| self.record.bytes_received > most) {
-            return self.refuse(now, &Rule::BodyTooLarge.refusal(), cx);
-        }
-        if self.state == State::Collecting {
-            if self.collected.len() + data.len() > self.collect_limit {
-                return self.refuse(now, &Rule::BodyTooLarge.refusal(), cx);
-            }
-            self.collected.extend_from_slice(data);
-            return Action::Wait;
-        }
-        self.run_request_body(now, data, false, cx)
-    }
-
-    fn run_request_body(&mut self, now: Instant, data: &[u8], end: bool, cx: &mut Context<'_>) -> Action {
-        if !self.phases.contains(Phase::RequestBody) {
-            return Action::Wait;
-        }
-        let verdict = match &mut self.chain {
-            Some(chain) => chain.on_request_body(&mut BodyContext { data, end }),
-            None => BodyVerdict::Continue,
-        };
-        self.body_verdict(now, verdict, cx)
-    }
-
-    fn request_trailers(
-        &mut self,
-        now: Instant,
-        fields: &dyn sluice_filter::Fields,
-        cx: &mut Context<'_>,
-    ) -> Action {
-        if self.request_ended || !self.takes_request() {
-            return Action::Illegal("request trailers at the wrong time");
-        }
-        if self.state == State::Responding || !self.phases.contains(Phase::RequestTrailers) {
-            return Action::Wait;
-        }
-        let verdict = match &mut self.chain {
-            Some(chain) => chain.on_request_trailers(&mut TrailersContext { fields }),
-            None => BodyVerdict::Continue,
-        };
-        self.body_verdict(now, verdict, cx)
-    }
-
-    fn body_verdict(&mut self, now: Instant, verdict: BodyVerdict, cx: &mut Context<'_>) -> Action {
-        match verdict {
-            BodyVerdict::Continue => Action::Wait,
-            BodyVerdict::Respond(response) if self.state == State::Relaying => {
-                self.record.details = response.details;
-                self.abort(now, "filter", cx)
-            }
-            BodyVerdict::Respond(response) => self.filter_reply(response, cx),
-        }
-    }
-
-    fn request_end(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
-        if self.request_ended || !self.takes_request() {
-            return Action::Illegal("the end of a request at the wrong time");
-        }
-        if self.state == State::Responding {
-            self.end_request(now);
-            return Action::Wait;
-        }
-        if let Body::Length(length) = self.asked.body
-            && self.record.bytes_received != length
-        {
-            return self.refuse(now, &Rule::LengthMismatch.refusal(), cx);
-        }
-        self.end_request(now);
-        if self.state == State::Collecting {
-            return self.collected_all(now, cx);
-        }
-        self.run_request_body(now, &[], true, cx)
-    }
-
-    /// Whether more of the request's body may come.
-    fn takes_request(&self) -> bool {
-        match self.state {
-            State::Collecting | State::Sending | State::Relaying | State::Responding => true,
-            State::Connecting => self.sends > 0,
-            _ => false,
-        }
-    }
-
-    fn end_request(&mut self, now: Instant) {
-        self.request_ended = true;
-        self.deadlines.active = Some(now);
-        self.record.request_complete = Some(now.saturating_duration_since(self.record.started));
     }
 
     // === The end ===
@@ -551,6 +424,14 @@ impl Exchange {
         Action::Done
     }
 
+    fn cut(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        if self.state == State::Idle {
+            return Action::Illegal("a cut where there is no request");
+        }
+        self.record.flags.insert(ResponseFlags::LOCAL_RESET);
+        self.abort(now, "drain_deadline", cx)
+    }
+
     /// Cuts an answer that has begun.
     fn abort(&mut self, now: Instant, why: &'static str, cx: &mut Context<'_>) -> Action {
         self.record.termination = Some(why);
@@ -578,65 +459,6 @@ impl Exchange {
         }
     }
 
-    // === Time ===
-
-    fn timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
-        let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        match self.state {
-            State::Paused if passed(self.deadlines.sleep) => self.wake(now, cx),
-            State::Collecting | State::Connecting | State::Sending if passed(self.deadlines.request) => {
-                self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
-                self.local(504, "upstream_response_timeout", "upstream request timeout", cx)
-            }
-            State::Relaying if passed(self.deadlines.request) => {
-                self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
-                self.abort(now, "upstream_response_timeout", cx)
-            }
-            State::Connecting if passed(self.deadlines.connect) => self.connect_timed_out(now, cx),
-            State::Collecting | State::Sending if passed(self.idle_deadline()) => {
-                self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
-                self.local(504, "stream_idle_timeout", "stream timeout", cx)
-            }
-            State::Relaying | State::Tunnel if passed(self.idle_deadline()) => {
-                self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
-                self.abort(now, "stream_idle_timeout", cx)
-            }
-            _ => Action::Wait,
-        }
-    }
-
-    // === Refusals ===
-
-    fn request_refused(
-        &mut self,
-        now: Instant,
-        refusal: &Refusal,
-        wall: std::time::SystemTime,
-        cx: &mut Context<'_>,
-    ) -> Action {
-        if self.state == State::Idle {
-            self.begin(now, wall, cx);
-        }
-        match self.state {
-            State::Responding => {
-                self.close_downstream = true;
-                Action::Wait
-            }
-            State::Tunnel => Action::Illegal("a refused request in a tunnel"),
-            _ => self.refuse(now, refusal, cx),
-        }
-    }
-
-    /// The client's fault: answered where that is still possible.
-    fn refuse(&mut self, now: Instant, refusal: &Refusal, cx: &mut Context<'_>) -> Action {
-        self.record.flags.insert(refusal.flag);
-        self.close_downstream |= refusal.close;
-        if self.state == State::Relaying {
-            return self.abort(now, refusal.details, cx);
-        }
-        self.local(refusal.status, refusal.details, reply::refusal_text(refusal.status), cx)
-    }
-
     /// The answer that the exchange makes by itself.
     pub fn reply_body(&self) -> &Bytes {
         self.reply.body(self.asked.method == Method::Head || matches!(self.answer.body, Body::None))
@@ -649,12 +471,5 @@ impl std::fmt::Debug for Exchange {
             .field("state", &self.state)
             .field("record", &self.record)
             .finish_non_exhaustive()
-    }
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }

@@ -250,3 +250,12 @@ fn the_status_of_a_grpc_call_is_recorded() {
     assert_eq!(bench.on(Event::ResponseEnd), Action::Done);
     assert_eq!(bench.exchange.record().grpc_status, Some(5));
 }
+
+#[test]
+fn lr_where_a_drain_has_lasted_its_time() {
+    let mut bench = forward("one");
+    bench.sent("GET");
+    assert_eq!(bench.on(Event::Cut), Action::Abort);
+    assert_eq!((bench.exchange.record().status, bench.exchange.record().flags), (0, Flags::LOCAL_RESET));
+    assert_eq!(bench.exchange.record().termination, Some("drain_deadline"));
+}

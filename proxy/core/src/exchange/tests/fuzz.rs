@@ -56,8 +56,10 @@ fn operate(bench: &mut Bench, rng: &mut fastrand::Rng) -> Action {
             bench.on(Event::UpstreamFailed(UpstreamFailure { kind, sent, held: rng.bool() }))
         }
         17 => bench.on(Event::ReplySent),
-        18 => bench
-            .on([Event::Tunnel { up: 1, down: 1 }, Event::TunnelEnd, Event::DownstreamGone][rng.usize(..3)]),
+        18 => {
+            bench.on([Event::Tunnel { up: 1, down: 1 }, Event::TunnelEnd, Event::DownstreamGone, Event::Cut]
+                [rng.usize(..4)])
+        }
         _ => {
             let time = Duration::from_millis(rng.u64(..4_000));
             bench.after(time)

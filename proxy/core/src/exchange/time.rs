@@ -1,0 +1,56 @@
+//! When patience ends.
+
+use super::{Action, Context, Exchange, State};
+use crate::flags::ResponseFlags;
+use std::time::Instant;
+
+impl Exchange {
+    /// When [`Event::Timer`] is due; `None` where nothing is waited for, or only the peers' pleasure.
+    pub fn deadline(&self) -> Option<Instant> {
+        let request = || self.deadlines.request;
+        match self.state {
+            State::Idle | State::Responding | State::Done => None,
+            State::Paused => self.deadlines.sleep,
+            State::Collecting | State::Sending | State::Relaying => earlier(request(), self.idle_deadline()),
+            State::Connecting => earlier(request(), self.deadlines.connect),
+            State::Tunnel => self.idle_deadline(),
+        }
+    }
+
+    fn idle_deadline(&self) -> Option<Instant> {
+        let idle = self.record.route.as_ref()?.timeouts.idle?;
+        self.deadlines.active?.checked_add(idle)
+    }
+
+    pub(super) fn timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        match self.state {
+            State::Paused if passed(self.deadlines.sleep) => self.wake(now, cx),
+            State::Collecting | State::Connecting | State::Sending if passed(self.deadlines.request) => {
+                self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
+                self.local(504, "upstream_response_timeout", "upstream request timeout", cx)
+            }
+            State::Relaying if passed(self.deadlines.request) => {
+                self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
+                self.abort(now, "upstream_response_timeout", cx)
+            }
+            State::Connecting if passed(self.deadlines.connect) => self.connect_timed_out(now, cx),
+            State::Collecting | State::Sending if passed(self.idle_deadline()) => {
+                self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
+                self.local(504, "stream_idle_timeout", "stream timeout", cx)
+            }
+            State::Relaying | State::Tunnel if passed(self.idle_deadline()) => {
+                self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
+                self.abort(now, "stream_idle_timeout", cx)
+            }
+            _ => Action::Wait,
+        }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
