@@ -7,6 +7,10 @@ use crate::{
     output,
 };
 use clap::Args;
+use sluice_core::{
+    explain::{Question, explain},
+    snapshot::{self, NoChains},
+};
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 /// Say where a request would go, and why.
@@ -60,8 +64,19 @@ impl Explain {
                 return Err(Failure::configuration(format!("{} is not usable", source.name)));
             }
         };
-        let _ = config;
-        output::print("")?;
+        let snapshot = snapshot::compile(None, &config, &NoChains);
+        let mut fields = self.header;
+        fields.extend(self.cookie.into_iter().map(|cookie| ("cookie".to_owned(), cookie)));
+        let question = Question {
+            listener: self.listener,
+            port: self.port,
+            method: self.method,
+            authority: self.host,
+            target: self.path,
+            fields,
+            source: self.source,
+        };
+        output::print(&explain(&snapshot, &question).to_string())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -46,8 +46,8 @@ impl Echo {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         let identity = Identity { name: self.name, version: self.version };
         let observer: Option<Observer> =
-            self.log.then(|| -> Observer { Arc::new(|line| output::note(line)) });
-        let runtime = server::runtime()?;
+            self.log.then(|| -> Observer { Arc::new(output::note) });
+        let runtime = runtime()?;
         runtime.block_on(async {
             let server = EchoServer::bind(self.listen, identity, observer).await?;
             let who = server.identity();

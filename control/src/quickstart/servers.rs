@@ -83,7 +83,7 @@ fn wanted(config: &Config, cluster: &str) -> Result<SocketAddr, Failure> {
 
 async fn bind(role: Role, address: SocketAddr, place: &Place) -> Result<EchoServer, Failure> {
     let identity = || Identity { name: role.name.to_owned(), version: role.version.to_owned() };
-    let observer = || role.speaks.then(|| -> Observer { Arc::new(|line| output::note(line)) });
+    let observer = || role.speaks.then(|| -> Observer { Arc::new(output::note) });
     match EchoServer::bind(address, identity(), observer()).await {
         Err(_) if place.is_copy() => {
             let server = EchoServer::bind(SocketAddr::new(address.ip(), 0), identity(), observer()).await?;

@@ -15,7 +15,7 @@ pub(super) fn text(web: SocketAddr, admin: SocketAddr, place: &Place, servers: &
     }
     let _ = write!(
         text,
-        r#"
+        r"
 Try, in another terminal:
 
   1. By weight: about one request in four goes to v2.
@@ -35,7 +35,7 @@ Try, in another terminal:
 
 Below is one line for each request. Ctrl-C ends it all.
 
-"#
+"
     );
     text
 }

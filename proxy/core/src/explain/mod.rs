@@ -1,1 +1,300 @@
 //! Which route a hypothetical request would take, and why the nearest others lose.
+//!
+//! The answer comes from the compiled configuration, the same that serves requests; only the reasons are found by asking
+//! every rule of the virtual host on its own, which no request does.
+
+mod losers;
+#[cfg(test)]
+pub(crate) use losers::path_holds;
+mod text;
+
+use crate::{
+    normalize::normalize,
+    rewrite::HostRewrite,
+    route::{Action, MatchInfo, MatchScratch, RequestView, Route},
+    snapshot::{Cluster, Listener, Snapshot},
+    split::{Chosen, Forward, Why},
+};
+use sluice_model::{spec::Scheme, value::HostPattern};
+use std::{net::IpAddr, sync::Arc};
+
+/// A hypothetical request.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The listener by name; without it, the one at `port`; without both, the first.
+    pub listener: Option<String>,
+    /// The port that the request comes in on.
+    pub port: Option<u16>,
+    /// As sent.
+    pub method: String,
+    /// Host, with a port if the client would send one.
+    pub authority: String,
+    /// Path, with a query if there is one.
+    pub target: String,
+    /// In any order; cookies as `cookie` fields.
+    pub fields: Vec<(String, String)>,
+    /// The client, as far as trust settles it.
+    pub source: IpAddr,
+}
+
+/// What would happen to it, and why. `Display` is the text that `sluice explain` prints.
+#[derive(Debug)]
+pub struct Answer {
+    /// The listener that accepts it.
+    pub listener: String,
+    /// The path that routes are matched against.
+    pub path: String,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// The nearest others, nearest first.
+    pub losers: Vec<Loser>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// No listener fits the question.
+    NoListener,
+    /// The path has no normal form (400).
+    BadPath,
+    /// No virtual host answers for the host (404 `NR`).
+    NoHost,
+    /// A virtual host does, but none of its routes matches (404 `NR`).
+    NoRoute {
+        /// The virtual host.
+        virtual_host: String,
+        /// The pattern that the host matches.
+        pattern: String,
+    },
+    /// A route serves it.
+    Route(Box<Served>),
+}
+
+/// The route that serves a request.
+#[derive(Debug)]
+pub struct Served {
+    /// The virtual host.
+    pub virtual_host: String,
+    /// The pattern that the host matches.
+    pub pattern: String,
+    /// The route.
+    pub route: String,
+    /// The object that it was made from.
+    pub origin: Option<String>,
+    /// The conditions that held, in words.
+    pub held: Vec<String>,
+    /// What is done.
+    pub outcome: Outcome,
+    /// What the upstream gets in place of the path, where it is rewritten.
+    pub rewritten: Option<String>,
+    /// The host that the upstream gets, where it is rewritten.
+    pub host: Option<String>,
+    /// Clusters that get a copy, with their share in percent.
+    pub mirrors: Vec<(String, String)>,
+}
+
+/// What is done with a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It goes to one of these; one entry where something decided.
+    Forward {
+        /// What decides.
+        why: Why,
+        /// Where it may go.
+        to: Vec<Target>,
+    },
+    /// Every weight is 0 (503 `NC`).
+    Nowhere,
+    /// The client is told to go elsewhere.
+    Redirect {
+        /// The status.
+        status: u16,
+        /// The `location`.
+        location: String,
+    },
+    /// It is answered here.
+    Respond {
+        /// The status.
+        status: u16,
+        /// Bytes of the body.
+        bytes: usize,
+    },
+}
+
+/// A cluster that a request may go to.
+#[derive(Debug)]
+pub struct Target {
+    /// The cluster.
+    pub cluster: String,
+    /// Its share of the requests like this one, in percent.
+    pub share: f64,
+    /// Where it is served; empty answers 503 `UH`.
+    pub endpoints: Vec<String>,
+}
+
+/// A route that does not serve the request.
+#[derive(Debug)]
+pub struct Loser {
+    /// The route.
+    pub route: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// Answers the question.
+pub fn explain(snapshot: &Snapshot, question: &Question) -> Answer {
+    let mut answer = Answer {
+        listener: String::new(),
+        path: String::new(),
+        verdict: Verdict::NoListener,
+        losers: Vec::new(),
+    };
+    let Some(listener) = find_listener(snapshot, question) else { return answer };
+    answer.listener.clone_from(&listener.spec.name);
+    let (path, query) = match question.target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (question.target.as_str(), None),
+    };
+    let mut scratch = String::new();
+    let Ok(path) = normalize(listener.spec.path.normalize, path, &mut scratch) else {
+        answer.verdict = Verdict::BadPath;
+        return answer;
+    };
+    path.clone_into(&mut answer.path);
+    let authority = question.authority.to_ascii_lowercase();
+    let host = crate::hygiene::host_of(&authority);
+    let fields: Vec<(&str, &str)> =
+        question.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let request = RequestView {
+        method: &question.method,
+        scheme: if listener.spec.tls.is_some() { Scheme::Https } else { Scheme::Http },
+        authority: &authority,
+        host: host.strip_suffix('.').unwrap_or(host),
+        path,
+        query,
+        source: question.source,
+        port: question.port.unwrap_or(listener.spec.address.port()),
+        fields: &fields,
+    };
+    route(snapshot, listener, &request, &mut answer);
+    answer
+}
+
+type View<'a> = RequestView<'a, Vec<(&'a str, &'a str)>>;
+
+fn find_listener<'s>(snapshot: &'s Snapshot, question: &Question) -> Option<&'s Arc<Listener>> {
+    match (&question.listener, question.port) {
+        (Some(name), _) => snapshot.listener(name),
+        (None, Some(port)) => {
+            snapshot.listeners().iter().find(|listener| listener.spec.address.port() == port)
+        }
+        (None, None) => snapshot.listeners().first(),
+    }
+}
+
+fn route(snapshot: &Snapshot, listener: &Listener, request: &View<'_>, answer: &mut Answer) {
+    let mut scratch = MatchScratch::default();
+    let Some(virtual_host) = listener.table.virtual_host(request.host, &mut scratch) else {
+        answer.verdict = Verdict::NoHost;
+        return;
+    };
+    let patterns: Vec<_> = virtual_host.spec().hosts.iter().map(HostPattern::to_string).collect();
+    let (name, pattern) = (virtual_host.name().to_string(), patterns.join(", "));
+    let found = virtual_host.find(request, &mut scratch);
+    answer.losers =
+        losers::nearest(virtual_host, found.map(|(_, info)| info), found.map(|(route, _)| route), request);
+    answer.verdict = match found {
+        None => Verdict::NoRoute { virtual_host: name, pattern },
+        Some((route, info)) => Verdict::Route(Box::new(Served {
+            virtual_host: name,
+            pattern,
+            route: route.name.to_string(),
+            origin: route.origin.as_deref().map(str::to_owned),
+            held: losers::held(virtual_host, route, info),
+            outcome: outcome(snapshot, route, info, request, &mut scratch),
+            rewritten: rewritten(route, info, request, &mut scratch),
+            host: route.rewrite.host().map(|host| match host {
+                HostRewrite::Literal(host) => host.to_string(),
+                HostRewrite::Endpoint => "that of the endpoint".to_owned(),
+            }),
+            mirrors: route
+                .mirrors
+                .iter()
+                .map(|mirror| (mirror.cluster_name.to_string(), mirror.percent.to_string()))
+                .collect(),
+        })),
+    };
+}
+
+fn rewritten(
+    route: &Route,
+    info: MatchInfo,
+    request: &View<'_>,
+    scratch: &mut MatchScratch,
+) -> Option<String> {
+    let mut path = Vec::new();
+    route
+        .rewrite
+        .path(request.path, info, scratch, &mut path)
+        .then(|| String::from_utf8_lossy(&path).into_owned())
+}
+
+fn outcome(
+    snapshot: &Snapshot,
+    route: &Route,
+    info: MatchInfo,
+    request: &View<'_>,
+    scratch: &mut MatchScratch,
+) -> Outcome {
+    match &route.action {
+        Action::Respond(response) => Outcome::Respond { status: response.status, bytes: response.body.len() },
+        Action::Redirect(redirect) => {
+            let mut location = Vec::new();
+            redirect.location(request, info, &mut location);
+            Outcome::Redirect {
+                status: redirect.status,
+                location: String::from_utf8_lossy(&location).into_owned(),
+            }
+        }
+        Action::Forward(forward) => {
+            // Any seed will do: where a draw decides, all the shares are shown and not what was drawn.
+            match forward.choose(request, &mut fastrand::Rng::with_seed(0), scratch) {
+                None => Outcome::Nowhere,
+                Some(chosen) => Outcome::Forward { why: chosen.why, to: targets(snapshot, forward, &chosen) },
+            }
+        }
+    }
+}
+
+fn targets(snapshot: &Snapshot, forward: &Forward, chosen: &Chosen<'_>) -> Vec<Target> {
+    let target = |destination: &crate::split::Destination, share: f64| Target {
+        cluster: destination.cluster_name.to_string(),
+        share,
+        endpoints: snapshot
+            .cluster(destination.cluster)
+            .map(|cluster| endpoints(cluster))
+            .unwrap_or_default(),
+    };
+    // A position that a cookie is yet to fix is a draw as well.
+    if chosen.why != Why::Weight && chosen.set_cookie.is_none() {
+        return vec![target(chosen.destination, 100.0)];
+    }
+    let total = forward.canary_total() as f64;
+    let mut left = 1.0;
+    let mut targets = Vec::new();
+    for canary in forward.canaries() {
+        let share = f64::from(canary.weight) / total;
+        left -= share;
+        targets.push(target(canary, share * 100.0));
+    }
+    let sum: f64 = forward.destinations().iter().map(|destination| f64::from(destination.weight)).sum();
+    for destination in forward.destinations() {
+        targets.push(target(destination, left * f64::from(destination.weight) / sum.max(1.0) * 100.0));
+    }
+    targets.retain(|target| target.share > 0.0);
+    targets
+}
+
+fn endpoints(cluster: &Cluster) -> Vec<String> {
+    cluster.endpoints.endpoints().iter().map(|endpoint| endpoint.address.to_string()).collect()
+}

@@ -1,7 +1,7 @@
 //! Regular expressions as routes use them, and the memory that searching with them needs.
 
 use regex_automata::{
-    Input, PatternSet,
+    Input, MatchKind, PatternSet,
     meta::{self, Cache},
     util::captures::Captures,
 };
@@ -39,18 +39,27 @@ const MOST_CACHES: usize = 4096;
 // === impl Pattern ===
 
 impl Pattern {
+    /// One expression.
     pub(crate) fn new(expression: &str, anchor: RegexAnchor, ignore_case: bool) -> Self {
-        Self::many([(expression, anchor, ignore_case)].into_iter())
+        Self::build([(expression, anchor, ignore_case)].into_iter(), MatchKind::LeftmostFirst)
     }
 
+    /// Several, for [`Self::each_match`].
     pub(crate) fn many<'e>(expressions: impl Iterator<Item = (&'e str, RegexAnchor, bool)>) -> Self {
+        // Leftmost-first would report only the one expression that it prefers.
+        Self::build(expressions, MatchKind::All)
+    }
+
+    fn build<'e>(expressions: impl Iterator<Item = (&'e str, RegexAnchor, bool)>, kind: MatchKind) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let hirs: Option<Vec<Hir>> = expressions
             .map(|(expression, anchor, ignore_case)| hir(expression, anchor, ignore_case))
             .collect();
+        let mut builder = meta::Regex::builder();
+        builder.configure(meta::Config::new().match_kind(kind));
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            regex: hirs.and_then(|hirs| meta::Regex::builder().build_many_from_hir(&hirs).ok()),
+            regex: hirs.and_then(|hirs| builder.build_many_from_hir(&hirs).ok()),
         }
     }
 

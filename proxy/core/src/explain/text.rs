@@ -1,0 +1,87 @@
+//! An answer in words.
+
+use super::{Answer, Outcome, Served, Verdict};
+use crate::split::Why;
+use std::fmt;
+
+impl fmt::Display for Answer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.verdict, Verdict::NoListener) {
+            return writeln!(out, "listener   none fits; name one with --listener or --port");
+        }
+        writeln!(out, "listener   {}", self.listener)?;
+        if matches!(self.verdict, Verdict::BadPath) {
+            return writeln!(out, "answer     400: the path carries an encoded NUL");
+        }
+        writeln!(out, "path       {}", self.path)?;
+        match &self.verdict {
+            Verdict::NoListener | Verdict::BadPath => {}
+            Verdict::NoHost => writeln!(out, "answer     404 NR: no virtual host answers for this host")?,
+            Verdict::NoRoute { virtual_host, pattern } => {
+                writeln!(out, "host       {virtual_host} ({pattern})")?;
+                writeln!(out, "answer     404 NR: none of its routes matches")?;
+            }
+            Verdict::Route(served) => served.fmt(out)?,
+        }
+        if !self.losers.is_empty() {
+            writeln!(out, "\nnearest others")?;
+        }
+        for loser in &self.losers {
+            writeln!(out, "  {}: {}", loser.route, loser.reason)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Served {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "host       {} ({})", self.virtual_host, self.pattern)?;
+        write!(out, "route      {}", self.route)?;
+        if let Some(origin) = &self.origin {
+            write!(out, " (from {origin})")?;
+        }
+        writeln!(out)?;
+        if self.held.is_empty() {
+            writeln!(out, "because    it matches every request")?;
+        }
+        for (at, held) in self.held.iter().enumerate() {
+            writeln!(out, "{} {held}", if at == 0 { "because   " } else { "   and    " })?;
+        }
+        match &self.outcome {
+            Outcome::Nowhere => writeln!(out, "answer     503 NC: every weight is 0")?,
+            Outcome::Redirect { status, location } => writeln!(out, "redirect   {status} to {location}")?,
+            Outcome::Respond { status, bytes } => writeln!(out, "answer     {status} with {bytes} bytes")?,
+            Outcome::Forward { why, to } => {
+                writeln!(out, "forward    {}", reason(*why))?;
+                for target in to {
+                    let share = (target.share * 10_000.0).round() / 10_000.0;
+                    let endpoints = match target.endpoints.as_slice() {
+                        [] => "no endpoint known: 503 UH".to_owned(),
+                        endpoints => endpoints.join(", "),
+                    };
+                    writeln!(out, "           {share} % {} at {endpoints}", target.cluster)?;
+                }
+            }
+        }
+        if let Some(path) = &self.rewritten {
+            writeln!(out, "rewrite    path {path}")?;
+        }
+        if let Some(host) = &self.host {
+            writeln!(out, "rewrite    host {host}")?;
+        }
+        for (cluster, percent) in &self.mirrors {
+            writeln!(out, "mirror     {percent} % to {cluster}")?;
+        }
+        Ok(())
+    }
+}
+
+const fn reason(why: Why) -> &'static str {
+    match why {
+        Why::Single => "to the only destination",
+        Why::Header => "a canary's header rule decides",
+        Why::Cookie => "a canary's cookie rule decides",
+        Why::Sticky => "the client's position decides",
+        Why::Weight => "by weight",
+    }
+}
