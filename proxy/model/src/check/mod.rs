@@ -143,6 +143,3 @@ impl At<'_> {
         path
     }
 }
-
-#[cfg(test)]
-mod tests;

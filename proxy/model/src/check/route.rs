@@ -62,10 +62,11 @@ fn rewrite(cx: &mut Context<'_>, rewrite: &Rewrite, route: &Route, at: At<'_>) {
         Some(PathRewrite::Prefix(prefix)) => {
             text::path(cx, path.key("prefix"), prefix, false);
             if !has_prefix(route) {
-                let message =
-                    "no path condition of the route is a prefix, so there is nothing for it to replace";
-                cx.error(path.key("prefix"), message)
-                    .suggest("match a `prefix`, or rewrite the `whole` path");
+                cx.warning(
+                    path.key("prefix"),
+                    "replaces the whole path: no path condition of the route is a prefix",
+                )
+                .suggest("match a `prefix`, or write `whole`");
             }
         }
         Some(PathRewrite::Whole(whole)) => text::path(cx, path.key("whole"), whole, false),
@@ -149,10 +150,11 @@ fn redirect(cx: &mut Context<'_>, redirect: &Redirect, route: &Route, at: At<'_>
         Some(RedirectPath::Prefix(prefix)) => {
             text::path(cx, path.key("prefix"), prefix, false);
             if !has_prefix(route) {
-                let message =
-                    "no path condition of the route is a prefix, so there is nothing for it to replace";
-                cx.error(path.key("prefix"), message)
-                    .suggest("match a `prefix`, or redirect to a `whole` path");
+                cx.warning(
+                    path.key("prefix"),
+                    "replaces the whole path: no path condition of the route is a prefix",
+                )
+                .suggest("match a `prefix`, or write `whole`");
             }
         }
     }
