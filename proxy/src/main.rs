@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let mut options = Options::new(ConfigSource::File(run.file));
     options.overrides.admin = run.admin;
     options.overrides.shards = run.shards;
-    options.logging = Some(logging);
+    options.logging = Some(logging.clone());
     match Proxy::start(options) {
         Ok(proxy) => {
             for (listener, address) in proxy.listener_addresses() {
@@ -51,7 +51,10 @@ fn main() -> ExitCode {
             tracing::info!(address = %proxy.admin_address(), "admin is ready");
             proxy.wait().code().into()
         }
-        Err(error) => fail(&error.to_string(), error.exit_code()),
+        Err(error) => {
+            logging.flush();
+            fail(&error.to_string(), error.exit_code())
+        }
     }
 }
 

@@ -132,3 +132,52 @@ impl ShardLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_core::record::Record;
+    use sluice_filter::NoFields;
+    use std::{sync::mpsc::sync_channel, time::Instant};
+
+    fn write(log: &ShardLog, stats: &ShardStats, path: &str) {
+        let mut record = Record::new(Instant::now());
+        record.path.push_str(path);
+        let none = &NoFields;
+        log.write(&RequestSummary { record: &record, request: none, response: none, trailers: none }, stats);
+    }
+
+    fn text_format(format: &str) -> Option<Arc<Format>> {
+        let format = spec::AccessLogFormat::Text(format.to_owned());
+        Format::compile(Some(&spec::AccessLog { format, ..spec::AccessLog::default() }))
+    }
+
+    #[test]
+    fn nothing_waits_for_a_full_queue() {
+        let (orders, queue) = sync_channel(1);
+        let log = ShardLog::new(orders, text_format("%REQ(:PATH)%"));
+        let stats = ShardStats::default();
+        let long = "x".repeat(BATCH_BYTES);
+        for _ in 0..3 {
+            write(&log, &stats, &long);
+        }
+        assert_eq!((stats.log_lines.get(), stats.log_dropped.get()), (3, 2));
+        assert!(matches!(queue.try_recv(), Ok(Order::Write { lines: 1, .. })));
+    }
+
+    #[test]
+    fn lines_come_in_batches_and_off_is_off() {
+        let (orders, queue) = sync_channel(8);
+        let log = ShardLog::new(orders, text_format("%REQ(:PATH)%"));
+        let stats = ShardStats::default();
+        write(&log, &stats, "/one");
+        write(&log, &stats, "/two\n/three");
+        log.set_format(None);
+        write(&log, &stats, "/four");
+        log.hand_over(&stats);
+        log.hand_over(&stats);
+        let Ok(Order::Write { batch, lines }) = queue.try_recv() else { panic!("one batch") };
+        assert_eq!((batch.as_slice(), lines), (&b"/one\n/two?/three\n"[..], 2));
+        assert!(queue.try_recv().is_err());
+    }
+}

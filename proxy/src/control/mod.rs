@@ -202,12 +202,16 @@ impl Control {
             }
         }
         self.writer.flush();
+        if let Some(logging) = &self.options.logging {
+            logging.flush();
+        }
         self.exit.unwrap_or(if self.cut > 0 { Exit::Cut(self.cut) } else { Exit::Drained })
     }
 
     async fn follow(&mut self, command: Command) {
         match command {
             Command::Reload => {
+                self.names.forget_system_settings();
                 self.reopen_log();
                 self.load(true);
             }

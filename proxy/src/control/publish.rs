@@ -9,7 +9,7 @@ use crate::{
     shard::{Change, Message},
     state::{BoundListener, Published},
 };
-use sluice_model::{Config, value::EndpointAddress};
+use sluice_model::{Config, spec, value::EndpointAddress};
 use sluice_net::Generation;
 use std::{
     collections::BTreeSet,
@@ -33,9 +33,10 @@ impl Control {
             tracing::warn!("{warning}");
         }
         let dns = prepared.config.dns();
-        if let Err(error) = self.names.resolve(dns, &names(&prepared.config)) {
-            tracing::error!(%error, "names cannot be resolved");
-        }
+        // Names in force stay known: this configuration may still be refused.
+        let mut wanted = names(&prepared.config);
+        wanted.extend(names(&self.state.published().config));
+        self.resolve(dns, &wanted);
         let patience = dns.timeout.limit().unwrap_or(FIRST_ANSWERS).min(FIRST_ANSWERS);
         self.staged = Some(Staged { prepared, plan, deadline: Instant::now() + patience, first });
     }
@@ -75,6 +76,8 @@ impl Control {
                 }
             }
             Err(error) => {
+                let published = self.state.published();
+                self.resolve(published.config.dns(), &names(&published.config));
                 tracing::error!(
                     "the changed configuration is not used, the last good one stays in force: {error}"
                 );
@@ -86,7 +89,14 @@ impl Control {
         }
     }
 
+    fn resolve(&mut self, dns: &spec::Dns, wanted: &BTreeSet<Arc<str>>) {
+        if let Err(error) = self.names.resolve(dns, wanted) {
+            tracing::error!(%error, "names cannot be resolved");
+        }
+    }
+
     async fn put_in_force(&mut self, config: Config, mut generation: Generation, plan: Plan) {
+        self.resolve(config.dns(), &names(&config));
         if let Some(snapshot) = with_addresses(&generation.snapshot, |name| self.names.addresses(name)) {
             generation.snapshot = snapshot;
         }

@@ -100,6 +100,11 @@ impl Names {
         Ok(())
     }
 
+    /// The next [`Names::resolve`] reads `/etc/resolv.conf` and `/etc/hosts` again.
+    pub(crate) fn forget_system_settings(&mut self) {
+        self.resolver = None;
+    }
+
     /// Remembers an outcome; `false` for a name that is no longer wanted.
     pub(crate) fn learn(&mut self, outcome: Resolution) -> bool {
         match self.names.get_mut(&outcome.name) {

@@ -229,6 +229,11 @@ fn configuration(state: &State, families: &mut Vec<Family>) {
             vec![(Labels::new(), failing as f64)],
         ),
         Family::counter("dns_failures_total", "Names that began to fail.", single(state.dns_failures.get())),
+        Family::counter(
+            "log_dropped_total",
+            "Lines of the process's own log that did not fit its queue.",
+            single(state.logging.as_ref().map_or(0, crate::logging::Logging::dropped)),
+        ),
         Family::counter("access_log_lines_total", "Access log lines.", lines(|shard| shard.log_lines.get())),
         Family::counter(
             "access_log_dropped_total",

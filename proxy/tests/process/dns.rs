@@ -54,3 +54,23 @@ fn addresses_and_localhost_need_no_name_server() {
     eventually("the literal address", || addresses(&scene) == ["127.0.0.9:80"]);
     assert_eq!(server.questions(), 0);
 }
+
+#[test]
+fn a_refused_reload_forgets_no_answers() {
+    let taken = crate::scene::taken_port();
+    let server = NameServer::start();
+    server.say("shop.test", Script::Addresses(vec!["10.0.0.2".parse().unwrap()], 0));
+    let scene = Scene::start(&cluster(server.address, "shop.test:80"));
+    let refused = cluster(server.address, "127.0.0.9:80").replace(
+        "route_tables:",
+        &format!(
+            "listeners:\n- {{ name: web, address: '{}', route_table: main }}\nroute_tables:",
+            taken.local_addr().unwrap()
+        ),
+    );
+    scene.rewrite(&refused);
+    eventually("the refusal", || scene.stat("sluice_config_reload_failures_total") == 1);
+    assert_eq!(addresses(&scene), ["10.0.0.2:80"]);
+    server.say("shop.test", Script::Addresses(vec!["10.0.0.3".parse().unwrap()], 0));
+    eventually("the name is still followed", || addresses(&scene) == ["10.0.0.3:80"]);
+}

@@ -143,3 +143,24 @@ fn reload_by_hand_reads_again() {
     eventually("a reload", || scene.stat("sluice_config_reloads_total") == before + 1);
     assert_eq!(body(&scene), "one");
 }
+
+#[test]
+fn a_secret_file_is_followed_and_a_bad_one_ignored() {
+    let with_key = |body: &str| {
+        format!(
+            "secrets:\n- {{ name: cookie, kind: {{ key: {{ file: cookie.key }} }} }}\n{}",
+            answering("web", body)
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("proxy.yaml"), with_key("one")).unwrap();
+    fs::write(folder.path().join("cookie.key"), [7; 32]).unwrap();
+    let proxy = sluice_proxy::Proxy::start(crate::scene::options(folder.path().join("proxy.yaml"))).unwrap();
+    let scene = Scene { folder, proxy: Some(proxy) };
+    fs::write(scene.path("cookie.key"), "short").unwrap();
+    eventually("the error", || scene.stat("sluice_config_reload_failures_total") == 1);
+    fs::write(scene.path("cookie.key"), [8; 32]).unwrap();
+    eventually("the new key", || scene.stat("sluice_config_reloads_total") == 1);
+    assert!(scene.json("/config_dump")["last_error"].is_null());
+    assert_eq!(body(&scene), "one");
+}

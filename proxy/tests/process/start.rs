@@ -82,3 +82,33 @@ fn overrides_move_a_listener() {
     proxy.shutdown();
     assert_eq!(proxy.wait(), Exit::Drained);
 }
+
+#[test]
+fn handoff_spreads_connections_evenly() {
+    use std::io::{Read, Write};
+    let log = tempfile::tempdir().unwrap();
+    let file = log.path().join("access.log");
+    let yaml = format!(
+        "runtime: {{ accept: handoff }}\naccess_log: {{ target: {{ file: '{}' }} }}\n{}",
+        file.display(),
+        answering("web", "hello")
+    );
+    let scene = Scene::start(&yaml);
+    let address = scene.proxy().listener_address("web").unwrap();
+    let held: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+            stream
+        })
+        .collect();
+    let lines = || std::fs::read_to_string(&file).unwrap_or_default();
+    crate::scene::eventually("all lines", || lines().lines().count() == held.len());
+    let shard = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["connection"].as_u64().unwrap() >> 48
+    };
+    let on_first = lines().lines().filter(|line| shard(line) == 0).count();
+    assert_eq!(on_first, 4, "of eight");
+}
