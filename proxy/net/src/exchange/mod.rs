@@ -19,7 +19,7 @@ use crate::{
 };
 use relay::Direction;
 use sluice_core::{
-    exchange::{Action, Event, Exchange},
+    exchange::{Action, Event, Exchange, Reuse},
     hygiene::{Body, Refusal},
     snapshot::Listener,
 };
@@ -59,6 +59,7 @@ pub(crate) async fn run<D: Downstream>(
         up: None,
         connecting: None,
         sends: 0,
+        switching: false,
         request: Direction::default(),
         response: Direction::default(),
         head_status: 0,
@@ -84,6 +85,8 @@ struct Driver<'a, D: Downstream> {
     connecting: Option<Connecting>,
     /// How often the request was sent.
     sends: u32,
+    /// The request asks for another protocol, so that what follows its head belongs to that.
+    switching: bool,
     request: Direction,
     response: Direction,
     /// The status of the upstream's last head.
@@ -219,7 +222,11 @@ impl<D: Downstream> Driver<'_, D> {
         self.up = None;
         self.connecting = None;
         let attempt = self.exchange.attempt()?;
-        match upstream::acquire(&self.accepted.shard, attempt.cluster, attempt.endpoint, attempt.reuse) {
+        // Whoever asks for another protocol takes the connection for good, or, in HTTP/2, needs a peer whose settings
+        // allow it.
+        let switches = self.exchange.outgoing().protocol.is_some();
+        let reuse = if switches { Reuse::Fresh } else { attempt.reuse };
+        match upstream::acquire(&self.accepted.shard, attempt.cluster, attempt.endpoint, reuse) {
             Acquired::Ready(up) => {
                 let version = up.version();
                 self.up = Some(up);
@@ -260,6 +267,7 @@ impl<D: Downstream> Driver<'_, D> {
             target: outgoing.target,
             protocol: outgoing.protocol,
         };
+        self.switching = line.protocol.is_some() || line.method == "CONNECT";
         let mut head = up.begin_head(&line, body);
         let request = self.down.fields();
         let exchange = &mut self.exchange;

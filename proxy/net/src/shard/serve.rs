@@ -60,11 +60,8 @@ async fn serve(open: Open, configured: Configured, tcp: TcpStream) {
     let spec = &configured.listener.spec;
     let deadline = spec.timeouts.handshake.limit().map(|limit| shard.now() + limit);
     let (stream, protocol, server_name) = match shard.tls().server(&open.info.listener).cloned() {
-        // Without TLS the first bytes tell, unless there is nothing to choose.
-        None if spec.protocols.contains(&spec::Protocol::Http1) => {
-            (Stream::Plain(tcp), Protocol::Http1, None)
-        }
-        None => (Stream::Plain(tcp), Protocol::Http2, None),
+        // Without TLS the first bytes tell: whoever speaks what the listener does not is answered in HTTP/1.1.
+        None => (Stream::Plain(tcp), Protocol::Http1, None),
         Some(tls) => match handshake(&shard, &tls, tcp, deadline).await {
             Ok((stream, session)) => {
                 (Stream::tls(stream), session.protocol.unwrap_or(Protocol::Http1), session.server_name)

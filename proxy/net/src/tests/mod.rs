@@ -2,6 +2,7 @@
 
 mod bodies;
 mod drain;
+mod http2;
 mod keep_alive;
 mod refusals;
 mod timeouts;

@@ -137,21 +137,22 @@ impl Connection {
         })
         .await;
         match read {
-            Some(HeadRead::Complete) => Next::Request,
+            Some(HeadRead::Complete) if self.speaks(Protocol::Http1) => Next::Request,
             Some(HeadRead::Refused(error)) => Next::Refusal(Refusal::codec(error.status(), error.details())),
-            Some(HeadRead::Preface) => {
-                if self.requests == 0 && self.listener.spec.protocols.contains(&Protocol::Http2) {
-                    Next::Http2
-                } else {
-                    let error = sluice_http1::Error::UnsupportedVersion;
-                    Next::Refusal(Refusal::codec(error.status(), error.details()))
-                }
+            Some(HeadRead::Preface) if self.requests == 0 && self.speaks(Protocol::Http2) => Next::Http2,
+            Some(HeadRead::Complete | HeadRead::Preface) => {
+                let error = sluice_http1::Error::UnsupportedVersion;
+                Next::Refusal(Refusal::codec(error.status(), error.details()))
             }
             Some(HeadRead::Closed) => Next::Close,
             // TLS woke us for something that is no byte of a request.
             None if !self.client.has_begun() => Next::Close,
             None => Next::Refusal(Refusal::header_timeout()),
         }
+    }
+
+    fn speaks(&self, protocol: Protocol) -> bool {
+        self.listener.spec.protocols.contains(&protocol)
     }
 
     /// Serves the request. Says whether another one may follow.

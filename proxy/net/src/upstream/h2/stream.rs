@@ -37,6 +37,8 @@ pub(crate) struct Stream {
     fields: HeaderMap,
     answer: Option<Receiver>,
     written: u64,
+    /// The peer has been asked to switch protocols and has not said that it does: nothing may follow the head.
+    switching: bool,
 }
 
 /// A head that is being written.
@@ -57,6 +59,7 @@ impl Stream {
             fields: HeaderMap::new(),
             answer: None,
             written: 0,
+            switching: false,
         }
     }
 
@@ -72,7 +75,8 @@ impl Stream {
             fields.insert(header::CONTENT_LENGTH, length.into());
         }
         *request.headers_mut() = fields;
-        let last = body == Body::None && request.method() != Method::CONNECT;
+        self.switching = request.method() == Method::CONNECT;
+        let last = body == Body::None && !self.switching;
         let (response, stream) = sender.send_request(request, last).map_err(|error| failure(&error))?;
         self.sending = Some((response, Sender::new(stream, last)));
         Ok(())
@@ -118,7 +122,7 @@ impl UpstreamStream for Stream {
     }
 
     fn begin_tunnel(&mut self) {
-        // The stream carries opaque bytes both ways as it is.
+        self.switching = false;
     }
 
     fn started(&self) -> bool {
@@ -178,13 +182,18 @@ impl Source for Stream {
 
 impl Sink for Stream {
     fn poll_push<S: Source>(&mut self, cx: &mut Context<'_>, source: &S) -> Poll<Result<usize, SinkGone>> {
-        let Some((_, sender)) = &mut self.sending else { return Poll::Ready(Err(SinkGone)) };
+        let Some((_, sender)) = self.sending.as_mut().filter(|_| !self.switching) else {
+            return Poll::Ready(Err(SinkGone));
+        };
         let pushed = ready!(sender.poll_push(cx, source))?;
         self.written += pushed as u64;
         Poll::Ready(Ok(pushed))
     }
 
     fn finish(&mut self, trailers: HeadFields<'_>) -> Result<(), SinkGone> {
+        if self.switching {
+            return Ok(());
+        }
         self.sending.as_mut().map_or(Err(SinkGone), |(_, sender)| sender.finish(trailers))
     }
 
