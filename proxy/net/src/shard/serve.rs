@@ -11,7 +11,6 @@ use crate::{
     io::Stream,
 };
 use bytes::Bytes;
-use sluice_model::spec;
 use sluice_tls::{Protocol, ServerTls, Session, TlsStream};
 use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Instant};
 use tokio::net::TcpStream;
