@@ -118,7 +118,7 @@ impl Shard {
     /// each connection sees the new one. Pools stay.
     pub fn publish(&self, generation: Generation) {
         self.pools.retain(|cluster| generation.snapshot.cluster(cluster).is_some());
-        self.state.borrow_mut().balancers.retain(|cluster| generation.snapshot.cluster(cluster).is_some());
+        self.state.borrow_mut().adopt(&generation.snapshot);
         let before = self.generation.replace(generation);
         // Freed here, between two steps of requests, and not while the cell is borrowed.
         drop(before);
