@@ -45,8 +45,7 @@ pub(crate) struct Echo {
 impl Echo {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         let identity = Identity { name: self.name, version: self.version };
-        let observer: Option<Observer> =
-            self.log.then(|| -> Observer { Arc::new(output::note) });
+        let observer: Option<Observer> = self.log.then(|| -> Observer { Arc::new(output::note) });
         let runtime = runtime()?;
         runtime.block_on(async {
             let server = EchoServer::bind(self.listen, identity, observer).await?;

@@ -120,10 +120,10 @@ fn many_hosts_and_paths_are_found() {
          route_tables:\n  - name: main\n    virtual_hosts:\n",
     );
     for number in 0..500 {
-        write!(
+        writeln!(
             text,
             "      - {{ name: h{number}, hosts: ['h{number}.test'], routes: [{{ name: r{number}, match: [{{ path: \
-             {{ prefix: /p{number} }} }}], action: {{ respond: {{ status: 200 }} }} }}] }}\n"
+             {{ prefix: /p{number} }} }}], action: {{ respond: {{ status: 200 }} }} }}] }}"
         )
         .unwrap();
     }

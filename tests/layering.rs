@@ -1,0 +1,107 @@
+//! The folder tree is the architecture: arrows point down the list of ARCHITECTURE.md only.
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Highest first; a crate names only what stands below it.
+const LAYERS: [&str; 9] = [
+    "sluice-control",
+    "sluice-proxy",
+    "sluice-net",
+    "sluice-tls",
+    "sluice-filters",
+    "sluice-core",
+    "sluice-http1",
+    "sluice-filter",
+    "sluice-model",
+];
+
+/// Crates that are sans-io, all the way down.
+const PURE: [&str; 4] = ["sluice-core", "sluice-http1", "sluice-filter", "sluice-model"];
+
+const IO: [&str; 6] = ["tokio", "hyper", "h2", "rustls", "kube", "mio"];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .exec()
+        .expect("cargo metadata runs")
+}
+
+/// Names of direct normal dependencies.
+fn direct<'m>(metadata: &'m Metadata, package: &PackageId) -> Vec<&'m PackageId> {
+    let resolve = metadata.resolve.as_ref().expect("dependencies are resolved");
+    let node = resolve.nodes.iter().find(|node| node.id == *package).expect("every package has a node");
+    node.deps
+        .iter()
+        .filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal))
+        .map(|dep| &dep.pkg)
+        .collect()
+}
+
+fn names(metadata: &Metadata) -> HashMap<&PackageId, &str> {
+    metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect()
+}
+
+fn id<'m>(metadata: &'m Metadata, name: &str) -> &'m PackageId {
+    let package = metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == name);
+    &package.unwrap_or_else(|| panic!("the workspace has a crate {name}")).id
+}
+
+/// Names of normal dependencies, transitive.
+fn below<'m>(metadata: &'m Metadata, name: &str) -> BTreeSet<&'m str> {
+    let names = names(metadata);
+    let mut seen = HashSet::new();
+    let mut open = vec![id(metadata, name)];
+    while let Some(package) = open.pop() {
+        for dependency in direct(metadata, package) {
+            if seen.insert(dependency) {
+                open.push(dependency);
+            }
+        }
+    }
+    seen.into_iter().map(|package| names[package]).collect()
+}
+
+#[test]
+fn arrows_point_down() {
+    let metadata = metadata();
+    let names = names(&metadata);
+    for (place, name) in LAYERS.iter().enumerate() {
+        for dependency in direct(&metadata, id(&metadata, name)) {
+            let dependency = names[dependency];
+            assert!(
+                !LAYERS[..=place].contains(&dependency),
+                "{name} names {dependency}, which stands above it"
+            );
+        }
+    }
+    for package in metadata.workspace_packages() {
+        let known = LAYERS.contains(&package.name.as_str()) || package.name.as_str() == "sluice-dsl";
+        assert!(known, "{} has no place in the list of layers", package.name);
+    }
+}
+
+#[test]
+fn decisions_are_made_without_io() {
+    let metadata = metadata();
+    for name in PURE {
+        let below = below(&metadata, name);
+        for forbidden in IO {
+            assert!(!below.contains(forbidden), "{name} depends on {forbidden}");
+        }
+    }
+}
+
+#[test]
+fn one_crate_names_rustls_and_nobody_needs_ring() {
+    let metadata = metadata();
+    let names = names(&metadata);
+    for name in LAYERS {
+        let names_rustls =
+            direct(&metadata, id(&metadata, name)).into_iter().any(|dep| names[dep] == "rustls");
+        assert_eq!(names_rustls, name == "sluice-tls", "{name} and rustls");
+        assert!(!below(&metadata, name).contains("ring"), "{name} depends on ring");
+    }
+}
