@@ -146,7 +146,7 @@ impl<D: Downstream> Driver<'_, D> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.accepted.forced() && self.stage != Stage::Over {
-                let action = self.client_gone();
+                let action = tell!(self, Event::Cut);
                 self.act(action);
                 self.stage = Stage::Over;
             }

@@ -205,17 +205,13 @@ impl Shard {
 
     /// An exchange that waits for its request.
     pub(crate) fn take_exchange(&self) -> Box<Exchange> {
-        match self.exchanges.borrow_mut().pop() {
-            Some(mut exchange) => {
-                exchange.reset(self.now());
-                exchange
-            }
-            None => Box::new(Exchange::new(self.now())),
-        }
+        let kept = self.exchanges.borrow_mut().pop();
+        kept.unwrap_or_else(|| Box::new(Exchange::new(self.now())))
     }
 
-    /// Takes one back that is over.
-    pub(crate) fn keep_exchange(&self, exchange: Box<Exchange>) {
+    /// Takes one back that is over. Reset here, so that it does not keep a route or cluster alive while nobody uses it.
+    pub(crate) fn keep_exchange(&self, mut exchange: Box<Exchange>) {
+        exchange.reset(self.now());
         let mut exchanges = self.exchanges.borrow_mut();
         if exchanges.len() < KEPT_EXCHANGES {
             exchanges.push(exchange);
