@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 fn cluster(server: SocketAddr, endpoint: &str) -> String {
     format!(
-        "dns: {{ servers: ['{server}'], min_ttl: 20ms, timeout: 300ms }}\nclusters:\n- name: shop\n  endpoints: [{{ address: '{endpoint}' }}]\n{}",
+        "dns: {{ servers: ['{server}'], min_ttl: 20ms, timeout: 10s }}\nclusters:\n- name: shop\n  endpoints: [{{ address: '{endpoint}' }}]\n{}",
         table("x")
     )
 }
@@ -38,7 +38,8 @@ fn names_are_resolved_before_traffic_and_followed_after() {
 fn a_silent_name_server_delays_the_start_only_so_long() {
     let server = NameServer::start();
     server.say("shop.test", Script::Silence);
-    let scene = Scene::start(&cluster(server.address, "shop.test:80"));
+    let scene =
+        Scene::start(&cluster(server.address, "shop.test:80").replace("timeout: 10s", "timeout: 300ms"));
     assert_eq!(scene.admin("/ready").status, 200);
     assert!(addresses(&scene).is_empty());
     server.say("shop.test", Script::Addresses(vec!["10.0.0.2".parse().unwrap()], 60));
