@@ -294,7 +294,7 @@ impl<D: Downstream> Driver<'_, D> {
     fn start_mirrors(&mut self) {
         let body = self.exchange.request_body();
         for index in 0..self.exchange.mirrors().len() {
-            let Some(mut head) = CopyHead::new(&self.exchange.mirror_outgoing(index)) else { continue };
+            let mut head = CopyHead::new(&self.exchange.mirror_outgoing(index));
             let exchange = &mut self.exchange;
             self.accepted.with_scene(self.listener, &self.down.fields(), &HeadFields::Empty, |_, scene| {
                 exchange.write_mirror_fields(index, scene, &mut head);

@@ -16,16 +16,16 @@ pub(crate) struct CopyHead {
 }
 
 impl CopyHead {
-    /// A head without fields; `None` for what is not copied.
-    pub(crate) fn new(line: &Outgoing<'_>) -> Option<Self> {
-        (line.method != "CONNECT").then(|| Self {
+    /// A head without fields.
+    pub(crate) fn new(line: &Outgoing<'_>) -> Self {
+        Self {
             method: line.method.into(),
             scheme: line.scheme.into(),
             authority: line.authority.into(),
             target: line.target.into(),
             text: Vec::with_capacity(512),
             fields: Vec::with_capacity(16),
-        })
+        }
     }
 
     pub(super) fn line(&self) -> RequestLine<'_> {

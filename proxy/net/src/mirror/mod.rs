@@ -14,15 +14,13 @@
 //! # Ends
 //!
 //! The copy's answer is read and dropped. A copy outlives its request once the body is whole; a body that the client
-//! did not finish resets the copy. It is never sent again, carries neither `expect` nor an upgrade nor trailers, and
-//! CONNECT is not copied at all.
+//! did not finish resets the copy. It is never sent again and carries neither `expect` nor trailers; requests for another
+//! protocol (Upgrade, CONNECT) are not copied at all.
 
 mod channel;
 mod head;
 mod patience;
 mod send;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use head::CopyHead;
 

@@ -352,7 +352,7 @@ fn refused_heads_are_answered_and_reported() {
             let response = client.send_request(request, true).unwrap().0.await.unwrap();
             assert_eq!(response.status(), status);
             let line = world.reported(number + 1).await;
-            assert_eq!((line.status, &*line.flags), (status.into(), "DPE"));
+            assert_eq!((line.status, &*line.flags), (status, "DPE"));
         }
         let response = client.send_request(request(Method::GET, "/hello"), true).unwrap().0.await.unwrap();
         assert_eq!(response.status(), 200, "only the streams ended");

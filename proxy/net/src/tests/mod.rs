@@ -4,6 +4,7 @@ mod bodies;
 mod drain;
 mod http2;
 mod keep_alive;
+mod mirrors;
 mod refusals;
 mod timeouts;
 mod tunnels;

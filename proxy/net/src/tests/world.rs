@@ -142,7 +142,7 @@ impl Log {
 }
 
 impl Peer {
-    fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, read: Vec::new() }
     }
 
@@ -171,6 +171,18 @@ impl Peer {
             assert_ne!(self.more().await, 0, "ended after {:?}", String::from_utf8_lossy(&self.read));
         }
         self.read.drain(..count).collect()
+    }
+
+    /// Reads so many bytes and keeps none.
+    pub(super) async fn skip(&mut self, mut count: usize) {
+        while count > 0 {
+            if self.read.is_empty() {
+                assert_ne!(self.more().await, 0, "ended before {count} bytes");
+            }
+            let some = self.read.len().min(count);
+            self.read.drain(..some);
+            count -= some;
+        }
     }
 
     /// Exactly this.
