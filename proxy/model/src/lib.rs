@@ -6,6 +6,12 @@
 //! [`Config`] is what is true: the same resources after every name has been resolved and every rule between
 //! fields has been checked. Only this crate can make a [`Config`], so whoever holds one holds a good one.
 //!
+//! [`load`] leads from a text to a [`Config`] in three steps, each of which goes on after a mistake: [`tree`] reads YAML
+//! and remembers where everything stood, [`convert`] makes the written form of it, and the checks between fields find
+//! what no single value can know. All mistakes come out together as [`Diagnostics`]. What arrives as objects rather than
+//! as a file takes the same steps, or enters at the last one by [`validate`]. [`template`] is the language of header
+//! values and access-log formats.
+//!
 //! This crate is *not* for matching, running or reading the network: it has no clock, no socket and no
 //! file system.
 

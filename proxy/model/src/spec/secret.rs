@@ -22,7 +22,7 @@ pub enum SecretKind {
     Tls(TlsCertificate),
     /// Trust anchors, PEM.
     Ca(DataSource),
-    /// Bytes for signing, at least 32.
+    /// Bytes for signing, at least 32. They are used as they stand: a line feed at the end of a file is one of them.
     Key(DataSource),
 }
 
