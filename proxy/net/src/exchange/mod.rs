@@ -63,6 +63,7 @@ pub(crate) async fn run<D: Downstream>(
         request: Direction::default(),
         response: Direction::default(),
         head_status: 0,
+        interim: 0,
         head_relayed: false,
         replied: 0,
         mirrors: Mirrors::default(),
@@ -91,6 +92,8 @@ struct Driver<'a, D: Downstream> {
     response: Direction,
     /// The status of the upstream's last head.
     head_status: u16,
+    /// Interim heads so far.
+    interim: u32,
     /// The final head has been handed to the client's side.
     head_relayed: bool,
     /// How much of the local reply's body has been handed over.

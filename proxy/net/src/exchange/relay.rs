@@ -17,6 +17,9 @@ use sluice_core::{
 };
 use std::task::{Context, Poll};
 
+/// Interim answers to one request; an endpoint that says more makes no progress.
+const MOST_INTERIM: u32 = 100;
+
 /// How far one direction is.
 #[derive(Debug, Default)]
 pub(super) struct Direction {
@@ -240,16 +243,26 @@ impl<D: Downstream> Driver<'_, D> {
 
     // === The answer ===
 
-    /// Waits for a head. What was relayed of interim ones is sent meanwhile.
+    /// Waits for a head. Interim ones that were relayed leave first, so that they do not pile up.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
+        if self.interim > 0 {
+            let flushed = self.flush_answer(cx);
+            if flushed.is_ready() || self.response.blocked {
+                return flushed;
+            }
+        }
         let Some(up) = &mut self.up else { return Poll::Pending };
         match up.poll_head(cx) {
             Poll::Ready(Ok(facts)) => {
                 self.head_status = facts.status;
+                self.interim += u32::from(facts.status < 200 && facts.status != 101);
+                if self.interim > MOST_INTERIM {
+                    return Poll::Ready(self.upstream_failed(FailureKind::Protocol("too_many_interim_answers")));
+                }
                 Poll::Ready(tell!(self, Event::ResponseHead(facts)))
             }
             Poll::Ready(Err(kind)) => Poll::Ready(self.upstream_failed(kind)),
-            Poll::Pending => self.flush_answer(cx),
+            Poll::Pending => Poll::Pending,
         }
     }
 

@@ -20,10 +20,13 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     net::{SocketAddr, TcpStream},
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
+
+/// How often idle connections to endpoints are looked at: one that its peer has closed is noticed at checkout anyway.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// Exchanges kept for their memory; what a burst took beyond them goes back to the allocator.
 const KEPT_EXCHANGES: usize = 256;
@@ -69,7 +72,7 @@ pub struct Shard {
     #[allow(clippy::vec_box, reason = "an exchange moves in and out with every request")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     /// One moment on both clocks.
-    anchor: (Instant, SystemTime),
+    anchor: Cell<(Instant, SystemTime)>,
     /// The text of a second of the wall clock.
     date: RefCell<(u64, String)>,
     phase: Cell<Phase>,
@@ -100,7 +103,7 @@ impl Shard {
             observer: options.observer,
             state: RefCell::new(ShardState::new(options.seed, options.hostname)),
             exchanges: RefCell::default(),
-            anchor,
+            anchor: Cell::new(anchor),
             date: RefCell::new((0, String::new())),
             phase: Cell::new(Phase::Active),
             connections: Cell::new(0),
@@ -110,7 +113,7 @@ impl Shard {
             sessions: Sessions::default(),
             mirror_budget: Budget::new(options.mirror_buffer),
         });
-        tokio::task::spawn_local(Pools::keep_swept(Rc::downgrade(&shard)));
+        tokio::task::spawn_local(Self::keep_house(Rc::downgrade(&shard)));
         shard
     }
 
@@ -187,9 +190,22 @@ impl Shard {
         self.timers.now()
     }
 
-    /// The same on the wall, without asking that clock: it goes on from where it was when the shard started.
+    /// The same on the wall, without asking that clock: it goes on from where it was when it was last asked.
     pub(crate) fn wall(&self) -> SystemTime {
-        self.anchor.1 + self.now().saturating_duration_since(self.anchor.0)
+        let (moment, wall) = self.anchor.get();
+        wall + self.now().saturating_duration_since(moment)
+    }
+
+    /// What is done once a second.
+    async fn keep_house(shard: Weak<Self>) {
+        loop {
+            tokio::time::sleep(HOUSEKEEPING).await;
+            let Some(shard) = shard.upgrade() else { return };
+            shard.timers.look_at_clock();
+            shard.anchor.set((shard.now(), SystemTime::now()));
+            shard.pools.sweep(shard.now());
+            shard.sessions.sweep(shard.now());
+        }
     }
 
     /// Shows the current time as an IMF-fixdate; the text is made once a second at most.

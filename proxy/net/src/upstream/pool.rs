@@ -14,11 +14,8 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Instant,
 };
-
-/// How often idle connections are looked at: one that the peer has closed is noticed at checkout anyway.
-const SWEEP: Duration = Duration::from_secs(1);
 
 /// The pools of one shard, one for each endpoint of each cluster. Endpoints come from the configuration and from DNS;
 /// the pool of one that is gone empties by its idle timeout and is then dropped.
@@ -89,17 +86,6 @@ impl Pools {
     /// Closes every idle connection.
     pub(crate) fn clear(&self) {
         self.slots.borrow_mut().clear();
-    }
-
-    /// Sweeps for as long as the shard lives.
-    pub(crate) async fn keep_swept(shard: std::rc::Weak<Shard>) {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            let Some(shard) = shard.upgrade() else { return };
-            shard.timers.look_at_clock();
-            shard.pools.sweep(shard.now());
-            shard.sessions.sweep(shard.now());
-        }
     }
 }
 
