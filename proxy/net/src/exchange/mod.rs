@@ -151,6 +151,7 @@ impl<D: Downstream> Driver<'_, D> {
             if self.accepted.forced() && self.stage != Stage::Over {
                 let action = tell!(self, Event::Cut);
                 self.act(action);
+                self.down.cut();
                 self.stage = Stage::Over;
             }
             let step = match self.stage {

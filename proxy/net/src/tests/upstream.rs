@@ -20,6 +20,38 @@ fn a_refused_connection_is_503() {
 }
 
 #[test]
+fn a_refused_connection_is_tried_elsewhere() {
+    run(&Options { dead: true, ..Options::default() }, async |world| {
+        let mut endpoint = None;
+        for count in 1..=4 {
+            let mut client = world.sends("POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+            if endpoint.is_none() {
+                endpoint = Some(world.endpoint().await);
+            }
+            let endpoint = endpoint.as_mut().unwrap();
+            endpoint.head().await;
+            endpoint.send(EMPTY).await;
+            assert_eq!(client.status().await, 200);
+            world.reported(count).await;
+        }
+        assert!(world.log.count("ConnectFailed") > 0);
+    });
+}
+
+#[test]
+fn endless_interim_answers_end() {
+    run(&Options::default(), async |world| {
+        let mut client = world.sends(GET).await;
+        let mut endpoint = world.endpoint().await;
+        endpoint.head().await;
+        endpoint.send("HTTP/1.1 102 Processing\r\n\r\n".repeat(1000)).await;
+        endpoint.closed().await;
+        while client.status().await == 102 {}
+        assert_eq!(world.reported(1).await.flags, "UPE");
+    });
+}
+
+#[test]
 fn a_connection_that_the_endpoint_closed_is_never_used_again() {
     run(&Options::default(), async |world| {
         let mut client = world.sends(GET).await;
