@@ -257,7 +257,9 @@ impl<D: Downstream> Driver<'_, D> {
                 self.head_status = facts.status;
                 self.interim += u32::from(facts.status < 200 && facts.status != 101);
                 if self.interim > MOST_INTERIM {
-                    return Poll::Ready(self.upstream_failed(FailureKind::Protocol("too_many_interim_answers")));
+                    return Poll::Ready(
+                        self.upstream_failed(FailureKind::Protocol("too_many_interim_answers")),
+                    );
                 }
                 Poll::Ready(tell!(self, Event::ResponseHead(facts)))
             }

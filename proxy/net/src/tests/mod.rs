@@ -1,7 +1,6 @@
 //! Whole exchanges over loopback: a shard in this process between scripted clients and scripted endpoints.
 
 mod bodies;
-mod codecs;
 mod drain;
 mod http2;
 mod keep_alive;

@@ -1,6 +1,6 @@
 //! Connections to endpoints: kept, doubted, tried again.
 
-use super::world::{Options, run};
+use super::world::{Options, generation, run};
 use std::time::Duration;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -21,7 +21,18 @@ fn a_refused_connection_is_503() {
 
 #[test]
 fn a_refused_connection_is_tried_elsewhere() {
-    run(&Options { dead: true, ..Options::default() }, async |world| {
+    run(&Options::default(), async |world| {
+        let refusing = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        let config = format!(
+            "listeners: [{{ name: web, address: '127.0.0.1:0', route_table: main }}]
+route_tables: [{{ name: main, virtual_hosts: [{{ name: all, hosts: ['*'], routes: [
+  {{ name: two, action: {{ forward: {{ destinations: [{{ cluster: two }}] }} }} }}] }}] }}]
+clusters: [{{ name: two, endpoints: [{{ address: '{}' }}, {{ address: '{refusing}' }}] }}]
+",
+            world.endpoint_address()
+        );
+        let next = world.shard.with_snapshot(|old| generation(&config, Some(old)));
+        world.shard.publish(next);
         let mut endpoint = None;
         for count in 1..=4 {
             let mut client = world.sends("POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;

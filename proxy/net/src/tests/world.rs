@@ -3,7 +3,6 @@
 use crate::{
     ConnectionInfo, Event, Generation, ListenerState, Observer, RequestSummary, Shard, ShardOptions, testing,
 };
-use bytes::Bytes;
 use sluice_core::snapshot::{NoChains, Snapshot, compile};
 use sluice_tls::TlsContext;
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
@@ -63,10 +62,6 @@ pub(super) struct Options<'a> {
     pub(super) listener: &'a str,
     pub(super) route: &'a str,
     pub(super) cluster: &'a str,
-    /// More resources, on lines of their own.
-    pub(super) more: &'a str,
-    /// The cluster has another endpoint, which refuses connections.
-    pub(super) dead: bool,
 }
 
 impl World {
@@ -74,20 +69,14 @@ impl World {
         let endpoint = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let accept = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (address, upstream) = (accept.local_addr().unwrap(), endpoint.local_addr().unwrap());
-        let Options { listener, route, cluster, more, dead } = options;
-        let dead = if *dead {
-            let refusing = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-            format!(", {{ address: '{}' }}", refusing.local_addr().unwrap())
-        } else {
-            String::new()
-        };
+        let Options { listener, route, cluster } = options;
         let config = format!(
             "listeners: [{{ name: web, address: '127.0.0.1:0', route_table: main{listener} }}]
 route_tables: [{{ name: main, virtual_hosts: [{{ name: all, hosts: ['*'], routes: [
   {{ name: hello, match: [{{ path: {{ exact: /hello }} }}], action: {{ respond: {{ status: 200, body: hello }} }} }},
   {{ name: one, action: {{ forward: {{ destinations: [{{ cluster: one }}] }} }}{route} }}] }}] }}]
-clusters: [{{ name: one, endpoints: [{{ address: '{upstream}' }}{dead}]{cluster} }}]
-{more}"
+clusters: [{{ name: one, endpoints: [{{ address: '{upstream}' }}]{cluster} }}]
+"
         );
         let log = Rc::new(Log::default());
         let shard = Shard::new(ShardOptions {
@@ -113,21 +102,6 @@ clusters: [{{ name: one, endpoints: [{{ address: '{upstream}' }}{dead}]{cluster}
         Peer::new(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// A client that speaks HTTP/2, and its connection.
-    pub(super) async fn http2(&self) -> h2::client::SendRequest<Bytes> {
-        let (client, connection) =
-            h2::client::handshake(TcpStream::connect(self.address).await.unwrap()).await.unwrap();
-        spawn_local(connection);
-        client.ready().await.unwrap()
-    }
-
-    /// The next connection to the endpoint, which speaks HTTP/2.
-    pub(super) async fn http2_endpoint(&self) -> h2::server::Connection<TcpStream, Bytes> {
-        let mut builder = h2::server::Builder::new();
-        builder.enable_connect_protocol();
-        builder.handshake(self.endpoint.accept().await.unwrap().0).await.unwrap()
-    }
-
     /// A client that has sent something.
     pub(super) async fn sends(&self, text: &str) -> Peer {
         let mut client = self.client().await;
@@ -140,13 +114,15 @@ clusters: [{{ name: one, endpoints: [{{ address: '{upstream}' }}{dead}]{cluster}
         Peer::new(self.endpoint.accept().await.unwrap().0)
     }
 
+    pub(super) fn endpoint_address(&self) -> SocketAddr {
+        self.endpoint.local_addr().unwrap()
+    }
+
     /// Refuses connections from now on.
-    pub(super) fn close_endpoint(&mut self) -> SocketAddr {
-        let address = self.endpoint.local_addr().unwrap();
+    pub(super) fn close_endpoint(&mut self) {
         let other = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         other.set_nonblocking(true).unwrap();
         self.endpoint = TcpListener::from_std(other).unwrap();
-        address
     }
 
     /// Waits until so many requests were reported; the last one.
