@@ -96,6 +96,7 @@ pub(crate) struct Control {
     load_again: Option<bool>,
     staged: Option<Staged>,
     phase: Phase,
+    signalled: bool,
     cut: usize,
     running: usize,
     exit: Option<Exit>,
@@ -166,6 +167,7 @@ impl Control {
             load_again: None,
             staged: None,
             phase: Phase::Serving,
+            signalled: false,
             cut: 0,
             exit: None,
             draining: None,
@@ -216,7 +218,8 @@ impl Control {
                 self.load(true);
             }
             Command::Drain => self.begin_drain().await,
-            Command::Signal(number) if self.phase.is_serving() => {
+            // After `POST /drain` (a preStop hook, say) SIGTERM is still the first signal.
+            Command::Signal(number) if !std::mem::replace(&mut self.signalled, true) => {
                 tracing::info!(signal = number, "draining; a second signal ends at once");
                 self.begin_drain().await;
             }

@@ -1,6 +1,6 @@
 //! The binary: signals, exit codes, and a machine without file descriptors.
 
-use crate::scene::{Answer, LONG, answering, ask, eventually, table, taken_port};
+use crate::scene::{Answer, LONG, answering, ask, eventually, read, table, taken_port};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,
@@ -121,6 +121,19 @@ fn a_second_signal_ends_at_once() {
     assert_eq!(process.exit(), Some(128 + 15));
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
+}
+
+#[test]
+fn a_signal_after_a_requested_drain_is_the_first() {
+    let process = Process::start(&answering("web", "hello"), None);
+    let mut stream = hanging(&process);
+    let asked = ask(process.admin, "POST", "/drain", "localhost", "content-length: 0\r\n");
+    assert_eq!(asked.status, 202);
+    process.signal(Signal::TERM);
+    process.said("a second signal ends at once");
+    stream.write_all(b"st: a\r\n\r\n").unwrap();
+    assert_eq!(read(&mut stream).body, "hello");
+    assert_eq!(process.exit(), Some(0));
 }
 
 #[test]
