@@ -1,5 +1,7 @@
 //! The folder tree is the architecture: arrows point down the list of ARCHITECTURE.md only.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 

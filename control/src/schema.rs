@@ -13,6 +13,7 @@ use std::process::ExitCode;
 pub(crate) struct Schema {}
 
 impl Schema {
+    #[allow(clippy::unused_self, reason = "all subcommands have one form")]
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         output::print(&format!("{:#}\n", sluice_model::json_schema()))?;
         Ok(ExitCode::SUCCESS)
