@@ -444,20 +444,23 @@ fn guess(text: &str, halt: &Halt) -> Option<(String, Position)> {
     // Some errors point behind the indicator.
     let marker = error.marker();
     let mut around = text.char_indices().skip(marker.index().saturating_sub(1)).take(2);
-    let (at, _) = match (marker.index(), around.next(), around.next()) {
-        (1.., _, Some(here)) if wanted(here.1) => here,
-        (1.., Some(before), _) if wanted(before.1) => before,
-        (0, Some(here), _) if wanted(here.1) => here,
+    let (at, behind) = match (marker.index(), around.next(), around.next()) {
+        (1.., _, Some((here, c))) if wanted(c) => (here, false),
+        (1.., Some((before, c)), _) if wanted(c) => (before, true),
+        (0, Some((here, c)), _) if wanted(c) => (here, false),
         _ => return None,
     };
-    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = text[..at].bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let column = text[line_start..at].chars().count() + 1;
+    let reported = position(*marker);
+    let place = if behind {
+        Position { column: reported.column.saturating_sub(1).max(1), ..reported }
+    } else {
+        reported
+    };
     let mut repaired = String::with_capacity(text.len());
     repaired.push_str(&text[..at]);
     repaired.push('x');
     repaired.push_str(&text[at + 1..]);
-    Some((repaired, Position { line, column }))
+    Some((repaired, place))
 }
 
 /// The first line from this one on that is indented with a tab: errors point at what came before it.
