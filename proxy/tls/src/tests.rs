@@ -2,7 +2,8 @@
 
 use crate::{
     Certificate, ClientAlpn, ClientSettings, ClientTls, HandshakeError, HandshakeFailure, Protocol,
-    ServerSettings, ServerTls, Session, TlsConfigErrorKind, TlsStream, Verification,
+    ServerSettings, ServerTls, Session, TlsConfigError, TlsConfigErrorKind, TlsContext, TlsStream,
+    Verification,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::sync::Arc;
@@ -249,4 +250,77 @@ fn debug_shows_no_content() {
     let certificate = Authority::new().issue("web", &["a.test"]);
     let shown = format!("{:?}", server(vec![certificate], BOTH));
     assert!(shown.contains("web") && !shown.contains("BEGIN") && !shown.contains("45, 45"), "{shown}");
+}
+
+// === TlsContext ===
+
+fn quoted(pem: &[u8]) -> String {
+    format!("\"{}\"", str::from_utf8(pem).unwrap().replace('\n', "\\n"))
+}
+
+fn pair(certificate: &Certificate) -> String {
+    format!(
+        "{{ name: {}, kind: {{ tls: {{ certificate: {{ inline: {} }}, key: {{ inline: {} }} }} }} }}",
+        certificate.secret,
+        quoted(&certificate.certificate_pem),
+        quoted(&certificate.key_pem)
+    )
+}
+
+fn context(secrets: &[String], old: Option<&TlsContext>) -> Result<TlsContext, Vec<TlsConfigError>> {
+    let text = format!(
+        "listeners:
+- {{ name: one, address: '127.0.0.1:0', route_table: main, tls: {{ certificates: [one] }} }}
+- {{ name: two, address: '127.0.0.1:0', route_table: main, tls: {{ certificates: [two] }}, protocols: [http1] }}
+- {{ name: plain, address: '127.0.0.1:0', route_table: main }}
+route_tables: [{{ name: main }}]
+clusters:
+- {{ name: a, endpoints: [], tls: {{ verify: insecure, server_name: a.test }} }}
+- {{ name: b, endpoints: [], tls: {{ verify: insecure }} }}
+- {{ name: c, endpoints: [], protocol: http2, tls: {{ verify: {{ ca: roots }} }} }}
+- {{ name: d, endpoints: [] }}
+secrets: [{}]
+",
+        secrets.join(", ")
+    );
+    let source = sluice_model::Source::new("test", &*text);
+    let loaded = sluice_model::load(&source, &sluice_model::NoFiles).unwrap();
+    TlsContext::build(&loaded.config, old)
+}
+
+#[test]
+fn a_new_context_shares_what_did_not_change() {
+    let authority = Authority::new();
+    let roots =
+        format!("{{ name: roots, kind: {{ ca: {{ inline: {} }} }} }}", quoted(authority.0.pem().as_bytes()));
+    let (one, two) = (authority.issue("one", &["a.test"]), authority.issue("two", &["b.test"]));
+    let first = context(&[pair(&one), pair(&two), roots.clone()], None).unwrap();
+    assert!(first.server("plain").is_none() && first.client("d").is_none());
+    assert_eq!(first.server("two").unwrap().settings().protocols, [Protocol::Http1]);
+    let (a, name) = first.client("a").unwrap();
+    assert_eq!(name, Some(&"a.test".parse().unwrap()));
+    let (b, name) = first.client("b").unwrap();
+    assert!(Arc::ptr_eq(a, b) && name.is_none(), "equal settings are one part");
+    let renewed = authority.issue("two", &["b.test"]);
+    let second = context(&[pair(&one), pair(&renewed), roots], Some(&first)).unwrap();
+    let server = |context: &TlsContext, name| Arc::clone(context.server(name).unwrap());
+    let client = |context: &TlsContext, name| Arc::clone(context.client(name).unwrap().0);
+    assert!(Arc::ptr_eq(&server(&first, "one"), &server(&second, "one")));
+    assert!(!Arc::ptr_eq(&server(&first, "two"), &server(&second, "two")));
+    assert!(Arc::ptr_eq(&client(&first, "a"), &client(&second, "a")));
+    assert!(Arc::ptr_eq(&client(&first, "c"), &client(&second, "c")));
+}
+
+#[test]
+fn a_context_reports_every_broken_secret() {
+    let authority = Authority::new();
+    let (one, two) = (authority.issue("one", &["a.test"]), authority.issue("two", &["b.test"]));
+    let swapped = Certificate { key_pem: Arc::clone(&two.key_pem), ..one.clone() };
+    let crossed = Certificate { key_pem: Arc::clone(&one.key_pem), ..two };
+    let roots = "{ name: roots, kind: { ca: { inline: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n\" } } }";
+    let errors = context(&[pair(&swapped), pair(&crossed), roots.to_owned()], None).unwrap_err();
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].starts_with("secret 'one'") && lines[1].starts_with("secret 'two'"), "{lines:?}");
+    assert_eq!(lines[2], "secret 'roots': none of its certificates can be a trust anchor");
 }

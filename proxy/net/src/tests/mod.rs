@@ -7,6 +7,7 @@ mod keep_alive;
 mod mirrors;
 mod refusals;
 mod timeouts;
+mod tls;
 mod tunnels;
 mod upstream;
 mod world;

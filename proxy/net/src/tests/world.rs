@@ -97,6 +97,11 @@ clusters: [{{ name: one, endpoints: [{{ address: '{upstream}' }}]{cluster} }}]
         Self { shard, listener, log, address, endpoint }
     }
 
+    /// Where the endpoint listens.
+    pub(super) fn upstream(&self) -> SocketAddr {
+        self.endpoint.local_addr().unwrap()
+    }
+
     /// A client.
     pub(super) async fn client(&self) -> Peer {
         Peer::new(TcpStream::connect(self.address).await.unwrap())
