@@ -56,10 +56,12 @@ pub(crate) fn check(path: &Path, short: bool, strict: bool) -> Result<ExitCode, 
 /// Prints diagnostics, each with the lines it is about unless they shall be short.
 pub(crate) fn show(source: &Source, found: &Diagnostics, short: bool) -> Result<(), Failure> {
     if found.is_empty() {
-        return Ok(());
+        Ok(())
+    } else if short {
+        output::print(&format!("{found}\n"))
+    } else {
+        output::print(&format!("{}\n", found.with_excerpts(source)))
     }
-    let _ = (source, short);
-    output::print(&format!("{found}\n"))
 }
 
 fn summary(usable: bool, found: &Diagnostics) -> String {

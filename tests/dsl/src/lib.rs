@@ -1,1 +1,111 @@
-//! A small language for black-box tests: scripted upstreams, clients and proxies.
+//! The language in which Sluice's black-box tests are written.
+//!
+//! A test starts a real `sluice` process, gives it something to talk to, talks to it, and says what should be seen at
+//! either end:
+//!
+//! ```ignore
+//! use sluice_dsl::{Origin, sluice};
+//!
+//! #[tokio::test]
+//! async fn the_path_reaches_the_upstream_unchanged() {
+//!     let shop = Origin::saying("hello").await;
+//!     let proxy = sluice!().in_front_of(&shop).await;
+//!     let reply = proxy.get("/cart?x=1").await;
+//!     assert_eq!((reply.status, reply.text()), (200, "hello"));
+//!     assert_eq!(shop.requests()[0].target, "/cart?x=1");
+//! }
+//! ```
+//!
+//! # Where a test goes
+//!
+//! `tests/<theme>.rs`, one theme a file, named in `control/Cargo.toml`:
+//!
+//! ```toml
+//! [[test]]
+//! name = "canary"
+//! path = "../tests/canary.rs"
+//! ```
+//!
+//! A test's name is the rule that it checks, as a sentence. Tests run in parallel and share nothing.
+//!
+//! # The words
+//!
+//! | you want | word |
+//! | --- | --- |
+//! | a proxy in front of one origin | [`sluice!()`](sluice)`.in_front_of(&origin)` |
+//! | routes of your own | `.cluster("shop", &shop).routes("- { name: ... }").start()` ([`Recipe`]) |
+//! | a whole configuration, `${shop}` and `${dir}` filled in | `.cluster("shop", &shop).config(TEXT).start()` |
+//! | certificates and other files | [`Certificate`], `.file("a.pem", text)`, `.certificate("tls", &certificate)` |
+//! | another configuration while it runs | [`Sluice::reload_routes`], [`Sluice::reload`], [`Sluice::write_config`] |
+//! | one request over HTTP/1.1 | [`Sluice::get`], [`Sluice::send`], [`Request`] |
+//! | several on one connection; HTTP/2; TLS | [`Http1`], [`Http2`], [`TlsClient`] |
+//! | exact bytes, in and out | [`Wire`] |
+//! | an upstream that answers, over HTTP/1.1 or HTTP/2 | [`Origin`], [`Answer`]; what it saw is [`Seen`] |
+//! | an upstream that follows a script of bytes | [`Script`] |
+//! | an upstream that refuses connections | [`Nobody`] |
+//! | the access log | [`Sluice::logged`], [`Sluice::log`] |
+//! | admin pages | [`Sluice::admin`], [`Sluice::admin_post`], [`Sluice::stat`] |
+//! | signals and the end | [`Sluice::signal`], [`Sluice::ended`] |
+//! | another subcommand, or the start that fails | [`cli!()`](cli), [`Cli`] |
+//! | curl, h2load and their like | [`tool`] |
+//! | to wait for something | [`eventually`], [`within`] |
+//!
+//! # The rules
+//!
+//! - **Never sleep.** Every wait is for a condition and ends with a panic after [`PATIENCE`]. A read that gets nothing, a
+//!   process that does not start, a log line that does not come: all say what was missing.
+//! - **Ports are 0, addresses are loopback.** The proxy takes free ports, and the language learns them.
+//! - **Nothing is left behind.** Processes are killed, sockets closed and folders removed when their values are dropped,
+//!   also when a test fails. Keep values in named variables: `let _ = sluice!()...` drops at once.
+//! - Origins live on the test's own runtime: do not block its thread (`std::thread::sleep`, `std::process::Command`); use
+//!   [`tool`] and [`Cli`] to run programs.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "cargo test shows it when a test fails")]
+
+mod certificate;
+mod cli;
+mod field;
+mod http1;
+mod http2;
+mod message;
+mod origin;
+mod patience;
+mod process;
+mod proxy;
+mod recipe;
+mod script;
+mod tool;
+mod wire;
+
+pub use certificate::{Certificate, TlsClient};
+pub use cli::{Cli, Output};
+pub use field::Fields;
+pub use http1::Http1;
+pub use http2::Http2;
+pub use message::{Answer, Interim, Reply, Request, Seen};
+pub use origin::{Origin, OriginRecipe, Speaks};
+pub use patience::{PATIENCE, eventually, eventually_some, within};
+pub use process::Process;
+pub use proxy::Sluice;
+pub use recipe::Recipe;
+pub use rustix::process::Signal;
+pub use script::{Nobody, Script};
+pub use tool::{required, tool};
+pub use wire::Wire;
+
+/// Begins the description of a proxy: a [`Recipe`] for the `sluice` binary that cargo built for this test.
+#[macro_export]
+macro_rules! sluice {
+    () => {
+        $crate::Recipe::new(env!("CARGO_BIN_EXE_sluice"))
+    };
+}
+
+/// The `sluice` command in a folder of its own: a [`Cli`] for the binary that cargo built for this test.
+#[macro_export]
+macro_rules! cli {
+    () => {
+        $crate::Cli::new(env!("CARGO_BIN_EXE_sluice"))
+    };
+}
