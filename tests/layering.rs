@@ -26,7 +26,7 @@ const IO: [&str; 6] = ["tokio", "hyper", "h2", "rustls", "kube", "mio"];
 fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
-        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .other_options(["--locked".to_owned(), "--filter-platform=x86_64-unknown-linux-gnu".to_owned()])
         .exec()
         .expect("cargo metadata runs")
 }
