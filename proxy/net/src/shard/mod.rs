@@ -2,11 +2,14 @@
 
 mod accepted;
 mod serve;
+mod spares;
 
 pub(crate) use accepted::Accepted;
+use spares::Spares;
 
 use crate::{
     ListenerState, Observer,
+    downstream::h1,
     io::{Buffers, Timers},
     upstream::{Pools, h2::Sessions},
 };
@@ -27,9 +30,6 @@ use std::{
 
 /// How often idle connections to endpoints are looked at: one that its peer has closed is noticed at checkout anyway.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-
-/// Exchanges kept for their memory; what a burst took beyond them goes back to the allocator.
-const KEPT_EXCHANGES: usize = 256;
 
 /// What a shard works with. The configuration part is replaced by [`Shard::publish`].
 pub struct ShardOptions {
@@ -68,9 +68,9 @@ pub struct Shard {
     pub(crate) observer: Rc<dyn Observer>,
     /// What exchanges share.
     state: RefCell<ShardState>,
-    /// Exchanges that nobody uses, for their memory. Boxed, because they are large and handed around.
-    #[allow(clippy::vec_box, reason = "an exchange moves in and out with every request")]
-    exchanges: RefCell<Vec<Box<Exchange>>>,
+    exchanges: Spares<Exchange>,
+    /// What HTTP/1 connections need while they have a request.
+    pub(crate) http1: Spares<h1::Work>,
     /// One moment on both clocks.
     anchor: Cell<(Instant, SystemTime)>,
     /// The text of a second of the wall clock.
@@ -102,7 +102,8 @@ impl Shard {
             timers,
             observer: options.observer,
             state: RefCell::new(ShardState::new(options.seed, options.hostname)),
-            exchanges: RefCell::default(),
+            exchanges: Spares::default(),
+            http1: Spares::default(),
             anchor: Cell::new(anchor),
             date: RefCell::new((0, String::new())),
             phase: Cell::new(Phase::Active),
@@ -221,17 +222,14 @@ impl Shard {
 
     /// An exchange that waits for its request.
     pub(crate) fn take_exchange(&self) -> Box<Exchange> {
-        let kept = self.exchanges.borrow_mut().pop();
-        kept.unwrap_or_else(|| Box::new(Exchange::new(self.now())))
+        let mut exchange = self.exchanges.take(|| Box::new(Exchange::new(self.now())));
+        exchange.reset(self.now());
+        exchange
     }
 
-    /// Takes one back that is over. Reset here, so that it does not keep a route or cluster alive while nobody uses it.
-    pub(crate) fn keep_exchange(&self, mut exchange: Box<Exchange>) {
-        exchange.reset(self.now());
-        let mut exchanges = self.exchanges.borrow_mut();
-        if exchanges.len() < KEPT_EXCHANGES {
-            exchanges.push(exchange);
-        }
+    /// Takes one back that is over.
+    pub(crate) fn keep_exchange(&self, exchange: Box<Exchange>) {
+        self.exchanges.keep(exchange);
     }
 }
 

@@ -12,7 +12,15 @@ use crate::{
 };
 use bytes::Bytes;
 use sluice_tls::{Protocol, ServerTls, Session, TlsStream};
-use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Instant};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 use tokio::net::TcpStream;
 
 /// Serves a connection in a task of its own.
@@ -43,17 +51,27 @@ pub(super) fn spawn(
     tokio::task::spawn_local(on_time(shard, serve(open, configured, stream)));
 }
 
-/// Runs a task that reads the clock once per wake-up.
-async fn on_time(shard: Rc<Shard>, task: impl Future<Output = ()>) {
-    let mut task = pin!(task);
-    poll_fn(|cx| {
-        shard.timers.look_at_clock();
-        task.as_mut().poll(cx)
-    })
-    .await;
+/// A task that reads the clock once per wake-up.
+struct OnTime<F> {
+    shard: Rc<Shard>,
+    task: Pin<Box<F>>,
 }
 
-/// Serves a connection to its end.
+fn on_time<F: Future<Output = ()>>(shard: Rc<Shard>, task: F) -> OnTime<F> {
+    OnTime { shard, task: Box::pin(task) }
+}
+
+impl<F: Future<Output = ()>> Future for OnTime<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.shard.timers.look_at_clock();
+        self.task.as_mut().poll(cx)
+    }
+}
+
+/// Serves a connection to its end. What lasts only a moment, or is rare, is boxed: this future is what an idle
+/// connection costs.
 async fn serve(open: Open, configured: Configured, tcp: TcpStream) {
     let shard = Rc::clone(&open.shard);
     let spec = &configured.listener.spec;
@@ -61,7 +79,7 @@ async fn serve(open: Open, configured: Configured, tcp: TcpStream) {
     let (stream, protocol, server_name) = match shard.tls().server(&open.info.listener).cloned() {
         // Without TLS the first bytes tell: whoever speaks what the listener does not is answered in HTTP/1.1.
         None => (Stream::Plain(tcp), Protocol::Http1, None),
-        Some(tls) => match handshake(&shard, &tls, tcp, deadline).await {
+        Some(tls) => match Box::pin(handshake(&shard, &tls, tcp, deadline)).await {
             Ok((stream, session)) => {
                 (Stream::tls(stream), session.protocol.unwrap_or(Protocol::Http1), session.server_name)
             }
@@ -77,7 +95,7 @@ async fn serve(open: Open, configured: Configured, tcp: TcpStream) {
         },
     };
     let connection = h2::Accepted { socket, unread, tls: accepted.info().tls, deadline };
-    if let Err(reason) = serve_http2(&accepted, connection).await {
+    if let Err(reason) = Box::pin(serve_http2(&accepted, connection)).await {
         accepted.failed(reason);
     }
 }

@@ -13,8 +13,6 @@ use bytes::Bytes;
 use sluice_core::hygiene::{Body, RequestFacts, Target, Version};
 use sluice_http1::{self as http1, Framing, Method, Parse, RequestHead, encode};
 use std::{
-    io,
-    mem::MaybeUninit,
     rc::Rc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -28,14 +26,20 @@ pub(super) const DRAINED: u64 = 64 * 1024;
 /// until something is sent to it. It is given this long for the answer to begin.
 const HALF_CLOSED: Duration = Duration::from_secs(2);
 
-/// The connection of a client.
+/// What a connection needs only while it has a request; waits in its shard for whoever is next.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    request: RequestHead,
+}
+
+/// The connection of a client, from the first byte of a request on.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(super) shard: Rc<Shard>,
     pub(super) stream: Stream,
-    pub(super) reader: Reader,
-    pub(super) writer: Writer,
-    request: RequestHead,
+    pub(super) work: Box<Work>,
     /// The request's head has been read whole.
     known: bool,
     answer: Answer,
@@ -73,14 +77,22 @@ pub(super) enum HeadRead {
     Closed,
 }
 
+impl Work {
+    fn new(shard: &Shard) -> Self {
+        Self {
+            reader: Reader::new(Rc::clone(&shard.buffers)),
+            writer: Writer::default(),
+            request: RequestHead::new(),
+        }
+    }
+}
+
 impl Client {
     pub(super) fn new(shard: &Rc<Shard>, stream: Stream) -> Self {
         Self {
             shard: Rc::clone(shard),
             stream,
-            reader: Reader::new(Rc::clone(&shard.buffers)),
-            writer: Writer::default(),
-            request: RequestHead::new(),
+            work: shard.http1.take(|| Box::new(Work::new(shard))),
             known: false,
             answer: Answer::default(),
             close: false,
@@ -90,33 +102,19 @@ impl Client {
         }
     }
 
-    /// Waits for the first byte of a request without holding a buffer.
-    pub(super) fn poll_first_byte(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.reader.unread().is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
-    }
-
-    /// Asks the kernel whether something has arrived that the reactor has not seen yet.
-    pub(super) fn has_arrivals(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        match socket2::SockRef::from(self.stream.tcp()).peek(&mut byte) {
-            Ok(count) => count > 0,
-            Err(_) => false,
-        }
-    }
-
     /// Reads the head of a request.
     pub(super) fn poll_request(&mut self, cx: &mut Context<'_>, limits: &http1::Limits) -> Poll<HeadRead> {
         loop {
-            let unread = self.reader.unread();
+            let unread = self.work.reader.unread();
             if !unread.is_empty() {
-                match self.request.parse(unread, limits) {
+                match self.work.request.parse(unread, limits) {
                     Ok(Parse::Complete { len }) => {
                         // A tunnel stands only once a 2xx has gone back.
-                        let framing = match self.request.framing() {
+                        let framing = match self.work.request.framing() {
                             Framing::Tunnel => Framing::None,
                             framing => framing,
                         };
-                        self.reader.begin_body(len, framing);
+                        self.work.reader.begin_body(len, framing);
                         self.known = true;
                         return Poll::Ready(HeadRead::Complete);
                     }
@@ -125,7 +123,7 @@ impl Client {
                     Err(error) => return Poll::Ready(HeadRead::Refused(error)),
                 }
             }
-            match ready!(self.reader.poll_more(cx, &mut self.stream, limits.head)) {
+            match ready!(self.work.reader.poll_more(cx, &mut self.stream, limits.head)) {
                 Ok(0) | Err(_) => return Poll::Ready(HeadRead::Closed),
                 Ok(_) => {}
             }
@@ -134,15 +132,21 @@ impl Client {
 
     /// Whether a byte of a request has been read that is not answered yet.
     pub(super) fn has_begun(&self) -> bool {
-        !self.reader.unread().is_empty()
+        !self.work.reader.unread().is_empty()
     }
 
     /// After an exchange: makes the connection ready for the next request.
     pub(super) fn rest(&mut self) {
-        self.reader.finish_message();
-        self.writer.rest(&self.shard.buffers);
+        self.work.reader.finish_message();
+        self.work.writer.rest(&self.shard.buffers);
         self.known = false;
         self.answer = Answer::default();
+    }
+
+    /// Between two requests: gives back what only requests need.
+    pub(super) fn into_stream(self) -> Stream {
+        self.shard.http1.keep(self.work);
+        self.stream
     }
 
     /// Whether the final head of an answer has been written.
@@ -152,28 +156,32 @@ impl Client {
 
     /// Whether a request was read to its end.
     pub(super) fn request_complete(&self) -> bool {
-        self.known && self.reader.complete()
+        self.known && self.work.reader.complete()
     }
 
     /// Whether the request's end has been read, or will be within the bound on what is read for nothing. A client that
     /// waits for a 100 may or may not send its body after another answer: only closing is safe then.
     fn end_is_near(&self, expects: bool) -> bool {
-        self.reader.complete()
-            || (self.reader.remaining().is_some_and(|rest| rest <= DRAINED)
-                && (!expects || self.answer.continued || self.reader.has_surplus()))
+        self.work.reader.complete()
+            || (self.work.reader.remaining().is_some_and(|rest| rest <= DRAINED)
+                && (!expects || self.answer.continued || self.work.reader.has_surplus()))
     }
 
     fn version(&self) -> http1::Version {
-        if self.known { self.request.view(self.reader.block()).version() } else { http1::Version::Http11 }
+        if self.known {
+            self.work.request.view(self.work.reader.block()).version()
+        } else {
+            http1::Version::Http11
+        }
     }
 
     fn connection_fields(&mut self, text: &mut Vec<u8>) {
         let mut version = http1::Version::Http11;
         if self.known {
-            let view = self.request.view(self.reader.block());
+            let view = self.work.request.view(self.work.reader.block());
             version = view.version();
             self.close |=
-                !view.keep_alive() || self.reader.eof() || !self.end_is_near(view.expect_continue());
+                !view.keep_alive() || self.work.reader.eof() || !self.end_is_near(view.expect_continue());
         } else {
             self.close = true;
         }
@@ -185,7 +193,7 @@ impl Client {
     }
 
     fn body_fields(&mut self, text: &mut Vec<u8>, body: Body) -> Framed {
-        let head = self.known && self.request.view(self.reader.block()).method() == Method::Head;
+        let head = self.known && self.work.request.view(self.work.reader.block()).method() == Method::Head;
         let bodiless = matches!(self.answer.status, 100..=199 | 204 | 304);
         match body {
             // HTTP/2 can say that there is none by ending the stream; here silence would mean "until I close".
@@ -207,7 +215,7 @@ impl Client {
     fn begin(&mut self, status: u16, body: Option<Body>) -> Head {
         self.answer.status = status;
         self.answer.body = body;
-        let mut text = self.writer.lend(&self.shard.buffers);
+        let mut text = self.work.writer.lend(&self.shard.buffers);
         encode::status_line(&mut text, status, encode::reason_phrase(status).as_bytes());
         Head(text)
     }
@@ -217,7 +225,7 @@ impl Downstream for Client {
     type Head = Head;
 
     fn facts(&self) -> RequestFacts<'_> {
-        let view = self.request.view(self.reader.block());
+        let view = self.work.request.view(self.work.reader.block());
         RequestFacts {
             version: match view.version() {
                 http1::Version::Http10 => Version::Http10,
@@ -225,13 +233,13 @@ impl Downstream for Client {
             },
             method: view.method_str(),
             target: Target::Line(view.target().as_bytes()),
-            body: self.reader.length(),
+            body: self.work.reader.length(),
         }
     }
 
     fn fields(&self) -> HeadFields<'_> {
         if self.known {
-            HeadFields::Http1(self.request.view(self.reader.block()).fields())
+            HeadFields::Http1(self.work.request.view(self.work.reader.block()).fields())
         } else {
             HeadFields::Empty
         }
@@ -254,20 +262,20 @@ impl Downstream for Client {
                 if self.answer.status == 101 {
                     encode::field(&mut text, b"connection", b"upgrade");
                 }
-                self.writer.begin_body(Framed::Closed);
-                self.reader.begin_tunnel();
+                self.work.writer.begin_body(Framed::Closed);
+                self.work.reader.begin_tunnel();
                 self.answer.begun = true;
             }
             Some(_) if self.answer.status < 200 => self.answer.continued |= self.answer.status == 100,
             Some(body) => {
                 let framed = self.body_fields(&mut text, body);
                 self.connection_fields(&mut text);
-                self.writer.begin_body(framed);
+                self.work.writer.begin_body(framed);
                 self.answer.begun = true;
             }
         }
         encode::end_of_head(&mut text);
-        self.writer.resume(text);
+        self.work.writer.resume(text);
         Ok(())
     }
 
@@ -277,13 +285,13 @@ impl Downstream for Client {
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            match ready!(self.reader.poll_ahead(cx, &mut self.stream)) {
+            match ready!(self.work.reader.poll_ahead(cx, &mut self.stream)) {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(_) => return Poll::Ready(()),
             }
         }
-        if !self.reader.complete() && !self.reader.has_surplus() {
+        if !self.work.reader.complete() && !self.work.reader.has_surplus() {
             return Poll::Ready(());
         }
         let now = self.shard.now();
@@ -298,8 +306,8 @@ impl Downstream for Client {
     fn awaits_continue(&self) -> bool {
         self.known
             && !self.answer.continued
-            && !self.reader.has_surplus()
-            && self.request.view(self.reader.block()).expect_continue()
+            && !self.work.reader.has_surplus()
+            && self.work.request.view(self.work.reader.block()).expect_continue()
     }
 
     fn cut(&mut self) {
@@ -310,57 +318,57 @@ impl Downstream for Client {
 
 impl Source for Client {
     fn length(&self) -> Body {
-        self.reader.length()
+        self.work.reader.length()
     }
 
     fn poll_front(&mut self, cx: &mut Context<'_>) -> Poll<Result<Front, SourceError>> {
-        self.reader.poll_front(cx, &mut self.stream)
+        self.work.reader.poll_front(cx, &mut self.stream)
     }
 
     fn data(&self) -> &[u8] {
-        self.reader.data()
+        self.work.reader.data()
     }
 
     fn last(&self) -> bool {
-        self.reader.last()
+        self.work.reader.last()
     }
 
     fn share(&self, count: usize) -> Bytes {
-        self.reader.share(count)
+        self.work.reader.share(count)
     }
 
     fn consume(&mut self, count: usize) {
-        self.reader.consume(count);
+        self.work.reader.consume(count);
     }
 
     fn trailers(&self) -> HeadFields<'_> {
-        self.reader.trailers()
+        self.work.reader.trailers()
     }
 
     fn rewind(&mut self) -> bool {
-        self.reader.rewind()
+        self.work.reader.rewind()
     }
 
     fn held(&self) -> bool {
-        self.reader.held()
+        self.work.reader.held()
     }
 }
 
 impl Sink for Client {
     fn poll_push<S: Source>(&mut self, cx: &mut Context<'_>, source: &S) -> Poll<Result<usize, SinkGone>> {
-        self.writer.poll_push(cx, &mut self.stream, source)
+        self.work.writer.poll_push(cx, &mut self.stream, source)
     }
 
     fn finish(&mut self, trailers: HeadFields<'_>) -> Result<(), SinkGone> {
-        self.writer.finish(trailers);
+        self.work.writer.finish(trailers);
         Ok(())
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SinkGone>> {
-        self.writer.poll_flush(cx, &mut self.stream)
+        self.work.writer.poll_flush(cx, &mut self.stream)
     }
 
     fn written(&self) -> u64 {
-        self.writer.written()
+        self.work.writer.written()
     }
 }

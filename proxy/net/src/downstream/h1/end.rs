@@ -31,10 +31,10 @@ impl Client {
         if !self.ending.shut {
             ready!(self.stream.poll_shutdown(cx)).ok();
             self.ending.shut = true;
-            if self.reader.eof() || (self.request_complete() && !self.reader.has_surplus()) {
+            if self.work.reader.eof() || (self.request_complete() && !self.work.reader.has_surplus()) {
                 return Poll::Ready(());
             }
-            self.reader.forget();
+            self.work.reader.forget();
         }
         loop {
             if ready!(self.stream.poll_readable(cx)).is_err() {
@@ -54,12 +54,12 @@ impl Client {
     /// An answer that was cut short must not look like one that ended: where only the end of the stream marks the end,
     /// a reset says so. `true` where nothing more is to be done.
     fn cut_short(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.writer.ends_by_closing() {
+        if self.work.writer.ends_by_closing() {
             let _ = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
             return true;
         }
         // What has come so far is the client's, unless it takes nothing.
-        !self.ending.shut && !matches!(self.writer.poll_flush(cx, &mut self.stream), Poll::Ready(Ok(())))
+        !self.ending.shut && !matches!(self.work.writer.poll_flush(cx, &mut self.stream), Poll::Ready(Ok(())))
     }
 }
 

@@ -16,12 +16,14 @@ use crate::{
     shard::Accepted,
 };
 use bytes::Bytes;
+pub(crate) use client::Work;
 use client::{Client, HeadRead};
 use sluice_core::{hygiene::Refusal, snapshot::Listener};
 use sluice_http1::Limits;
 use sluice_model::spec::Protocol;
 use std::{
     future::poll_fn,
+    mem::MaybeUninit,
     rc::Rc,
     sync::Arc,
     task::Poll,
@@ -42,15 +44,6 @@ pub(crate) enum Served {
     Http2(Stream, Bytes),
 }
 
-/// A connection and the request that it is at.
-struct Connection {
-    accepted: Rc<Accepted>,
-    listener: Arc<Listener>,
-    timer: Timer,
-    client: Client,
-    requests: u32,
-}
-
 /// What waiting for a request came to.
 enum Next {
     Request,
@@ -59,66 +52,108 @@ enum Next {
     Close,
 }
 
+/// The connection is over.
+struct Over;
+
 /// Serves requests until the connection ends.
-pub(crate) async fn serve(accepted: Rc<Accepted>, stream: Stream) -> Served {
-    let mut connection = Connection {
-        listener: accepted.listener(),
-        timer: accepted.shard.timers.timer(),
-        client: Client::new(&accepted.shard, stream),
-        requests: 0,
-        accepted,
-    };
-    let timeouts = &connection.listener.spec.timeouts;
-    let mut deadline = timeouts.handshake.limit().map(|limit| connection.accepted.opened() + limit);
+pub(crate) async fn serve(accepted: Rc<Accepted>, mut stream: Stream) -> Served {
+    let timer = accepted.shard.timers.timer();
+    let first = accepted.listener().spec.timeouts.handshake;
+    let mut deadline = first.limit().map(|limit| accepted.opened() + limit);
+    let mut requests = 0;
     loop {
-        if connection.idle(deadline).await.is_err() {
+        if idle(&accepted, &timer, &stream, requests, deadline).await.is_err() {
             return Served::Closed;
         }
-        let opening = match connection.head().await {
-            Next::Request => Opening::Request,
-            Next::Refusal(refusal) => Opening::Refused(refusal),
-            Next::Http2 => return connection.into_http2(),
-            Next::Close => return Served::Closed,
+        let mut connection = Connection {
+            listener: accepted.listener(),
+            accepted: &accepted,
+            timer: &timer,
+            client: Client::new(&accepted.shard, stream),
+            requests,
         };
-        if !connection.exchange(opening).await {
-            connection.end().await;
-            return Served::Closed;
+        match connection.requests().await {
+            Next::Request => {}
+            Next::Http2 => return connection.into_http2(),
+            Next::Refusal(_) | Next::Close => return Served::Closed,
         }
-        deadline = connection.listener.spec.timeouts.keep_alive.limit().map(|limit| connection.now() + limit);
+        let keep_alive = connection.listener.spec.timeouts.keep_alive;
+        deadline = keep_alive.limit().map(|limit| accepted.shard.now() + limit);
+        requests = connection.requests;
+        stream = connection.client.into_stream();
     }
 }
 
-impl Connection {
+/// Waits for the first byte of a request, with no memory but the socket's.
+async fn idle(
+    accepted: &Accepted,
+    timer: &Timer,
+    stream: &Stream,
+    requests: u32,
+    deadline: Option<Instant>,
+) -> Result<(), Over> {
+    poll_fn(|cx| {
+        if stream.poll_readable(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if accepted.forced() {
+            return Poll::Ready(Err(Over));
+        }
+        let mut deadline = deadline;
+        if accepted.draining() {
+            if requests == 0 {
+                // Nobody connects to say nothing.
+                deadline = Some(accepted.opened() + NEWCOMER);
+            } else if !has_arrivals(stream) {
+                return Poll::Ready(Err(Over));
+            }
+        }
+        timer.poll_until(cx, deadline).map(|()| Err(Over))
+    })
+    .await
+}
+
+/// Asks the kernel whether something has arrived that the reactor has not seen yet.
+fn has_arrivals(stream: &Stream) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    socket2::SockRef::from(stream.tcp()).peek(&mut byte).is_ok_and(|count| count > 0)
+}
+
+/// A connection from the first byte of a request until nothing more is unread.
+struct Connection<'a> {
+    accepted: &'a Rc<Accepted>,
+    timer: &'a Timer,
+    listener: Arc<Listener>,
+    client: Client,
+    requests: u32,
+}
+
+impl Connection<'_> {
     fn now(&self) -> Instant {
         self.accepted.shard.now()
     }
 
-    /// Waits for the first byte of a request, without holding a buffer. An error means that the connection is over.
-    async fn idle(&mut self, deadline: Option<Instant>) -> Result<(), ()> {
-        poll_fn(|cx| {
-            if self.client.poll_first_byte(cx).is_ready() {
-                return Poll::Ready(Ok(()));
+    /// Serves what has arrived. `Next::Request` when the connection is idle again.
+    async fn requests(&mut self) -> Next {
+        loop {
+            let opening = match self.head().await {
+                Next::Request => Opening::Request,
+                Next::Refusal(refusal) => Opening::Refused(refusal),
+                next => return next,
+            };
+            if !self.exchange(opening).await {
+                self.end().await;
+                return Next::Close;
             }
-            if self.accepted.forced() {
-                return Poll::Ready(Err(()));
+            if !self.client.has_begun() {
+                return Next::Request;
             }
-            let mut deadline = deadline;
-            if self.accepted.draining() {
-                if self.requests == 0 {
-                    // Nobody connects to say nothing.
-                    deadline = Some(self.accepted.opened() + NEWCOMER);
-                } else if !self.client.has_arrivals() {
-                    return Poll::Ready(Err(()));
-                }
-            }
-            self.timer.poll_until(cx, deadline).map(|()| Err(()))
-        })
-        .await
+            self.listener = self.accepted.listener();
+        }
     }
 
     /// Reads a request's head.
     async fn head(&mut self) -> Next {
-        self.listener = self.accepted.listener();
         let spec = &self.listener.spec;
         let limits = Limits {
             head: spec.limits.head.as_usize(),
@@ -129,6 +164,10 @@ impl Connection {
         let read = poll_fn(|cx| {
             if let Poll::Ready(read) = self.client.poll_request(cx, &limits) {
                 return Poll::Ready(Some(read));
+            }
+            if !self.client.has_begun() {
+                // TLS had something to read that is no byte of a request.
+                self.client.work.reader.forget();
             }
             if self.accepted.forced() {
                 return Poll::Ready(Some(HeadRead::Closed));
@@ -145,7 +184,6 @@ impl Connection {
                 Next::Refusal(Refusal::codec(error.status(), error.details()))
             }
             Some(HeadRead::Closed) => Next::Close,
-            // TLS woke us for something that is no byte of a request.
             None if !self.client.has_begun() => Next::Close,
             None => Next::Refusal(Refusal::header_timeout()),
         }
@@ -160,7 +198,7 @@ impl Connection {
         self.requests += 1;
         let most = self.listener.spec.limits.requests_per_connection;
         self.client.close |= most > 0 && self.requests >= most;
-        exchange::run(&self.accepted, &self.listener, &self.timer, &mut self.client, opening).await;
+        exchange::run(self.accepted, &self.listener, self.timer, &mut self.client, opening).await;
         if self.client.close || !self.client.answered() || !self.drain().await {
             return false;
         }
@@ -192,7 +230,7 @@ impl Connection {
     }
 
     fn into_http2(self) -> Served {
-        let read = Bytes::copy_from_slice(self.client.reader.unread());
+        let read = Bytes::copy_from_slice(self.client.work.reader.unread());
         Served::Http2(self.client.stream, read)
     }
 }
