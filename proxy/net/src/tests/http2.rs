@@ -4,7 +4,7 @@ use super::world::{Options, World, run};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, client, server};
 use http::{HeaderMap, Method, Request, Response};
-use tokio::task::spawn_local;
+use tokio::{io::AsyncWriteExt, task::spawn_local};
 
 type Client = client::SendRequest<Bytes>;
 
@@ -136,6 +136,76 @@ fn grpc_streams_in_both_directions_at_once() {
         assert_eq!(answers.trailers().await.unwrap(), Some(trailers()));
         let line = world.reported(1).await;
         assert_eq!((line.status, &*line.flags), (200, "-"));
+    });
+}
+
+#[test]
+fn answers_without_a_body_end_with_their_head_and_keep_their_length() {
+    run(&Options::default(), async |world| {
+        let mut client = client(&world).await;
+        let mut endpoint = None;
+        for (method, answer, length) in [
+            (Method::HEAD, "200 OK\r\ncontent-length: 5", Some("5")),
+            (Method::GET, "304 Not Modified\r\ncontent-length: 7", Some("7")),
+            (Method::GET, "204 No Content", None),
+            (Method::GET, "200 OK\r\ncontent-length: 0", Some("0")),
+        ] {
+            let (response, _) = client.send_request(request(method, "/"), true).unwrap();
+            let endpoint = match &mut endpoint {
+                Some(endpoint) => endpoint,
+                none => none.insert(world.endpoint().await),
+            };
+            endpoint.head().await;
+            endpoint.send(format!("HTTP/1.1 {answer}\r\n\r\n")).await;
+            let response = response.await.unwrap();
+            let declared = response.headers().get("content-length").map(|value| value.to_str().unwrap());
+            assert_eq!(declared, length, "{answer}");
+            assert_eq!(body(response.into_body()).await.0, b"");
+        }
+    });
+    run(&TO_HTTP2, async |world| {
+        let mut near = world.sends("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let (_, mut respond) = stream(&world).await;
+        let head = Response::builder().header("content-length", "5").body(()).unwrap();
+        respond.send_response(head, true).unwrap();
+        let head = near.head().await;
+        assert!(head.contains("content-length: 5\r\n") && !head.contains("chunked"), "{head}");
+        near.send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(near.status().await, 200);
+    });
+}
+
+#[test]
+fn a_client_that_takes_no_bytes_is_cut() {
+    run(&Options { listener: ", timeouts: { write_idle: 200ms }", ..Options::default() }, async |world| {
+        let mut builder = client::Builder::new();
+        builder.initial_window_size(1 << 30).initial_connection_window_size(1 << 30);
+        let socket = world.client().await.stream;
+        let (near, connection) = builder.handshake::<_, Bytes>(socket).await.unwrap();
+        let mut connection = Box::pin(connection);
+        let mut near: Client = tokio::select! {
+            ready = near.ready() => ready.unwrap(),
+            _ = &mut connection => panic!(),
+        };
+        let (response, _) = near.send_request(request(Method::GET, "/"), true).unwrap();
+        let mut endpoint = tokio::select! {
+            endpoint = world.endpoint() => endpoint,
+            _ = &mut connection => panic!(),
+        };
+        tokio::select! {
+            head = endpoint.head() => drop(head),
+            _ = &mut connection => panic!(),
+        }
+        endpoint.send("HTTP/1.1 200 OK\r\n\r\n").await;
+        tokio::select! {
+            head = response => drop(head.unwrap()),
+            _ = &mut connection => panic!(),
+        }
+        // From here on nobody reads the client's socket.
+        let piece = vec![b'x'; 1 << 20];
+        while endpoint.stream.write_all(&piece).await.is_ok() {}
+        assert_eq!(world.reported(1).await.flags, "DC");
+        crate::testing::until(|| world.shard.connections() == 0).await;
     });
 }
 

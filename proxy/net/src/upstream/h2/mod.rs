@@ -113,10 +113,12 @@ impl Sessions {
         }
     }
 
-    /// Ends what was idle for too long, is more than may be kept, or is no longer open.
+    /// Ends what was idle for too long, is no longer open, or is wanted by nobody: a cluster that is gone or is reached
+    /// in another way by now.
     pub(crate) fn sweep(&self, now: Instant) {
         self.slots.borrow_mut().retain(|_, slot| {
-            slot.sessions.borrow_mut().retain(|session| session.keeps(now));
+            let wanted = Rc::strong_count(&slot.identity) > 1;
+            slot.sessions.borrow_mut().retain(|session| wanted && session.keeps(now));
             Rc::strong_count(slot) > 1 || !slot.sessions.borrow().is_empty()
         });
     }

@@ -24,6 +24,7 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     rc::{Rc, Weak},
+    sync::Arc,
     task::{Context, Waker},
     time::{Duration, Instant},
 };
@@ -86,13 +87,13 @@ impl Session {
     /// Begins to speak HTTP/2 on a fresh connection, in a task of its own.
     pub(super) async fn start(
         shard: &Rc<Shard>,
-        identity: &Rc<Identity>,
+        identity: &Identity,
         socket: Socket,
         slot: Weak<Slot>,
     ) -> Result<Rc<Self>, ConnectFailure> {
         let closed = {
-            let (shard, identity) = (Rc::clone(shard), Rc::clone(identity));
-            move || shard.observer.count(Event::UpstreamClosed { cluster: &identity.cluster })
+            let (shard, cluster) = (Rc::clone(shard), Arc::clone(&identity.cluster));
+            move || shard.observer.count(Event::UpstreamClosed { cluster: &cluster })
         };
         let Ok((sender, mut connection)) = settings().handshake::<_, Bytes>(socket).await else {
             closed();

@@ -353,6 +353,12 @@ fn worn_idle_and_unwanted_connections_end() {
         shard.sessions.sweep(shard.now() + Duration::from_secs(61));
         assert_eq!(shard.sessions.len(), 0);
         until(|| counts.of("UpstreamClosed") == 2).await;
+        get(&shard, &identity).await;
+        drop(identity);
+        shard.sessions.sweep(shard.now());
+        assert_eq!(shard.sessions.len(), 0, "nobody can ask for it any more");
+        until(|| counts.of("UpstreamClosed") == 3).await;
+        let identity = super::tests::identity(address);
         let none = KeepAlive { max_idle: 0, ..KeepAlive::default() };
         let (stream, _) = open_with(&shard, &identity, &none, ANY).await.unwrap();
         drop(stream);
