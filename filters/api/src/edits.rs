@@ -203,8 +203,10 @@ impl Edits {
     }
 
     /// Whether received fields of this name (any case) are dropped.
+    #[inline]
     pub fn drops(&self, name: &[u8]) -> bool {
-        self.names & bit(name) != 0
+        self.names != 0
+            && self.names & bit(name) != 0
             && self.list.iter().any(|recorded| {
                 recorded.kind != EditKind::Add && self.bytes[recorded.name.clone()].eq_ignore_ascii_case(name)
             })

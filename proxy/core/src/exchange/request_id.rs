@@ -5,12 +5,13 @@ pub(super) fn uuid(rng: &mut fastrand::Rng) -> [u8; 36] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let random = (rng.u128(..) & !(0xf << 76) & !(0x3 << 62)) | 0x4 << 76 | 0x2 << 62;
     let mut text = [b'-'; 36];
-    let mut shift = 128;
-    for (index, byte) in text.iter_mut().enumerate() {
-        if !matches!(index, 8 | 13 | 18 | 23) {
-            shift -= 4;
-            *byte = DIGITS[(random >> shift) as usize & 0xf];
-        }
+    let mut place = 0;
+    for (index, byte) in random.to_be_bytes().into_iter().enumerate() {
+        // The dashes stand behind bytes 4, 6, 8 and 10.
+        place += usize::from(matches!(index, 4 | 6 | 8 | 10));
+        text[place] = DIGITS[usize::from(byte >> 4)];
+        text[place + 1] = DIGITS[usize::from(byte & 0xf)];
+        place += 2;
     }
     text
 }
