@@ -1,5 +1,7 @@
 //! `sluice echo`: a small server that answers with what it saw.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 use sluice_dsl::{Cli, Http1, Http2, Process, Request, Signal, cli};
 use std::net::SocketAddr;
 

@@ -1,5 +1,7 @@
 //! One mistake hides no other, and a running proxy does not notice.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 use sluice_dsl::{Origin, Recipe, cli, sluice};
 use std::collections::BTreeSet;
 
