@@ -48,7 +48,7 @@ pub(super) fn spawn(
     };
     let open = Open::new(shard, info, Arc::clone(state), admission);
     let shard = Rc::clone(shard);
-    tokio::task::spawn_local(on_time(shard, serve(open, configured, stream)));
+    tokio::task::spawn_local(on_time(shard, serve(Box::pin(begin(open, configured, stream)))));
 }
 
 /// A task that reads the clock once per wake-up.
@@ -70,23 +70,17 @@ impl<F: Future<Output = ()>> Future for OnTime<F> {
     }
 }
 
-/// Serves a connection to its end. What lasts only a moment, or is rare, is boxed: this future is what an idle
-/// connection costs.
-async fn serve(open: Open, configured: Configured, tcp: TcpStream) {
-    let shard = Rc::clone(&open.shard);
-    let spec = &configured.listener.spec;
-    let deadline = spec.timeouts.handshake.limit().map(|limit| shard.now() + limit);
-    let (stream, protocol, server_name) = match shard.tls().server(&open.info.listener).cloned() {
-        // Without TLS the first bytes tell: whoever speaks what the listener does not is answered in HTTP/1.1.
-        None => (Stream::Plain(tcp), Protocol::Http1, None),
-        Some(tls) => match Box::pin(handshake(&shard, &tls, tcp, deadline)).await {
-            Ok((stream, session)) => {
-                (Stream::tls(stream), session.protocol.unwrap_or(Protocol::Http1), session.server_name)
-            }
-            Err(reason) => return open.failed(reason),
-        },
-    };
-    let accepted = open.accept(server_name, configured);
+/// A connection that is ready for requests.
+struct Begun {
+    accepted: Rc<Accepted>,
+    stream: Stream,
+    protocol: Protocol,
+}
+
+/// Serves a connection to its end. This future is what an idle HTTP/1.1 connection costs: what lasts only a moment, or
+/// belongs to HTTP/2, is boxed.
+async fn serve(beginning: Pin<Box<impl Future<Output = Option<Begun>>>>) {
+    let Some(Begun { accepted, stream, protocol }) = beginning.await else { return };
     let (socket, unread) = match protocol {
         Protocol::Http2 => (stream, Bytes::new()),
         Protocol::Http1 => match h1::serve(Rc::clone(&accepted), stream).await {
@@ -94,9 +88,29 @@ async fn serve(open: Open, configured: Configured, tcp: TcpStream) {
             h1::Served::Http2(stream, read) => (stream, read),
         },
     };
-    let connection = h2::Accepted { socket, unread, tls: accepted.info().tls, deadline };
-    if let Err(reason) = Box::pin(serve_http2(&accepted, connection)).await {
-        accepted.failed(reason);
+    Box::pin(serve_http2(&accepted, socket, unread)).await;
+}
+
+/// Takes a connection through its TLS handshake, if its listener has TLS.
+async fn begin(open: Open, configured: Configured, tcp: TcpStream) -> Option<Begun> {
+    let shard = Rc::clone(&open.shard);
+    let Some(tls) = shard.tls().server(&open.info.listener).cloned() else {
+        // The first bytes tell: whoever speaks what the listener does not is answered in HTTP/1.1.
+        let stream = Stream::Plain(tcp);
+        return Some(Begun { accepted: open.accept(None, configured), stream, protocol: Protocol::Http1 });
+    };
+    let limit = configured.listener.spec.timeouts.handshake.limit();
+    let deadline = limit.map(|limit| shard.now() + limit);
+    match handshake(&shard, &tls, tcp, deadline).await {
+        Ok((stream, session)) => Some(Begun {
+            accepted: open.accept(session.server_name, configured),
+            stream: Stream::tls(stream),
+            protocol: session.protocol.unwrap_or(Protocol::Http1),
+        }),
+        Err(reason) => {
+            open.failed(reason);
+            None
+        }
     }
 }
 
@@ -116,10 +130,13 @@ async fn handshake(
     .await
 }
 
-async fn serve_http2(accepted: &Rc<Accepted>, connection: h2::Accepted) -> Result<(), &'static str> {
+async fn serve_http2(accepted: &Rc<Accepted>, socket: Stream, unread: Bytes) {
     let listener = accepted.listener();
+    let limit = listener.spec.timeouts.handshake.limit();
+    let deadline = limit.map(|limit| accepted.opened() + limit);
+    let connection = h2::Accepted { socket, unread, tls: accepted.info().tls, deadline };
     let phase = || accepted.phase();
-    h2::serve(&accepted.shard, connection, &listener.spec, phase, |mut stream, refusal| {
+    let served = h2::serve(&accepted.shard, connection, &listener.spec, phase, |mut stream, refusal| {
         let accepted = Rc::clone(accepted);
         on_time(Rc::clone(&accepted.shard), async move {
             let timer = accepted.shard.timers.timer();
@@ -127,6 +144,8 @@ async fn serve_http2(accepted: &Rc<Accepted>, connection: h2::Accepted) -> Resul
             let opening = refusal.map_or(Opening::Request, Opening::Refused);
             exchange::run(&accepted, &listener, &timer, &mut stream, opening).await;
         })
-    })
-    .await
+    });
+    if let Err(reason) = served.await {
+        accepted.failed(reason);
+    }
 }
