@@ -23,7 +23,7 @@ pub(super) struct Channel {
     account: RefCell<Account>,
     state: Cell<State>,
     sent: Cell<u64>,
-    /// The copy's task, which waits for pieces.
+    /// The copy's task.
     copy: RefCell<Option<Waker>>,
     /// The request's task, which waits for the copy.
     request: RefCell<Option<Waker>>,
@@ -110,6 +110,11 @@ impl Channel {
         wake(&self.request);
     }
 
+    /// Has the copy's task woken when the request has something for it, or gives it up.
+    pub(super) fn listen(&self, cx: &Context<'_>) {
+        *self.copy.borrow_mut() = Some(cx.waker().clone());
+    }
+
     /// Why the copy is to be given up, if it is.
     pub(super) fn given_up(&self) -> Option<&'static str> {
         match self.state.get() {
@@ -162,7 +167,7 @@ impl Source for CopyBody {
                 Some(piece) => self.front = piece,
                 None if self.channel.state.get() == State::Ended => return Poll::Ready(Ok(Front::End)),
                 None => {
-                    *self.channel.copy.borrow_mut() = Some(cx.waker().clone());
+                    self.channel.listen(cx);
                     return Poll::Pending;
                 }
             }

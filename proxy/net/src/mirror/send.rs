@@ -47,16 +47,19 @@ pub(super) fn spawn(
             let mut sending = pin!(send(&shard, &cluster, &endpoint, &head, length, &channel));
             poll_fn(|cx| {
                 shard.timers.look_at_clock();
-                sending.as_mut().poll(cx)
+                // Whatever it waits for, a copy that is given up ends now.
+                channel.listen(cx);
+                match channel.given_up() {
+                    Some(reason) => Poll::Ready(Err(reason)),
+                    None => sending.as_mut().poll(cx),
+                }
             })
             .await
         };
-        // Why the request gave the copy up says more than how the endpoint noticed.
-        let failed = channel.given_up().or(sent.err());
         channel.close();
-        shard.observer.count(match failed {
-            None => Event::MirrorSent { cluster: &cluster.name },
-            Some(reason) => Event::MirrorReset { cluster: &cluster.name, reason },
+        shard.observer.count(match sent {
+            Ok(()) => Event::MirrorSent { cluster: &cluster.name },
+            Err(reason) => Event::MirrorReset { cluster: &cluster.name, reason },
         });
     });
 }
