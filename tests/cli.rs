@@ -141,3 +141,11 @@ async fn version_and_help_are_useful() {
         assert!(help.stdout.contains("Examples:"), "{command}: {}", help.stdout);
     }
 }
+
+#[tokio::test]
+async fn the_configuration_in_the_readme_is_good() {
+    let readme = include_str!("../README.md");
+    let config = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let output = cli!().file("readme.yaml", config).run(["check", "--strict", "readme.yaml"]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (0, ""));
+}

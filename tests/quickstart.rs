@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use sluice_dsl::{Cli, Http1, Origin, Process, Reply, Request, Signal, cli, eventually};
+use sluice_dsl::{Cli, Http1, Origin, Process, Reply, Request, Signal, cli, eventually, within};
 use std::{fs, net::SocketAddr, path::PathBuf};
 
 struct Quickstart {
@@ -63,11 +63,14 @@ async fn everything_on_the_tour_works() {
 
     let text = fs::read_to_string(&quickstart.file).unwrap();
     fs::write(&quickstart.file, text.replace("weight: 25", "weight: 100")).unwrap();
-    let mut in_a_row = 0;
-    while in_a_row < 30 {
-        let version = quickstart.version(Request::get("/shop")).await;
-        in_a_row = if version == "shop v2" { in_a_row + 1 } else { 0 };
-    }
+    let all_to_v2 = async {
+        let mut in_a_row = 0;
+        while in_a_row < 30 {
+            let version = quickstart.version(Request::get("/shop")).await;
+            in_a_row = if version == "shop v2" { in_a_row + 1 } else { 0 };
+        }
+    };
+    within("all traffic to v2", all_to_v2).await;
 
     let api = quickstart.send(Request::get("/api/v1/things?x=1")).await;
     assert!(api.text().contains("GET /things?x=1 HTTP/1.1"), "{}", api.text());

@@ -20,13 +20,13 @@ pub(super) enum Place {
 impl Place {
     /// The repository's file where there is one above the current folder, else a copy.
     pub(super) fn find() -> Result<Self, Failure> {
-        let here = env::current_dir().unwrap_or_default();
-        match here.ancestors().find(|folder| is_repository(folder)) {
-            // Relative where it can be, since the user will read and type it.
-            Some(root) if root == here => Ok(Self::Repository(PathBuf::from(FILE))),
-            Some(root) => Ok(Self::Repository(root.join(FILE))),
-            None => Self::copy(),
-        }
+        env::current_dir().ok().and_then(|here| Self::above(&here)).map_or_else(Self::copy, Ok)
+    }
+
+    /// The repository's file. Its path is absolute: it will be typed in another terminal.
+    fn above(here: &Path) -> Option<Self> {
+        let root = here.ancestors().find(|folder| is_repository(folder))?;
+        Some(Self::Repository(root.join(FILE)))
     }
 
     /// A copy of the embedded file.
@@ -57,4 +57,28 @@ const FILE: &str = "configs/quickstart.yaml";
 /// Both files together: some other project may well have one of them.
 fn is_repository(folder: &Path) -> bool {
     folder.join(FILE).is_file() && folder.join("control/src/quickstart/place.rs").is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_repository_is_found_from_its_folders() {
+        let control = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let place = Place::above(&control.join("src")).unwrap();
+        assert_eq!(place.file(), control.parent().unwrap().join(FILE));
+        assert!(!place.is_copy());
+    }
+
+    #[test]
+    fn elsewhere_there_is_a_copy_that_goes_with_its_owner() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(Place::above(elsewhere.path()).is_none());
+        let place = Place::copy().unwrap();
+        let file = place.file().to_path_buf();
+        assert_eq!(fs::read_to_string(&file).unwrap(), EMBEDDED);
+        drop(place);
+        assert!(!file.exists());
+    }
 }

@@ -1,7 +1,7 @@
 //! The `sluice` command in a folder of its own.
 
 use crate::Process;
-use std::{fs, path::Path};
+use std::{ffi::OsStr, fs, path::Path};
 use tempfile::TempDir;
 
 /// The `sluice` command in a temporary folder. Made by [`crate::cli!`].
@@ -47,14 +47,14 @@ impl Cli {
     }
 
     /// Runs a command to its end.
-    pub async fn run<const N: usize>(&self, arguments: [&str; N]) -> Output {
+    pub async fn run(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Output {
         let mut process = self.start(arguments);
         let code = process.ended().await;
         Output { code, stdout: lines(process.stdout()), stderr: lines(process.stderr()) }
     }
 
     /// Starts a command that goes on.
-    pub fn start<const N: usize>(&self, arguments: [&str; N]) -> Process {
+    pub fn start(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Process {
         Process::start(self.binary, arguments, self.folder())
     }
 }

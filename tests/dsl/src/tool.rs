@@ -1,7 +1,7 @@
 //! Programs of others: curl, h2load.
 
 use crate::{Output, within};
-use std::{env, io::ErrorKind, process::Stdio};
+use std::{env, ffi::OsStr, io::ErrorKind, process::Stdio};
 use tokio::process::Command;
 
 /// Whether a missing tool fails a test: set in continuous integration, where everything is installed.
@@ -17,7 +17,7 @@ pub fn required() -> bool {
 ///
 /// # Panics
 /// When it is not installed although `SLUICE_REQUIRE_TOOLS=1`.
-pub async fn tool<const N: usize>(program: &str, arguments: [&str; N]) -> Option<Output> {
+pub async fn tool(program: &str, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Option<Output> {
     let child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
