@@ -128,7 +128,7 @@ pub struct Target {
     pub cluster: String,
     /// Its share of the requests like this one, in percent.
     pub share: f64,
-    /// Where it is served; empty answers 503 `UH`.
+    /// Where it is served, as written: names are not resolved. Empty answers 503 `UH`.
     pub endpoints: Vec<String>,
 }
 
@@ -260,13 +260,23 @@ fn outcome(
             // Any seed will do: where a draw decides, all the shares are shown and not what was drawn.
             match forward.choose(request, &mut fastrand::Rng::with_seed(0), scratch) {
                 None => Outcome::Nowhere,
-                Some(chosen) => Outcome::Forward { why: chosen.why, to: targets(snapshot, forward, &chosen) },
+                Some(chosen) => Outcome::Forward {
+                    why: chosen.why,
+                    to: targets(snapshot, forward, &chosen, |canary| {
+                        forward.rules_out(canary, request, scratch)
+                    }),
+                },
             }
         }
     }
 }
 
-fn targets(snapshot: &Snapshot, forward: &Forward, chosen: &Chosen<'_>) -> Vec<Target> {
+fn targets(
+    snapshot: &Snapshot,
+    forward: &Forward,
+    chosen: &Chosen<'_>,
+    mut ruled_out: impl FnMut(usize) -> bool,
+) -> Vec<Target> {
     let target = |destination: &crate::split::Destination, share: f64| Target {
         cluster: destination.cluster_name.to_string(),
         share,
@@ -282,7 +292,7 @@ fn targets(snapshot: &Snapshot, forward: &Forward, chosen: &Chosen<'_>) -> Vec<T
     let total = forward.canary_total() as f64;
     let mut left = 1.0;
     let mut targets = Vec::new();
-    for canary in forward.canaries() {
+    for (_, canary) in forward.canaries().enumerate().filter(|(number, _)| !ruled_out(*number)) {
         let share = f64::from(canary.weight) / total;
         left -= share;
         targets.push(target(canary, share * 100.0));
@@ -296,5 +306,6 @@ fn targets(snapshot: &Snapshot, forward: &Forward, chosen: &Chosen<'_>) -> Vec<T
 }
 
 fn endpoints(cluster: &Cluster) -> Vec<String> {
-    cluster.endpoints.endpoints().iter().map(|endpoint| endpoint.address.to_string()).collect()
+    let written = cluster.spec.endpoints.iter().filter(|endpoint| endpoint.weight > 0);
+    written.map(|endpoint| endpoint.address.to_string()).collect()
 }

@@ -56,7 +56,7 @@ impl fmt::Display for Served {
                 for target in to {
                     let share = (target.share * 10_000.0).round() / 10_000.0;
                     let endpoints = match target.endpoints.as_slice() {
-                        [] => "no endpoint known: 503 UH".to_owned(),
+                        [] => "no endpoint: 503 UH".to_owned(),
                         endpoints => endpoints.join(", "),
                     };
                     writeln!(out, "           {share} % {} at {endpoints}", target.cluster)?;

@@ -189,6 +189,18 @@ impl Forward {
         Some(Chosen { destination, canary: None, why, set_cookie })
     }
 
+    /// Whether header or cookie keep this canary from serving the request, which says nothing for another canary.
+    pub(crate) fn rules_out<F: Fields + ?Sized>(
+        &self,
+        number: usize,
+        request: &RequestView<'_, F>,
+        scratch: &mut MatchScratch,
+    ) -> bool {
+        let never =
+            |(_, ruled, ruling): (Why, usize, Ruling)| ruled == number && matches!(ruling, Ruling::Never);
+        self.rulings(request, scratch).any(never)
+    }
+
     /// What header and cookie rules say, in the order in which they count. A canary that its header rules out is not asked
     /// for its cookie.
     fn rulings<F: Fields + ?Sized>(
