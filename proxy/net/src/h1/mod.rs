@@ -1,6 +1,8 @@
 //! What both sides of HTTP/1.1 have in common: reading and writing messages over a stream.
 
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use reader::Reader;

@@ -16,7 +16,7 @@ fn a_slow_head_gets_408() {
 
 #[test]
 fn an_idle_connection_is_closed_without_a_word() {
-    let timeouts = ", timeouts: { keep_alive: 100ms, handshake: 100ms }";
+    let timeouts = ", timeouts: { keep_alive: 200ms, handshake: 200ms }";
     run(&Options { listener: timeouts, ..Options::default() }, async |world| {
         let mut silent = world.client().await;
         assert_eq!(silent.rest().await, "");
@@ -25,7 +25,7 @@ fn an_idle_connection_is_closed_without_a_word() {
         client.expect("hello").await;
         let since = Instant::now();
         assert_eq!(client.rest().await, "");
-        assert!(since.elapsed() >= Duration::from_millis(90));
+        assert!(since.elapsed() >= Duration::from_millis(180));
         assert_eq!(world.log.requests(), 1);
     });
 }

@@ -1,7 +1,7 @@
 //! Connections that change their protocol.
 
 use super::world::{Options, run};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const UPGRADE: &str = "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
                        sec-websocket-key: x\r\nsec-websocket-version: 13\r\n\r\n";
@@ -60,12 +60,11 @@ fn a_silent_tunnel_is_cut() {
         endpoint.head().await;
         endpoint.send(SWITCH).await;
         assert_eq!(client.status().await, 101);
-        for _ in 0..3 {
-            tokio::time::sleep(Duration::from_millis(60)).await;
-            client.send("x").await;
-            endpoint.expect("x").await;
-        }
+        client.send("x").await;
+        endpoint.expect("x").await;
+        let since = Instant::now();
         client.closed().await;
+        assert!(since.elapsed() >= Duration::from_millis(90));
         endpoint.closed().await;
         assert_eq!(world.reported(1).await.flags, "SI");
     });
@@ -92,5 +91,37 @@ fn large_amounts_pass_a_tunnel() {
         };
         let (received, taken) = tokio::join!(client_side, endpoint_side);
         assert!(received == bytes && taken == bytes);
+    });
+}
+
+#[test]
+fn connect_becomes_a_tunnel_once_the_endpoint_agrees() {
+    run(&Options::default(), async |world| {
+        let mut client = world.sends("CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n\r\nearly").await;
+        let mut endpoint = world.endpoint().await;
+        assert!(endpoint.head().await.starts_with("CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n"));
+        endpoint.send("HTTP/1.1 200 Connection Established\r\n\r\n").await;
+        let head = client.head().await;
+        assert!(head.starts_with("HTTP/1.1 200 ") && !head.contains("content-length"), "{head}");
+        endpoint.expect("early").await;
+        endpoint.send("late").await;
+        client.expect("late").await;
+        client.finish().await;
+        assert_eq!(endpoint.rest().await, "");
+        endpoint.finish().await;
+        assert_eq!(client.rest().await, "");
+        assert_eq!(world.reported(1).await.status, 200);
+    });
+}
+
+#[test]
+fn a_declined_connect_is_an_ordinary_answer_that_ends_the_connection() {
+    run(&Options::default(), async |world| {
+        let mut client = world.sends("CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n\r\n").await;
+        let mut endpoint = world.endpoint().await;
+        endpoint.head().await;
+        endpoint.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
+        assert_eq!(client.status().await, 403);
+        client.expect("no").await;
     });
 }

@@ -4,6 +4,7 @@ use super::world::{Options, generation, run};
 use std::time::Duration;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+const HELLO: &str = "GET /hello HTTP/1.1\r\nhost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
 const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
@@ -71,15 +72,17 @@ fn a_connection_that_the_endpoint_closed_is_never_used_again() {
         endpoint.send(EMPTY).await;
         assert_eq!(client.status().await, 200);
         drop(endpoint);
-        // Its FIN has arrived when another connection's first byte has.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // The reactor sees its FIN no later than this.
+        client.send(HELLO).await;
+        client.head().await;
+        client.expect("hello").await;
         client.send(POST).await;
         let mut endpoint = world.endpoint().await;
         endpoint.head().await;
         endpoint.expect("hi").await;
         endpoint.send(EMPTY).await;
         assert_eq!(client.status().await, 200);
-        assert_eq!(world.reported(2).await.attempts, 1);
+        assert_eq!(world.reported(3).await.attempts, 1);
     });
 }
 
@@ -163,7 +166,9 @@ fn bytes_that_come_while_a_connection_is_idle_end_it() {
         endpoint.send(EMPTY).await;
         assert_eq!(client.status().await, 200);
         endpoint.send("HTTP/1.1 200 OK\r\n").await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        client.send(HELLO).await;
+        client.head().await;
+        client.expect("hello").await;
         client.send(GET).await;
         world.endpoint().await.head().await;
     });
