@@ -29,7 +29,7 @@ const MAX_LINES: usize = 100_000;
 // === impl Process ===
 
 impl Process {
-    /// Starts a program in a folder, with nothing on standard input.
+    /// Starts a program in a folder, which is its temporary folder as well, with nothing on standard input.
     pub fn start<S: AsRef<OsStr>>(
         program: &str,
         arguments: impl IntoIterator<Item = S>,
@@ -38,6 +38,8 @@ impl Process {
         let mut child = Command::new(program)
             .args(arguments)
             .current_dir(folder)
+            // What it writes to temporary folders goes with the folder, however it ends.
+            .env("TMPDIR", folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
