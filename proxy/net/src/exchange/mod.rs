@@ -19,7 +19,7 @@ use crate::{
 };
 use relay::Direction;
 use sluice_core::{
-    exchange::{Action, Event, Exchange, Reuse},
+    exchange::{Action, ConnectFailure, Event, Exchange, Reuse},
     hygiene::{Body, Refusal},
     snapshot::Listener,
 };
@@ -31,6 +31,9 @@ use std::{
     task::{Context, Poll},
     time::Instant,
 };
+
+/// Steps of one exchange before other tasks get their turn.
+const STEPS: usize = 128;
 
 /// How an exchange begins.
 #[derive(Debug, Clone, Copy)]
@@ -147,12 +150,9 @@ impl<D: Downstream> Driver<'_, D> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
+        for _ in 0..STEPS {
             if self.accepted.forced() && self.stage != Stage::Over {
-                let action = tell!(self, Event::Cut);
-                self.act(action);
-                self.down.cut();
-                self.stage = Stage::Over;
+                self.give_up();
             }
             let step = match self.stage {
                 Stage::Over => return Poll::Ready(()),
@@ -179,6 +179,17 @@ impl<D: Downstream> Driver<'_, D> {
             };
             self.act(action);
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Ends whatever is under way.
+    fn give_up(&mut self) {
+        let _ = tell!(self, Event::Cut);
+        self.up = None;
+        self.connecting = None;
+        self.down.cut();
+        self.stage = Stage::Over;
     }
 
     /// Does what the exchange says, until it waits for something.
@@ -213,7 +224,7 @@ impl<D: Downstream> Driver<'_, D> {
                 Action::Illegal(what) => {
                     debug_assert!(false, "illegal move: {what}");
                     tracing::error!(what, "an exchange was told something that does not fit its state");
-                    return;
+                    return self.give_up();
                 }
             };
         }
@@ -225,7 +236,9 @@ impl<D: Downstream> Driver<'_, D> {
     fn connect(&mut self) -> Option<Action> {
         self.up = None;
         self.connecting = None;
-        let attempt = self.exchange.attempt()?;
+        let Some(attempt) = self.exchange.attempt() else {
+            return Some(tell!(self, Event::ConnectFailed(ConnectFailure::Refused)));
+        };
         // Whoever asks for another protocol takes the connection for good, or, in HTTP/2, needs a peer whose settings
         // allow it.
         let switches = self.exchange.outgoing().protocol.is_some();
