@@ -4,6 +4,10 @@
 //! are exact over each round and picks of one endpoint lie as far apart as they can. Where all weights are equal, which is
 //! the common case, it is a plain rotation and costs the same for any number of endpoints.
 //!
+//! Who fails keeps its turn in mind: picks of a request's second and later attempts have a rotation of their own. They spread
+//! over the endpoints that are left, and the shares of first attempts stay exact. Were there one rotation, a retry would take
+//! the next request's turn, and with one of two endpoints dead every request would begin at the dead one.
+//!
 //! A [`Balancers`] belongs to one shard. Its state is keyed by the endpoints' identity: when the set changes, endpoints
 //! that stay keep their place in the turn, and nobody else's turn is reset.
 
@@ -21,21 +25,29 @@ pub struct Balancers {
 /// The turn of one cluster.
 #[derive(Debug, Default)]
 pub struct Turn {
-    /// The set that `wealth` belongs to.
+    /// The set that the rotations belong to.
     set: Option<Arc<EndpointSet>>,
-    /// What each endpoint of the set has collected.
-    wealth: Vec<i64>,
     /// All weights are equal and not 0.
     even: bool,
-    /// The next one of a plain rotation.
+    /// First attempts.
+    first: Rotation,
+    /// Later attempts.
+    again: Rotation,
+}
+
+#[derive(Debug, Default)]
+struct Rotation {
+    /// What each endpoint of the set has collected.
+    wealth: Vec<i64>,
+    /// The next one where all are equal.
     next: usize,
 }
 
 // === impl Balancers ===
 
 impl Balancers {
-    /// The endpoint of the cluster whose turn it is, by its place in the set. `tried` are left out; `None` where
-    /// nobody is left.
+    /// The endpoint of the cluster whose turn it is, by its place in the set. `tried` are left out, and whoever names any
+    /// asks for a later attempt; `None` where nobody is left.
     pub fn pick(&mut self, cluster: &Cluster, tried: &[usize], rng: &mut fastrand::Rng) -> Option<usize> {
         self.turns.entry(cluster.id).or_default().pick(&cluster.endpoints, tried, rng)
     }
@@ -59,8 +71,33 @@ impl Turn {
         if !self.set.as_ref().is_some_and(|known| Arc::ptr_eq(known, set)) {
             self.adopt(set, rng);
         }
+        let rotation = if tried.is_empty() { &mut self.first } else { &mut self.again };
         let endpoints = set.endpoints();
-        if self.even { self.rotate(endpoints.len(), tried) } else { self.richest(endpoints, tried) }
+        if self.even { rotation.rotate(endpoints.len(), tried) } else { rotation.richest(endpoints, tried) }
+    }
+
+    /// Takes a changed set on. The very first turn begins anywhere, so that shards and replicas do not march in step.
+    fn adopt(&mut self, set: &Arc<EndpointSet>, rng: &mut fastrand::Rng) {
+        let endpoints = set.endpoints();
+        let was_even = self.even;
+        self.even = endpoints.first().is_some_and(|first| {
+            first.weight != 0 && endpoints.iter().all(|endpoint| endpoint.weight == first.weight)
+        });
+        let before = self.set.replace(Arc::clone(set));
+        for rotation in [&mut self.first, &mut self.again] {
+            match &before {
+                None => *rotation = Rotation::anywhere(endpoints.len(), rng),
+                Some(before) => rotation.adopt(before.endpoints(), was_even, endpoints),
+            }
+        }
+    }
+}
+
+// === impl Rotation ===
+
+impl Rotation {
+    fn anywhere(count: usize, rng: &mut fastrand::Rng) -> Self {
+        Self { wealth: vec![0; count], next: if count == 0 { 0 } else { rng.usize(..count) } }
     }
 
     fn rotate(&mut self, count: usize, tried: &[usize]) -> Option<usize> {
@@ -91,34 +128,17 @@ impl Turn {
         best
     }
 
-    /// Takes a changed set on: who stays keeps what it has collected, newcomers start with nothing. A rotation goes on
-    /// with the endpoint that was next, or the one that took its place. The very first turn begins anywhere, so that
-    /// shards and replicas do not march in step.
-    fn adopt(&mut self, set: &Arc<EndpointSet>, rng: &mut fastrand::Rng) {
-        let endpoints = set.endpoints();
-        let was_even = self.even;
-        self.even = endpoints.first().is_some_and(|first| {
-            first.weight != 0 && endpoints.iter().all(|endpoint| endpoint.weight == first.weight)
-        });
-        match self.set.replace(Arc::clone(set)) {
-            None => {
-                self.next = if endpoints.is_empty() { 0 } else { rng.usize(..endpoints.len()) };
-                self.wealth = vec![0; endpoints.len()];
-            }
-            Some(before) => {
-                let before = before.endpoints();
-                self.next = self.successor(before, endpoints);
-                let wealth: HashMap<SocketAddr, i64> = if was_even {
-                    HashMap::default()
-                } else {
-                    before.iter().map(|endpoint| endpoint.address).zip(self.wealth.iter().copied()).collect()
-                };
-                self.wealth = endpoints
-                    .iter()
-                    .map(|endpoint| wealth.get(&endpoint.address).copied().unwrap_or(0))
-                    .collect();
-            }
-        }
+    /// Who stays keeps what it has collected, newcomers start with nothing. Where all are equal it goes on with the
+    /// endpoint that was next, or the one that took its place.
+    fn adopt(&mut self, before: &[Endpoint], was_even: bool, endpoints: &[Endpoint]) {
+        self.next = self.successor(before, endpoints);
+        let wealth: HashMap<SocketAddr, i64> = if was_even {
+            HashMap::default()
+        } else {
+            before.iter().map(|endpoint| endpoint.address).zip(self.wealth.iter().copied()).collect()
+        };
+        self.wealth =
+            endpoints.iter().map(|endpoint| wealth.get(&endpoint.address).copied().unwrap_or(0)).collect();
     }
 
     fn successor(&self, before: &[Endpoint], endpoints: &[Endpoint]) -> usize {

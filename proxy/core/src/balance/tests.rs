@@ -78,3 +78,30 @@ fn a_changed_set_resets_nobodys_turn() {
     let after = set(&[(2, 2), (1, 3), (7, 1)]);
     assert_eq!(picks(&mut turn, &after, 1), [2], "1 has paid for its turn already");
 }
+
+#[test]
+fn failures_of_one_endpoint_change_no_shares() {
+    for seed in 0..200 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let endpoints: Vec<_> = (1..=rng.u16(2..9)).map(|port| (port, rng.u32(1..5))).collect();
+        let (dead, set) = (rng.usize(..endpoints.len()), set(&endpoints));
+        let round = endpoints.iter().map(|(_, weight)| *weight as usize).sum::<usize>();
+        let rest = round - endpoints[dead].1 as usize;
+        let mut turn = Turn::default();
+        let (mut first, mut again) = (vec![0usize; endpoints.len()], vec![0usize; endpoints.len()]);
+        // So many rounds that the retries are whole rounds among those that are left, too.
+        for _ in 0..round * rest {
+            let picked = turn.pick(&set, &[], &mut rng).expect("somebody's turn");
+            first[picked] += 1;
+            if picked == dead {
+                again[turn.pick(&set, &[dead], &mut rng).expect("another one")] += 1;
+            }
+        }
+        for (index, (_, weight)) in endpoints.iter().enumerate() {
+            let weight = *weight as usize;
+            assert_eq!(first[index], weight * rest, "seed {seed}: requests of endpoint {index}");
+            let retries = if index == dead { 0 } else { weight * endpoints[dead].1 as usize };
+            assert!(again[index].abs_diff(retries) <= 1, "seed {seed}: {again:?}, endpoint {index}");
+        }
+    }
+}
