@@ -7,8 +7,9 @@ use crate::flags::ResponseFlags;
 use crate::hygiene::{Body, Rule, Version};
 use std::time::Instant;
 
-/// Endpoints that one request tries at most.
-pub(super) const MOST_ENDPOINTS: usize = 3;
+/// Endpoints that one request tries at most; one that refused it unseen may be among them several times. A connection that
+/// had died while it was idle does not count.
+const MOST_TRIES: usize = 3;
 /// A request body up to this length is expected to be still held should a reused connection fail.
 const LIKELY_HELD: u64 = 16 * 1024;
 
@@ -31,9 +32,14 @@ impl Exchange {
         };
         self.endpoint = place;
         self.record.endpoint = cluster.endpoints.endpoints().get(place).map(|endpoint| endpoint.address);
+        self.start_try(now);
+        true
+    }
+
+    /// A try at the chosen endpoint.
+    fn start_try(&mut self, now: Instant) {
         self.reuse = if self.stale { Reuse::Fresh } else { self.allowed_reuse() };
         self.start_attempt(now);
-        true
     }
 
     fn start_attempt(&mut self, now: Instant) {
@@ -130,7 +136,19 @@ impl Exchange {
 
     fn another(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         self.tried.push(self.endpoint);
-        self.tried.len() < MOST_ENDPOINTS && self.pick(now, cx)
+        self.tried.len() < MOST_TRIES && self.pick(now, cx)
+    }
+
+    /// At another endpoint; where there is none, once more at one that said it has not looked at the request.
+    fn another_or_same(&mut self, now: Instant, kind: FailureKind, cx: &mut Context<'_>) -> bool {
+        if self.another(now, cx) {
+            return true;
+        }
+        let again = kind == FailureKind::Unprocessed && self.tried.len() < MOST_TRIES;
+        if again {
+            self.start_try(now);
+        }
+        again
     }
 
     fn give_up(&mut self, flag: ResponseFlags) {
@@ -192,7 +210,7 @@ impl Exchange {
                 self.start_attempt(now);
                 return Action::Connect;
             }
-            if self.another(now, cx) {
+            if self.another_or_same(now, failure.kind, cx) {
                 return Action::Connect;
             }
         }

@@ -142,6 +142,23 @@ fn what_must_not_be_repeated_is_not() {
 }
 
 #[test]
+fn a_refused_stream_is_offered_again_where_nobody_else_is_left() {
+    let mut bench = Bench::new(ONE);
+    assert_eq!(bench.request("POST", "/", Body::Length(1)), Action::Connect);
+    for attempt in 1..3 {
+        assert_eq!(bench.connected(false), Action::Send);
+        let refused = failed(FailureKind::Unprocessed, Sent::Whole, true);
+        assert_eq!(bench.on(refused), Action::Connect, "after attempt {attempt}");
+        assert_eq!((bench.port(), bench.exchange.attempt().expect("an attempt").number), (1001, attempt + 1));
+    }
+    assert_eq!(bench.connected(false), Action::Send);
+    let action = bench.on(failed(FailureKind::Unprocessed, Sent::Whole, true));
+    let flags = ResponseFlags::UPSTREAM_RESET.union(ResponseFlags::RETRIES_EXHAUSTED);
+    let body = "upstream connect error or disconnect/reset before headers. reset reason: remote refused stream reset";
+    bench.replied(action, 503, flags, body);
+}
+
+#[test]
 fn nothing_is_repeated_once_an_answer_has_begun() {
     let mut bench = Bench::new(FOUR);
     bench.sent("GET");
