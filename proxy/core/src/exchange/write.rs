@@ -31,7 +31,9 @@ pub struct Attempt<'a> {
 pub struct Outgoing<'a> {
     /// The method. With `protocol`: `GET` in HTTP/1, `CONNECT` in HTTP/2.
     pub method: &'a str,
-    /// `http` or `https`, as the client came.
+    /// `http` or `https`: how the upstream is reached, as its `:scheme` should say (RFC 9113 section 8.3.1). A server must
+    /// refuse `https` on a connection that is not secured (RFC 9110 section 7.4). How the client came is told by
+    /// `x-forwarded-proto`.
     pub scheme: &'a str,
     /// Host and port as the upstream sees them.
     pub authority: &'a str,
@@ -93,7 +95,7 @@ impl Exchange {
         };
         Outgoing {
             method,
-            scheme: self.record.scheme,
+            scheme: scheme_towards(self.record.cluster.as_ref()),
             authority,
             target: if self.asked.switch == Switching::Connect { authority } else { self.outgoing_target() },
             protocol,
@@ -176,13 +178,18 @@ impl Exchange {
 
     /// The first line of a copy.
     pub fn mirror_outgoing(&self, index: usize) -> Outgoing<'_> {
-        let own = self.mirrors.get(index).and_then(|copy| {
+        let copy = self.mirrors.get(index);
+        let own = copy.and_then(|copy| {
             let host =
                 self.record.route.as_ref().and_then(|route| route.mirrors.get(copy.place)?.host.as_deref());
             copy.edits.authority().or(host)
         });
         let outgoing = self.outgoing();
-        Outgoing { authority: own.unwrap_or(outgoing.authority), ..outgoing }
+        Outgoing {
+            authority: own.unwrap_or(outgoing.authority),
+            scheme: scheme_towards(copy.map(MirrorCopy::cluster)),
+            ..outgoing
+        }
     }
 
     /// Writes the fields of a copy: those of the request, with the mirror's edits after its own, and without `expect`.
@@ -254,4 +261,8 @@ impl Exchange {
     pub fn write_informational_fields(&self, cx: &Context<'_>, sink: &mut dyn FieldSink) {
         write_informational(cx.response, sink);
     }
+}
+
+fn scheme_towards(cluster: Option<&Arc<Cluster>>) -> &'static str {
+    if cluster.is_some_and(|cluster| cluster.spec.tls.is_some()) { "https" } else { "http" }
 }

@@ -170,7 +170,7 @@ fn auto_speaks_what_the_endpoint_prefers() {
         let (request, mut respond): (_, server::SendResponse<Bytes>) =
             connection.accept().await.unwrap().unwrap();
         spawn_local(async move { while let Some(Ok(_)) = connection.accept().await {} });
-        assert_eq!(request.uri(), "http://a.test/");
+        assert_eq!(request.uri(), "https://a.test/", "the endpoint is reached over TLS");
         respond.send_response(Response::new(()), true).unwrap();
         assert_eq!(near.status().await, 200);
     });

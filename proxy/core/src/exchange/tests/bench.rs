@@ -29,6 +29,7 @@ clusters:
 - { name: four, endpoints: [{ address: 127.0.0.1:2001 }, { address: 127.0.0.1:2002 }, { address: 127.0.0.1:2003 }, { address: 127.0.0.1:2004 }] }
 - { name: none, endpoints: [] }
 - { name: other, endpoints: [{ address: 127.0.0.1:3001 }] }
+- { name: secure, endpoints: [{ address: 127.0.0.1:4001 }], tls: {} }
 ";
 
 /// A filter that a test scripts; a route of the configuration asks for it by having any filter at all.

@@ -171,3 +171,19 @@ fn mirrors_are_sampled_once_and_carry_their_own_edits() {
     assert!(bench.request_fields().contains(&"expect: 100-continue".to_owned()));
     assert_eq!(bench.exchange.record().mirrors, 2);
 }
+
+#[test]
+fn the_scheme_is_that_of_the_way_to_each_upstream() {
+    for (cluster, mirror, schemes) in
+        [("one", "secure", ("http", "https")), ("secure", "one", ("https", "http"))]
+    {
+        let mut bench = Bench::new(&format!(
+            "- {{ name: r, action: {{ forward: {{ destinations: [{{ cluster: {cluster} }}] }} }}, mirrors: [{{ cluster: {mirror} }}] }}"
+        ));
+        bench.sent("GET");
+        let exchange = &bench.exchange;
+        assert_eq!((exchange.outgoing().scheme, exchange.mirror_outgoing(0).scheme), schemes);
+        let fields = bench.request_fields();
+        assert!(fields.contains(&"x-forwarded-proto: http".to_owned()), "how the client came: {fields:?}");
+    }
+}
