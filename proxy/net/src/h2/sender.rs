@@ -1,6 +1,5 @@
 //! The sending half of a stream.
 
-use super::append;
 use crate::{
     body::{SinkGone, Source},
     fields::HeadFields,
@@ -8,8 +7,6 @@ use crate::{
 };
 use bytes::Bytes;
 use h2::{Reason, SendStream};
-use http::HeaderMap;
-use sluice_filter::Fields;
 use std::task::{Context, Poll, ready};
 
 /// A body that leaves on a stream. The connection's task writes it; nothing here waits for the socket but the window.
@@ -54,8 +51,7 @@ impl Sender {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(());
         }
-        let mut map = HeaderMap::new();
-        trailers.each(&mut |name, value| append(&mut map, name, value));
+        let map = super::trailers(trailers);
         let sent = if map.is_empty() {
             self.stream.send_data(Bytes::new(), true)
         } else {

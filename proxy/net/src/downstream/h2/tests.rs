@@ -171,7 +171,7 @@ fn credit_returns_only_for_what_was_consumed() {
             sent += granted;
             sender.send_data(Bytes::from(vec![0; granted]), false).unwrap();
         }
-        assert_eq!(sent, 64 * 1024);
+        assert_eq!(sent, crate::h2::STREAM_WINDOW as usize);
         go.set(true);
         poll_fn(|cx| sender.poll_capacity(cx)).await.unwrap().unwrap();
         sender.send_data(Bytes::new(), true).unwrap();
