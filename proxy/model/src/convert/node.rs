@@ -4,7 +4,7 @@ use super::{
     error::{Error, Spot},
     hole::Hole,
     problem::{Found, Reason},
-    repairs::Repairs,
+    repairs::{Reading, Repairs},
 };
 use crate::tree::{Content, NodeId, Step, Tree};
 use serde::{
@@ -61,7 +61,7 @@ impl<'a> NodeDeserializer<'a> {
             Content::Float(number) => visitor.visit_f64(*number),
             Content::Text(text) => visitor.visit_str(text),
             Content::Sequence(elements) => return self.elements(elements, visitor),
-            Content::Mapping(entries) => return self.entries(entries, &[], visitor),
+            Content::Mapping(entries) => return self.entries(entries, None, visitor),
         };
         self.here(result)
     }
@@ -74,7 +74,7 @@ impl<'a> NodeDeserializer<'a> {
     fn entries<'de, V: Visitor<'de>>(
         self,
         entries: &'a [(NodeId, NodeId)],
-        known: &'static [&'static str],
+        known: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value, Error> {
         let missing = self.repairs.missing.get(&self.node).map(Vec::as_slice).unwrap_or_default();
@@ -147,7 +147,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
     ) -> Result<V::Value, Error> {
         match (self.hole(), self.content()) {
             (Some(hole), _) => hole.deserialize_struct(name, known, visitor),
-            (None, Content::Mapping(entries)) => self.entries(entries, known, visitor),
+            (None, Content::Mapping(entries)) => self.entries(entries, Some(known), visitor),
             // Serde would read a list as the fields in their order.
             (None, content) => {
                 let expected = format!("struct {name}");
@@ -208,6 +208,10 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
     forward_to_deserialize_any! { unit unit_struct tuple tuple_struct }
 }
 
+fn is_null(tree: &Tree, node: NodeId) -> bool {
+    matches!(tree.node(node).content, Content::Null)
+}
+
 fn found(content: &Content) -> Found {
     match content {
         Content::Null => Found::Null,
@@ -252,8 +256,8 @@ struct Entries<'a> {
     of: NodeDeserializer<'a>,
     entries: std::slice::Iter<'a, (NodeId, NodeId)>,
     missing: std::slice::Iter<'a, &'static str>,
-    /// The fields of the type; empty for maps.
-    known: &'static [&'static str],
+    /// The fields of the type; none for maps.
+    known: Option<&'static [&'static str]>,
     value: Option<Value<'a>>,
 }
 
@@ -270,6 +274,17 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         for (key, value) in self.entries.by_ref() {
             if let Some(name) = repairs.name(tree, *key) {
                 let written = tree.text(*key).unwrap_or_default();
+                if let Some(known) = self.known
+                    && repairs.reading == Reading::Api
+                {
+                    if !known.contains(&name) {
+                        repairs.note_unknown(*key, known);
+                        continue;
+                    }
+                    if is_null(tree, *value) {
+                        continue;
+                    }
+                }
                 self.value = Some(Value::Written { key: written, node: *value });
                 let result = seed.deserialize(StrDeserializer::<Error>::new(name)).map(Some);
                 return result
@@ -277,7 +292,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             }
         }
         for field in self.missing.by_ref() {
-            if self.known.contains(field) {
+            if self.known.is_some_and(|known| known.contains(field)) {
                 self.value = Some(Value::Missing(field));
                 return seed.deserialize((*field).into_deserializer()).map(Some);
             }

@@ -276,7 +276,7 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 /// A piece of the user's text that fits a line: short, and without control characters.
-pub(crate) fn brief(text: &str) -> String {
+pub fn brief(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut brief = String::new();
     for (count, c) in text.chars().enumerate() {

@@ -1,8 +1,11 @@
 //! What is read in place of what is wrong.
 
-use super::{error::Spot, hole, nearest, problem::Reason};
+use super::{MAX_PROBLEMS, Problem, error::Spot, hole, nearest, problem::Reason};
 use crate::tree::{Content, NodeId, Path, Position, Step, Tree};
-use std::collections::{HashMap, HashSet};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
 
 /// How one tree is read where it is wrong.
 #[derive(Debug, Default)]
@@ -21,6 +24,20 @@ pub struct Repairs {
     pub(super) aside: HashSet<NodeId>,
     /// Lists and maps whose end was lost.
     truncated: HashSet<NodeId>,
+    pub(super) reading: Reading,
+    /// Keys that were met and not known, with what would have been; only where the reading is that of an API.
+    unknown: RefCell<Vec<(NodeId, &'static [&'static str])>>,
+}
+
+/// Who is asked what a key or a null that the type does not expect means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// The type. An unknown key that resembles a known one is read as that one.
+    #[default]
+    Type,
+    /// The conventions of Kubernetes: an unknown key is left out, whatever it resembles, and reported although the type
+    /// would take it; a field that is null is absent.
+    Api,
 }
 
 /// What stands in for a value.
@@ -48,6 +65,18 @@ impl Repairs {
     pub fn new(tree: &Tree) -> Self {
         let holes = tree.doubtful().iter().map(|node| (Spot::node(*node), Filling::default())).collect();
         Self { holes, truncated: tree.truncated().iter().copied().collect(), ..Self::default() }
+    }
+
+    /// For a tree that holds an object of an API.
+    pub fn for_api(tree: &Tree) -> Self {
+        Self { reading: Reading::Api, ..Self::new(tree) }
+    }
+
+    /// Leaves a key of a map out, because it is read on its own. Nothing is reported.
+    pub fn leave_out(&mut self, tree: &Tree, node: NodeId, key: &str) {
+        let entries = tree.entries(node).unwrap_or_default();
+        self.removed
+            .extend(entries.iter().filter(|(name, _)| tree.text(*name) == Some(key)).map(|(name, _)| *name));
     }
 
     /// Reads a list as empty until [`Repairs::take_back`], so that what holds it and its elements can be converted one
@@ -129,6 +158,24 @@ impl Repairs {
         let entries = tree.root().and_then(|root| tree.entries(root)).unwrap_or_default();
         let entry = entries.iter().find(|(key, _)| tree.text(*key) == Some(written));
         entry.and_then(|(key, _)| self.name(tree, *key)).or(Some(written))
+    }
+
+    /// Remembers an unknown key; every run of a conversion meets it again.
+    pub(super) fn note_unknown(&self, key: NodeId, known: &'static [&'static str]) {
+        let mut unknown = self.unknown.borrow_mut();
+        if unknown.len() < MAX_PROBLEMS && !unknown.iter().any(|(noted, _)| *noted == key) {
+            unknown.push((key, known));
+        }
+    }
+
+    /// The unknown keys below a node, which stands at `path`; each is told once.
+    pub(super) fn take_unknown(&mut self, tree: &Tree, node: NodeId, path: &Path) -> Vec<Problem> {
+        let unknown: HashMap<_, _> = self.unknown.take().into_iter().collect();
+        let mut problems = Vec::with_capacity(unknown.len());
+        if !unknown.is_empty() {
+            find_keys(tree, node, &mut path.clone(), &unknown, &mut HashSet::new(), &mut problems);
+        }
+        problems
     }
 
     /// What a key is read as; `None` where it is left out.
@@ -220,6 +267,38 @@ impl Repairs {
         let filling = self.holes.entry(spot.clone()).or_default();
         filling.refused += 1;
         filling.refused < hole::OFFERS
+    }
+}
+
+/// Walks the tree once, shared parts too, and describes the keys that are met.
+fn find_keys(
+    tree: &Tree,
+    node: NodeId,
+    path: &mut Path,
+    unknown: &HashMap<NodeId, &'static [&'static str]>,
+    seen: &mut HashSet<NodeId>,
+    problems: &mut Vec<Problem>,
+) {
+    if !seen.insert(node) {
+        return;
+    }
+    for (index, element) in tree.elements(node).unwrap_or_default().iter().enumerate() {
+        path.push(Step::Index(index));
+        find_keys(tree, *element, path, unknown, seen, problems);
+        path.pop();
+    }
+    for (key, value) in tree.entries(node).unwrap_or_default() {
+        let field = tree.text(*key).unwrap_or_default();
+        path.push(Step::Key(field.into()));
+        match unknown.get(key) {
+            Some(expected) => problems.push(Problem {
+                position: tree.node(*key).position,
+                path: path.clone(),
+                reason: Reason::UnknownField { field: field.to_owned(), expected },
+            }),
+            None => find_keys(tree, *value, path, unknown, seen, problems),
+        }
+        path.pop();
     }
 }
 

@@ -30,3 +30,55 @@ fn a_hole_becomes_any_resource() {
         guess::<spec::FaultAbort>(text);
     }
 }
+
+#[derive(Debug, Default, PartialEq, serde::Deserialize)]
+#[serde(default)]
+struct Ours {
+    weight: u8,
+    hosts: Vec<String>,
+    inner: Option<Box<Ours>>,
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+fn read_as_api(text: &str) -> (Option<Ours>, Vec<String>) {
+    let tree = crate::tree::parse(text).tree;
+    let mut repairs = Repairs::for_api(&tree);
+    let (value, problems) = convert(&tree, tree.root().unwrap(), &Path::root(), &mut repairs);
+    let told = problems.iter().map(|problem| {
+        let suggestion = problem.reason.suggestion(false).unwrap_or_default();
+        let message = problem.reason.message(false);
+        format!(
+            "{}:{}: {}: {message}; {suggestion}",
+            problem.position.line, problem.position.column, problem.path
+        )
+    });
+    (value, told.collect())
+}
+
+#[test]
+fn an_api_reports_and_ignores_what_it_does_not_know() {
+    let (value, told) =
+        read_as_api("weigth: 5\nhosts: null\ninner: { hosts: [a], wieght: 3, labels: { x: y } }\n");
+    let inner = Ours {
+        hosts: vec!["a".to_owned()],
+        labels: [("x".to_owned(), "y".to_owned())].into(),
+        ..Ours::default()
+    };
+    assert_eq!(value, Some(Ours { inner: Some(Box::new(inner)), ..Ours::default() }));
+    assert_eq!(
+        told,
+        [
+            "1:1: weigth: unknown field `weigth`; did you mean `weight`?",
+            "3:22: inner.wieght: unknown field `wieght`; did you mean `weight`?"
+        ]
+    );
+}
+
+#[test]
+fn unknown_fields_cost_no_run_of_their_own() {
+    let many: String = (0..MAX_PROBLEMS + 10).map(|index| format!("x{index}: 1\n")).collect();
+    let (value, told) = read_as_api(&(many + "weight: 300\n"));
+    assert!(value.is_some());
+    assert_eq!(told.len(), MAX_PROBLEMS + 1);
+    assert!(told[0].contains("weight"), "{}", told[0]);
+}

@@ -1,4 +1,5 @@
-//! A YAML document as a tree with positions.
+//! A YAML document as a tree with positions; or, without positions, whatever else serde can read ([`Tree`] implements
+//! `Deserialize`).
 //!
 //! Serde forgets where a value stood and stops at the first mistake, so a file is first read into this tree, whatever it
 //! means. [`crate::convert`] then turns parts of it into types. Reading is bounded in bytes, nodes, depth and in what
@@ -10,8 +11,9 @@
 mod parse;
 mod path;
 mod scalar;
+mod value;
 
-pub use parse::{MAX_ALIASED_NODES, MAX_BYTES, MAX_DEPTH, MAX_NODES, parse};
+pub use parse::{MAX_ALIASED_NODES, MAX_BYTES, MAX_DEPTH, MAX_NODES, parse, parse_documents};
 pub use path::{Path, Step};
 
 use crate::convert::Problem;
@@ -26,7 +28,7 @@ pub struct Tree {
 }
 
 /// What [`parse`] makes of a text.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Parsed {
     /// What could be read; empty where nothing could.
     pub tree: Tree,

@@ -28,38 +28,106 @@ const MAX_GUESS_BYTES: usize = 1 << 20;
 /// How many problems of the YAML itself are listed.
 const MAX_PROBLEMS: usize = 1000;
 
-/// Reads one document. Never fails: see [`Parsed::problems`].
+/// Reads one document; a second one in the text is a mistake. Never fails: see [`Parsed::problems`].
 pub fn parse(text: &str) -> Parsed {
+    read(text, Documents::One).pop().unwrap_or_default()
+}
+
+/// Reads all documents of a text, which `---` separates, in their order; positions are those of the whole text. A mistake
+/// that ends the reading is a problem of the last one. At least one is returned.
+pub fn parse_documents(text: &str) -> Vec<Parsed> {
+    read(text, Documents::Many)
+}
+
+/// How many documents a text may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Documents {
+    One,
+    Many,
+}
+
+fn read(text: &str, documents: Documents) -> Vec<Parsed> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_BYTES {
         let message = format!("the text has {} bytes; {MAX_BYTES} are allowed", text.len());
-        return Parsed {
-            tree: Tree::default(),
-            problems: vec![syntax(Position::START, Path::root(), message, None)],
-        };
+        let problems = vec![syntax(Position::START, Path::root(), message, None)];
+        return vec![Parsed { tree: Tree::default(), problems }];
     }
     let mut text = Cow::Borrowed(text);
     let mut guessed = Vec::new();
     let mut doubtful = HashSet::new();
     loop {
-        let mut reader = Reader::new(&doubtful);
-        let halt = reader.read(&text);
+        let (mut readers, halt) = read_events(&text, documents, &doubtful);
+        let last = readers.len().saturating_sub(1);
         if let Some(halt) = &halt
             && guessed.len() < MAX_GUESSES
             && let Some((repaired, position)) = guess(&text, halt)
         {
             let message = "a plain scalar cannot begin with this character in YAML".to_owned();
             let suggestion = Some("put the value in quotes".to_owned());
-            guessed.push(syntax(position, reader.path(), message, suggestion));
+            let path = readers.last().map(Reader::path).unwrap_or_default();
+            guessed.push((last, syntax(position, path, message, suggestion)));
             doubtful.insert(position);
             text = Cow::Owned(repaired);
             continue;
         }
-        let mut parsed = reader.finish(&text, halt);
-        parsed.problems.extend(guessed);
-        parsed.problems.sort_by_key(|problem| problem.position);
+        if let (Some(reader), Some(halt)) = (readers.last_mut(), halt) {
+            reader.halt(&text, &halt);
+        }
+        let mut parsed: Vec<Parsed> = readers.into_iter().map(Reader::finish).collect();
+        for (document, problem) in guessed {
+            if let Some(parsed) = parsed.get_mut(document) {
+                parsed.problems.push(problem);
+            }
+        }
+        for parsed in &mut parsed {
+            parsed.problems.sort_by_key(|problem| problem.position);
+        }
         return parsed;
     }
+}
+
+/// Reads events, each document by a reader of its own; what is returned with them is why it could not go on.
+fn read_events<'a>(
+    text: &str,
+    documents: Documents,
+    doubtful: &'a HashSet<Position>,
+) -> (Vec<Reader<'a>>, Option<Halt>) {
+    let mut finished: Vec<Reader<'a>> = Vec::new();
+    let mut reader = Reader::new(doubtful);
+    let mut begun = false;
+    // Nodes of finished documents.
+    let mut nodes = 0;
+    let mut halt = None;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = match event {
+            Ok(event) => event,
+            Err(error) => {
+                halt = Some(Halt::Yaml(error));
+                break;
+            }
+        };
+        let position = position(span.start);
+        if nodes + reader.nodes.len() >= MAX_NODES {
+            halt = Some(Halt::Bound(position, format!("there are more than {MAX_NODES} values")));
+            break;
+        }
+        if matches!(event, Event::DocumentStart(_)) && std::mem::replace(&mut begun, true) {
+            if documents == Documents::One {
+                let message = "a second document begins here; one file holds one document".to_owned();
+                halt = Some(Halt::Bound(position, message));
+                break;
+            }
+            nodes += reader.nodes.len();
+            finished.push(std::mem::replace(&mut reader, Reader::new(doubtful)));
+        }
+        if let Err(reason) = reader.event(event, position) {
+            halt = Some(reason);
+            break;
+        }
+    }
+    finished.push(reader);
+    (finished, halt)
 }
 
 /// Where reading cannot go on.
@@ -101,6 +169,7 @@ struct Reader<'a> {
     aliased: u64,
     doubtful_positions: &'a HashSet<Position>,
     doubtful: Vec<NodeId>,
+    truncated: Vec<NodeId>,
     problems: Vec<Problem>,
 }
 
@@ -118,81 +187,58 @@ impl<'a> Reader<'a> {
             aliased: 0,
             doubtful_positions,
             doubtful: Vec::new(),
+            truncated: Vec::new(),
             problems: Vec::new(),
         }
     }
 
-    /// Reads the events of the first document; what is returned is why it could not go on.
-    fn read(&mut self, text: &str) -> Option<Halt> {
-        let mut documents = 0;
-        for event in Parser::new_from_str(text) {
-            let (event, span) = match event {
-                Ok(event) => event,
-                Err(error) => return Some(Halt::Yaml(error)),
-            };
-            let position = position(span.start);
-            if self.nodes.len() >= MAX_NODES {
-                return Some(Halt::Bound(position, format!("there are more than {MAX_NODES} values")));
+    /// Takes one event of its document; fails where reading cannot go on.
+    fn event(&mut self, event: Event<'_>, position: Position) -> Result<(), Halt> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.scalar(&text, style, anchor, tag.as_deref(), position);
             }
-            match event {
-                Event::DocumentStart(_) => {
-                    documents += 1;
-                    if documents > 1 {
-                        return Some(Halt::Bound(
-                            position,
-                            "a second document begins here; one file holds one document".to_owned(),
-                        ));
-                    }
-                }
-                Event::Scalar(text, style, anchor, tag) => {
-                    self.scalar(&text, style, anchor, tag.as_deref(), position);
-                }
-                Event::Alias(anchor) => {
-                    if let Err(halt) = self.alias(anchor, position) {
-                        return Some(halt);
-                    }
-                }
-                Event::SequenceStart(anchor, tag) => {
-                    self.check_tag(tag.as_deref(), "seq", position);
-                    let id = self.add(position, Content::Sequence(Vec::new()));
-                    self.pending.push(anchor);
-                    self.open.push(Open::Sequence { id, elements: Vec::new() });
-                }
-                Event::MappingStart(anchor, tag) => {
-                    self.check_tag(tag.as_deref(), "map", position);
-                    let id = self.add(position, Content::Mapping(Vec::new()));
-                    self.pending.push(anchor);
-                    self.open.push(Open::Mapping {
-                        id,
-                        entries: Vec::new(),
-                        key: None,
-                        seen: HashMap::new(),
-                    });
-                }
-                Event::SequenceEnd | Event::MappingEnd => {
-                    self.close();
-                }
-                Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+            Event::Alias(anchor) => self.alias(anchor, position)?,
+            Event::SequenceStart(anchor, tag) => {
+                self.check_tag(tag.as_deref(), "seq", position);
+                let id = self.add(position, Content::Sequence(Vec::new()));
+                self.pending.push(anchor);
+                self.open.push(Open::Sequence { id, elements: Vec::new() });
             }
-            if self.open.len() > MAX_DEPTH {
-                return Some(Halt::Bound(position, format!("lists and maps nest deeper than {MAX_DEPTH}")));
+            Event::MappingStart(anchor, tag) => {
+                self.check_tag(tag.as_deref(), "map", position);
+                let id = self.add(position, Content::Mapping(Vec::new()));
+                self.pending.push(anchor);
+                self.open.push(Open::Mapping { id, entries: Vec::new(), key: None, seen: HashMap::new() });
             }
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.close();
+            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => {}
         }
-        None
+        if self.open.len() > MAX_DEPTH {
+            return Err(Halt::Bound(position, format!("lists and maps nest deeper than {MAX_DEPTH}")));
+        }
+        Ok(())
     }
 
-    fn finish(mut self, text: &str, halt: Option<Halt>) -> Parsed {
-        let mut truncated = Vec::new();
-        if let Some(halt) = halt {
-            let (position, message, suggestion) = halt.explain(text);
-            let problem = syntax(position, self.path(), message, suggestion);
-            self.problem(problem);
-            while let Some(id) = self.close() {
-                truncated.push(id);
-            }
+    /// Ends the reading: what is open stays as short as it is.
+    fn halt(&mut self, text: &str, halt: &Halt) {
+        let (position, message, suggestion) = halt.explain(text);
+        let problem = syntax(position, self.path(), message, suggestion);
+        self.problem(problem);
+        while let Some(id) = self.close() {
+            self.truncated.push(id);
         }
+    }
+
+    fn finish(self) -> Parsed {
         let root = self.root.unwrap_or_default();
-        let tree = Tree { nodes: self.nodes, root, doubtful: self.doubtful, truncated };
+        let tree = Tree { nodes: self.nodes, root, doubtful: self.doubtful, truncated: self.truncated };
         Parsed { tree, problems: self.problems }
     }
 

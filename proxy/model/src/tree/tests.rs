@@ -114,3 +114,54 @@ fn paths_print_so_that_they_can_be_read_back_by_people() {
     let path = Path::root().key("route_tables").index(0).key("odd key").key("x-y");
     assert_eq!(path.to_string(), "route_tables[0][\"odd key\"].x-y");
 }
+
+#[test]
+fn documents_of_one_text_keep_their_lines() {
+    let parsed = parse_documents("a: 1\n---\n# nothing\n---\nb: *\nc: [1\n");
+    assert_eq!(parsed.len(), 3);
+    assert!(parsed[0].problems.is_empty() && parsed[1].problems.is_empty());
+    let lines: Vec<usize> = parsed[2].problems.iter().map(|problem| problem.position.line).collect();
+    assert_eq!(lines.first(), Some(&5), "{:?}", parsed[2].problems);
+    let root = parsed[0].tree.root().unwrap();
+    assert!(parsed[0].tree.get(root, "a").is_some());
+    assert!(parse_documents("")[0].tree.root().is_none());
+}
+
+#[test]
+fn json_with_tabs_is_read_like_yaml() {
+    let Parsed { tree, problems } = parse("{\n\t\"a\": [\n\t\t1,\n\t\t\"x\\u00e9\\/\"\n\t]\n}\n");
+    assert!(problems.is_empty(), "{problems:?}");
+    let list = tree.get(tree.root().unwrap(), "a").unwrap();
+    assert_eq!(tree.elements(list).map(<[_]>::len), Some(2));
+    assert_eq!(tree.text(tree.elements(list).unwrap()[1]), Some("xé/"));
+}
+
+#[test]
+fn what_serde_reads_becomes_the_same_tree() {
+    let text = r#"{"a": [1, -2, 1.5, null, true, "x"], "b": {"c": {}}}"#;
+    let read: Tree = serde_json::from_str(text).unwrap();
+    assert_eq!(
+        outline(&read, read.root().unwrap()),
+        outline(&parse(text).tree, parse(text).tree.root().unwrap())
+    );
+    let last: Tree = serde_json::from_str(r#"{"a": 1, "b": 2, "a": 3}"#).unwrap();
+    assert_eq!(outline(&last, last.root().unwrap()), "{b: Integer(2), a: Integer(3), }");
+    let deep = format!("{}{}", "[".repeat(MAX_DEPTH + 1), "]".repeat(MAX_DEPTH + 1));
+    assert!(serde_json::from_str::<Tree>(&deep).unwrap_err().to_string().contains("nest deeper"));
+}
+
+fn outline(tree: &Tree, node: NodeId) -> String {
+    match &tree.node(node).content {
+        Content::Sequence(elements) => {
+            let elements: String = elements.iter().map(|element| outline(tree, *element) + ", ").collect();
+            format!("[{elements}]")
+        }
+        Content::Mapping(entries) => {
+            let entry = |(key, value): &(NodeId, NodeId)| {
+                format!("{}: {}, ", tree.text(*key).unwrap(), outline(tree, *value))
+            };
+            format!("{{{}}}", entries.iter().map(entry).collect::<String>())
+        }
+        content => format!("{content:?}"),
+    }
+}
