@@ -60,6 +60,11 @@
 //! [`Exchange::request_body`] says. Start the mirrors ([`Exchange::mirrors`]) on the first `Send` only
 //! ([`Exchange::is_first_send`]). Nobody but the codec writes `connection`, `content-length` and `transfer-encoding`.
 //!
+//! **Copies.** A mirror ends with the client's body, not with the primary's answer. Where the answer comes first, or is our
+//! own, and [`Exchange::copies_go_on`], read the body on for the copies that still want it, also after `Done`: up to
+//! [`Exchange::max_body`], and with no pause longer than [`Exchange::idle_timeout`]. Nothing of it is reported then. The
+//! downstream connection need not close behind such an answer.
+//!
 //! **Answer.** `ResponseHead` for 1xx too; where it gives `Wait`, drop that head and read on (an HTTP/1.0 client takes
 //! none). [`Action::RelayInformational`]: write status and fields with
 //! [`Exchange::write_informational_fields`] and read on. [`Action::RelayHead`]: write
@@ -152,6 +157,8 @@ pub struct Exchange {
     collect_limit: usize,
     max_body: Option<u64>,
     request_ended: bool,
+    /// Nothing more of the request is read: it was refused, or its client is gone or cut.
+    forsaken: bool,
     /// The framing towards the client is in doubt, or the request was not read to its end.
     close_downstream: bool,
     upstream_clean: bool,
@@ -268,6 +275,7 @@ impl Exchange {
             collect_limit: 0,
             max_body: None,
             request_ended: false,
+            forsaken: false,
             close_downstream: false,
             upstream_clean: false,
             reply: Reply::default(),
@@ -307,6 +315,7 @@ impl Exchange {
         self.mirrors.clear();
         self.collected = Vec::new();
         self.request_ended = false;
+        self.forsaken = false;
         self.close_downstream = false;
         self.upstream_clean = false;
         self.reply.clear();
@@ -379,6 +388,17 @@ impl Exchange {
         self.sends == 1
     }
 
+    /// Whether the copies that were started get the rest of the request's body although it is answered, or about to be.
+    /// Not where it was refused, or its client is gone: the body ends there.
+    pub fn copies_go_on(&self) -> bool {
+        self.sends > 0 && !self.mirrors.is_empty() && !self.forsaken
+    }
+
+    /// Bytes that the request's body may have; `None` is no bound.
+    pub const fn max_body(&self) -> Option<u64> {
+        self.max_body
+    }
+
     // === The end ===
 
     fn reply_sent(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
@@ -419,6 +439,7 @@ impl Exchange {
                 self.record.details = "downstream_remote_disconnect";
             }
         }
+        self.forsaken = true;
         self.close_downstream = true;
         self.finish(now, cx);
         Action::Done
@@ -435,6 +456,7 @@ impl Exchange {
     /// Cuts an answer that has begun.
     fn abort(&mut self, now: Instant, why: &'static str, cx: &mut Context<'_>) -> Action {
         self.record.termination = Some(why);
+        self.forsaken = true;
         self.close_downstream = true;
         self.upstream_clean = false;
         self.finish(now, cx);

@@ -176,7 +176,7 @@ impl Exchange {
         self.answer.body =
             if bodiless { Body::None } else { Body::Length(self.reply.body(false).len() as u64) };
         self.upstream_clean = false;
-        if !self.request_ended {
+        if !self.request_ended && !self.copies_go_on() {
             self.close_downstream = true;
         }
         self.response_edits.clear();

@@ -134,6 +134,7 @@ impl Exchange {
         }
         match self.state {
             State::Responding => {
+                self.forsaken = true;
                 self.close_downstream = true;
                 Action::Wait
             }
@@ -145,6 +146,7 @@ impl Exchange {
     /// The client's fault: answered where that is still possible.
     pub(super) fn refuse(&mut self, now: Instant, refusal: &Refusal, cx: &mut Context<'_>) -> Action {
         self.record.flags.insert(refusal.flag);
+        self.forsaken = true;
         self.close_downstream |= refusal.close;
         if self.state == State::Relaying {
             return self.abort(now, refusal.details, cx);

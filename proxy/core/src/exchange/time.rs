@@ -2,7 +2,7 @@
 
 use super::{Action, Context, Exchange, State};
 use crate::flags::ResponseFlags;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Exchange {
     /// When [`Event::Timer`] is due; `None` where nothing is waited for, or only the peers' pleasure.
@@ -17,9 +17,13 @@ impl Exchange {
         }
     }
 
+    /// How long the route lets both directions be silent; `None` is for ever.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.record.route.as_ref()?.timeouts.idle
+    }
+
     fn idle_deadline(&self) -> Option<Instant> {
-        let idle = self.record.route.as_ref()?.timeouts.idle?;
-        self.deadlines.active?.checked_add(idle)
+        self.deadlines.active?.checked_add(self.idle_timeout()?)
     }
 
     pub(super) fn timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {

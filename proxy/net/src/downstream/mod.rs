@@ -62,6 +62,10 @@ pub(crate) trait Downstream: Source + Sink {
     /// The connection must not be used again after this exchange; said before the final head, which may tell the client.
     fn close_after(&mut self) {}
 
+    /// What is left of the request will be read although it is answered, so the connection need not end behind the
+    /// answer; said before the final head.
+    fn read_on(&mut self) {}
+
     /// Nothing more is sent for this request, and the client must notice that the answer is cut short: the HTTP/1
     /// connection is closed, the HTTP/2 stream is reset.
     fn cut(&mut self);

@@ -6,6 +6,7 @@
 
 mod relay;
 mod reply;
+mod rest;
 mod stall;
 
 use crate::{
@@ -17,7 +18,9 @@ use crate::{
     shard::Accepted,
     upstream::{self, Acquired, Connecting, RequestLine, Upstream, UpstreamStream},
 };
+use bytes::Bytes;
 use relay::Direction;
+use rest::Rest;
 use sluice_core::{
     exchange::{Action, ConnectFailure, Event, Exchange, Reuse},
     hygiene::{Body, Refusal},
@@ -75,7 +78,9 @@ pub(crate) async fn run<D: Downstream>(
     };
     driver.open(opening);
     poll_fn(|cx| driver.poll(cx)).await;
-    driver.close();
+    if let Some(rest) = driver.close() {
+        rest.read(accepted, timer, down).await;
+    }
 }
 
 struct Driver<'a, D: Downstream> {
@@ -298,12 +303,12 @@ impl<D: Downstream> Driver<'_, D> {
                 self.accepted.shard.observer.count(Counted::Retried { cluster: &attempt.cluster.name });
             }
             self.down.rewind();
-            self.request.restart();
         } else {
             self.start_mirrors();
         }
+        // A body that was collected has been taken before.
+        self.request.restart();
         self.sends += 1;
-        self.request.finished = false;
         self.stage = Stage::Relaying;
     }
 
@@ -322,7 +327,7 @@ impl<D: Downstream> Driver<'_, D> {
             }
         }
         if body == Body::None {
-            self.mirrors.end();
+            self.mirrors.end(HeadFields::Empty);
         }
     }
 
@@ -375,8 +380,8 @@ impl<D: Downstream> Driver<'_, D> {
 
     // === The end ===
 
-    /// Reports the request, and keeps what can be kept.
-    fn close(self) {
+    /// Reports the request, and keeps what can be kept. What is left of its body may still be wanted.
+    fn close(self) -> Option<Box<Rest>> {
         let shard = &self.accepted.shard;
         let response = self.up.as_ref().map_or(HeadFields::Empty, |up| up.fields());
         let trailers = self.up.as_ref().map_or(HeadFields::Empty, |up| crate::body::Source::trailers(up));
@@ -396,6 +401,18 @@ impl<D: Downstream> Driver<'_, D> {
         {
             upstream::release(shard, up, attempt.cluster.id);
         }
+        let idle = [self.listener.spec.timeouts.body_idle.limit(), self.exchange.idle_timeout()];
+        let rest = (self.exchange.copies_go_on() && self.mirrors.want_body()).then(|| {
+            Box::new(Rest {
+                mirrors: self.mirrors,
+                collected: self.exchange.collected().map(Bytes::copy_from_slice),
+                at: self.request.taken,
+                most: self.exchange.max_body(),
+                idle: idle.into_iter().flatten().min(),
+                sender: Stall::default(),
+            })
+        });
         shard.keep_exchange(self.exchange);
+        rest
     }
 }

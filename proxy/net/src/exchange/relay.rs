@@ -26,7 +26,7 @@ pub(super) struct Direction {
     /// Bytes that the exchange has been told of.
     pub(super) seen: u64,
     /// Bytes that the sink has taken; less than `seen` when it takes them again.
-    taken: u64,
+    pub(super) taken: u64,
     /// The exchange has been told of the end.
     end_seen: bool,
     /// The sink has been told of the end.
@@ -106,7 +106,7 @@ impl<D: Downstream> Driver<'_, D> {
             let rest = collected.get(self.request.taken as usize..).unwrap_or_default();
             return self.poll_collected(cx, rest.len());
         }
-        while !self.request.finished && !self.request.broken {
+        while !self.request.finished && (!self.request.broken || self.copies_alone()) {
             match self.down.poll_front(cx) {
                 Poll::Ready(Ok(Front::Data)) => {
                     let old = self.request.report(self.down.data().len());
@@ -116,19 +116,16 @@ impl<D: Downstream> Driver<'_, D> {
                             return Poll::Ready(action);
                         }
                     }
-                    if !self.mirrors.is_empty() && self.poll_mirrors(cx).is_pending() {
+                    if self.mirrors.want_body() && self.poll_mirrors(cx).is_pending() {
                         break;
+                    }
+                    if self.request.broken {
+                        self.pass_request(self.down.data().len());
+                        continue;
                     }
                     let Some(up) = &mut self.up else { return Poll::Pending };
                     match up.poll_push(cx, &*self.down) {
-                        Poll::Ready(Ok(count)) => {
-                            if !self.mirrors.is_empty() {
-                                let known = self.mirrors.missing(self.request.taken, count);
-                                self.mirrors.give(&self.down.share(count).slice(known..));
-                            }
-                            self.down.consume(count);
-                            self.request.took(count);
-                        }
+                        Poll::Ready(Ok(count)) => self.pass_request(count),
                         Poll::Ready(Err(_)) => self.request.broken = true,
                         Poll::Pending => {
                             self.request.blocked = true;
@@ -142,11 +139,14 @@ impl<D: Downstream> Driver<'_, D> {
                         if action != Action::Wait {
                             return Poll::Ready(action);
                         }
-                        self.mirrors.end();
+                        self.mirrors.end(self.down.trailers());
+                    }
+                    self.request.finished = true;
+                    if self.request.broken {
+                        break;
                     }
                     let Some(up) = &mut self.up else { return Poll::Pending };
                     self.request.broken |= up.finish(self.down.trailers()).is_err();
-                    self.request.finished = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(self.request_failed(error)),
                 Poll::Pending => {
@@ -159,19 +159,35 @@ impl<D: Downstream> Driver<'_, D> {
         Poll::Pending
     }
 
+    /// So many bytes have gone up: the copies get them, too.
+    fn pass_request(&mut self, count: usize) {
+        if self.mirrors.want_body() {
+            let known = self.mirrors.missing(self.request.taken, count);
+            self.mirrors.give(&self.down.share(count).slice(known..));
+        }
+        self.down.consume(count);
+        self.request.took(count);
+    }
+
+    /// Whether the body goes on to the copies although the endpoint takes no more of it. Not before its answer has come:
+    /// until then what was read had better be kept for a retry.
+    fn copies_alone(&self) -> bool {
+        self.head_relayed && self.mirrors.want_body()
+    }
+
     /// Sends a body that a filter had collected.
     fn poll_collected(&mut self, cx: &mut Context<'_>, mut left: usize) -> Poll<Action> {
         while left > 0 && !self.request.broken {
-            if !self.mirrors.is_empty() && self.poll_mirrors(cx).is_pending() {
+            if self.mirrors.want_body() && self.poll_mirrors(cx).is_pending() {
                 break;
             }
             let (Some(up), Some(body)) = (&mut self.up, self.exchange.collected()) else {
                 return Poll::Pending;
             };
             let at = body.len() - left;
-            match up.poll_push(cx, &Slice(&body[at..])) {
+            match up.poll_push(cx, &Slice::front(&body[at..])) {
                 Poll::Ready(Ok(count)) => {
-                    if !self.mirrors.is_empty() {
+                    if self.mirrors.want_body() {
                         let known = self.mirrors.missing(self.request.taken, count);
                         self.mirrors.give(&Bytes::copy_from_slice(&body[at + known..at + count]));
                     }
@@ -192,7 +208,7 @@ impl<D: Downstream> Driver<'_, D> {
         {
             self.request.broken |= up.finish(HeadFields::Empty).is_err();
             self.request.finished = true;
-            self.mirrors.end();
+            self.mirrors.end(HeadFields::Empty);
         }
         self.flush_request(cx);
         Poll::Pending
@@ -298,6 +314,9 @@ impl<D: Downstream> Driver<'_, D> {
     pub(super) fn write_head(&mut self, tunnel: bool) {
         if !self.exchange.downstream_reusable() || self.accepted.draining() {
             self.down.close_after();
+        }
+        if self.exchange.copies_go_on() && self.mirrors.want_body() {
+            self.down.read_on();
         }
         let status = self.exchange.response_status();
         let mut head = if tunnel {

@@ -14,27 +14,41 @@ use sluice_core::{
 };
 use std::task::{Context, Poll};
 
-/// A body that lies in memory; `done` bytes of it have been taken.
-pub(super) struct Slice<'a>(pub(super) &'a [u8]);
+/// A piece of a body that lies in memory.
+pub(super) struct Slice<'a> {
+    data: &'a [u8],
+    last: bool,
+}
+
+/// How much of a body is shown at once: what mirrors get in one piece has to fit into what they may hold.
+const PIECE: usize = 64 * 1024;
+
+impl<'a> Slice<'a> {
+    /// The front of what is left.
+    pub(super) fn front(rest: &'a [u8]) -> Self {
+        let (data, behind) = rest.split_at(rest.len().min(PIECE));
+        Self { data, last: behind.is_empty() }
+    }
+}
 
 impl Source for Slice<'_> {
     fn length(&self) -> Body {
-        Body::Length(self.0.len() as u64)
+        Body::Length(self.data.len() as u64)
     }
     fn poll_front(&mut self, _: &mut Context<'_>) -> Poll<Result<Front, SourceError>> {
-        Poll::Ready(Ok(if self.0.is_empty() { Front::End } else { Front::Data }))
+        Poll::Ready(Ok(if self.data.is_empty() { Front::End } else { Front::Data }))
     }
     fn data(&self) -> &[u8] {
-        self.0
+        self.data
     }
     fn last(&self) -> bool {
-        true
+        self.last
     }
     fn share(&self, count: usize) -> Bytes {
-        Bytes::copy_from_slice(&self.0[..count])
+        Bytes::copy_from_slice(&self.data[..count])
     }
     fn consume(&mut self, count: usize) {
-        self.0 = &self.0[count..];
+        self.data = &self.data[count..];
     }
     fn trailers(&self) -> HeadFields<'_> {
         HeadFields::Empty
@@ -52,7 +66,9 @@ impl<D: Downstream> Driver<'_, D> {
     pub(super) fn respond(&mut self) {
         self.up = None;
         self.connecting = None;
-        self.mirrors = Mirrors::default();
+        if !self.exchange.copies_go_on() {
+            self.mirrors = Mirrors::default();
+        }
         self.write_head(false);
         self.stage = Stage::Responding;
     }
@@ -68,7 +84,7 @@ impl<D: Downstream> Driver<'_, D> {
                 }
                 break;
             }
-            match self.down.poll_push(cx, &Slice(rest)) {
+            match self.down.poll_push(cx, &Slice::front(rest)) {
                 Poll::Ready(Ok(count)) => self.replied += count,
                 Poll::Ready(Err(_)) => return Poll::Ready(self.client_gone()),
                 Poll::Pending => {

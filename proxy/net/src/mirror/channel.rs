@@ -5,12 +5,13 @@ use crate::{
     fields::HeadFields,
 };
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use sluice_core::{
     hygiene::Body,
     mirror::{Account, Full},
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -22,6 +23,8 @@ pub(super) struct Channel {
     pieces: RefCell<VecDeque<Bytes>>,
     account: RefCell<Account>,
     state: Cell<State>,
+    /// Set with the end of the body.
+    trailers: OnceCell<HeaderMap>,
     sent: Cell<u64>,
     /// The copy's task.
     copy: RefCell<Option<Waker>>,
@@ -48,6 +51,7 @@ impl Channel {
             pieces: RefCell::default(),
             account: RefCell::new(account),
             state: Cell::new(State::Open),
+            trailers: OnceCell::new(),
             sent: Cell::new(0),
             copy: RefCell::default(),
             request: RefCell::default(),
@@ -67,7 +71,9 @@ impl Channel {
         wake(&self.copy);
     }
 
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self, trailers: HeaderMap) {
+        // The body ends once.
+        let _ = self.trailers.set(trailers);
         self.become_(State::Ended);
     }
 
@@ -82,9 +88,14 @@ impl Channel {
         }
     }
 
+    /// Whether the copy wants more.
+    pub(super) fn is_open(&self) -> bool {
+        self.state.get() == State::Open
+    }
+
     /// Bytes that wait; none where the copy is over, or about to be.
     pub(super) fn held(&self) -> usize {
-        if self.state.get() == State::Open { self.account.borrow().held() } else { 0 }
+        if self.is_open() { self.account.borrow().held() } else { 0 }
     }
 
     /// Bytes that the copy has sent.
@@ -180,7 +191,9 @@ impl Source for CopyBody {
     }
 
     fn last(&self) -> bool {
-        self.channel.state.get() == State::Ended && self.channel.pieces.borrow().is_empty()
+        self.channel.state.get() == State::Ended
+            && self.channel.pieces.borrow().is_empty()
+            && self.channel.trailers.get().is_none_or(HeaderMap::is_empty)
     }
 
     fn share(&self, count: usize) -> Bytes {
@@ -194,7 +207,10 @@ impl Source for CopyBody {
     }
 
     fn trailers(&self) -> HeadFields<'_> {
-        HeadFields::Empty
+        match self.channel.trailers.get() {
+            Some(trailers) if !trailers.is_empty() => HeadFields::Http2(trailers),
+            _ => HeadFields::Empty,
+        }
     }
 
     fn rewind(&mut self) -> bool {

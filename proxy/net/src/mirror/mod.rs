@@ -13,8 +13,9 @@
 //!
 //! # Ends
 //!
-//! The copy's answer is read and dropped. A copy outlives its request once the body is whole; a body that the client
-//! did not finish resets the copy. It is never sent again and carries neither `expect` nor trailers; requests for another
+//! The copy's answer is read and dropped. A copy ends with the client's body, trailers included, whatever becomes of the
+//! primary: after an early answer or a failure the body is read on for the copies alone. A body that the client did not
+//! finish, or that was refused, resets the copy. It is never sent again and never carries `expect`; requests for another
 //! protocol (Upgrade, CONNECT) are not copied at all.
 
 mod channel;
@@ -25,9 +26,11 @@ mod send;
 pub(crate) use head::CopyHead;
 
 use self::{channel::Channel, patience::Patience};
-use crate::shard::Shard;
+use crate::{fields::HeadFields, h2, shard::Shard};
 use bytes::Bytes;
+use http::HeaderMap;
 use sluice_core::{
+    head::Fields,
     hygiene::Body,
     mirror::MOST_HELD,
     snapshot::{Cluster, Endpoint},
@@ -64,9 +67,17 @@ impl Mirrors {
         send::spawn(shard, Arc::clone(cluster), endpoint.clone(), head, body, channel);
     }
 
-    /// Whether there is no copy.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.channels.is_empty()
+    /// Whether some copy has not come to its end, so that it wants the rest of the body.
+    pub(crate) fn want_body(&self) -> bool {
+        self.channels.iter().any(|channel| channel.is_open())
+    }
+
+    /// The same, and the task is woken when a copy is over.
+    pub(crate) fn poll_unwanted(&self, cx: &Context<'_>) -> Poll<()> {
+        for channel in &self.channels {
+            channel.watch(cx);
+        }
+        if self.want_body() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// Where in a piece of the body that begins `at` the part starts that the copies have not been given.
@@ -105,9 +116,11 @@ impl Mirrors {
     }
 
     /// The body is complete: the copies go on by themselves.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end(&mut self, trailers: HeadFields<'_>) {
         for channel in self.channels.drain(..) {
-            channel.end();
+            let mut map = HeaderMap::new();
+            trailers.each(&mut |name, value| h2::append(&mut map, name, value));
+            channel.end(map);
         }
     }
 }

@@ -7,7 +7,6 @@ use super::{
 use crate::{
     Event,
     body::{Front, Sink, Source},
-    fields::HeadFields,
     io::Timer,
     shard::{Phase, Shard},
     upstream::{self, Acquired, Upstream, UpstreamStream},
@@ -165,7 +164,7 @@ impl Copy {
                     Poll::Pending => return Ok(false),
                 },
                 Poll::Ready(Ok(Front::End)) => {
-                    self.upstream.finish(HeadFields::Empty).map_err(|_| "upstream closed")?;
+                    self.upstream.finish(self.body.trailers()).map_err(|_| "upstream closed")?;
                     self.finished = true;
                     self.moved = now;
                 }

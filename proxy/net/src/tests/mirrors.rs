@@ -11,23 +11,36 @@ use std::{
 use tokio::{net::TcpListener, task::spawn_local};
 
 /// Runs a test with a route that is copied to a cluster whose endpoint listens, or not.
-fn mirrored(mirror: &str, cluster: &str, test: impl AsyncFnOnce(World, TcpListener)) {
+pub(super) fn mirrored(mirror: &str, cluster: &str, test: impl AsyncFnOnce(World, TcpListener)) {
+    mirrored_with(&Options::default(), mirror, cluster, test);
+}
+
+/// The same, with settings of the listener, the route and the primary's cluster.
+pub(super) fn mirrored_with(
+    options: &Options<'_>,
+    mirror: &str,
+    cluster: &str,
+    test: impl AsyncFnOnce(World, TcpListener),
+) {
     let bound = Bound::bind(("127.0.0.1", 0)).unwrap();
     bound.set_nonblocking(true).unwrap();
     let address = bound.local_addr().unwrap();
     let options = Options {
-        route: &format!(", mirrors: [{{ cluster: copy{mirror} }}]"),
-        cluster: &format!(" }}, {{ name: copy, endpoints: [{{ address: '{address}' }}]{cluster}"),
-        ..Options::default()
+        listener: options.listener,
+        route: &format!(", mirrors: [{{ cluster: copy{mirror} }}]{}", options.route),
+        cluster: &format!(
+            "{} }}, {{ name: copy, endpoints: [{{ address: '{address}' }}]{cluster}",
+            options.cluster
+        ),
     };
     run(&options, async |world| test(world, TcpListener::from_std(bound).unwrap()).await);
 }
 
-async fn next(listener: &TcpListener) -> Peer {
+pub(super) async fn next(listener: &TcpListener) -> Peer {
     Peer::new(listener.accept().await.unwrap().0)
 }
 
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 #[test]
 fn a_copy_is_the_request_with_edits_and_without_what_a_copy_must_not_carry() {

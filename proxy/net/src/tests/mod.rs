@@ -1,6 +1,7 @@
 //! Whole exchanges over loopback: a shard in this process between scripted clients and scripted endpoints.
 
 mod bodies;
+mod copies;
 mod drain;
 mod http2;
 mod keep_alive;

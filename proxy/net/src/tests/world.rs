@@ -3,7 +3,8 @@
 use crate::{
     ConnectionInfo, Event, Generation, ListenerState, Observer, RequestSummary, Shard, ShardOptions, testing,
 };
-use sluice_core::snapshot::{NoChains, Snapshot, compile};
+use sluice_core::snapshot::{ChainCompiler, Snapshot, compile};
+use sluice_filter::{Chain, ChainState, Filter, Filters, Phase, PhaseMask, RequestContext, Verdict};
 use sluice_tls::TlsContext;
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use tokio::{
@@ -243,10 +244,38 @@ impl Observer for Log {
     }
 }
 
+/// Routes with any filter at all have the request's body collected before it is sent on.
+#[derive(Clone)]
+struct Collecting;
+
+impl ChainCompiler for Collecting {
+    fn compile(&self, filters: &[sluice_model::spec::Filter]) -> Option<Arc<dyn Chain>> {
+        (!filters.is_empty()).then(|| Arc::new(Self) as Arc<dyn Chain>)
+    }
+}
+
+impl Chain for Collecting {
+    fn phases(&self) -> PhaseMask {
+        Filter::phases(self)
+    }
+    fn open(&self) -> Box<dyn ChainState> {
+        Box::new(Filters::new(vec![self.clone()]))
+    }
+}
+
+impl Filter for Collecting {
+    fn phases(&self) -> PhaseMask {
+        PhaseMask::NONE.with(Phase::RequestHead)
+    }
+    fn on_request_head(&mut self, _: &mut RequestContext<'_>) -> Verdict {
+        Verdict::Buffer(8 << 20)
+    }
+}
+
 /// The configuration, compiled.
 pub(super) fn generation(config: &str, old: Option<&Snapshot>) -> Generation {
     let source = sluice_model::Source::new("test", config);
     let loaded = sluice_model::load(&source, &sluice_model::NoFiles).unwrap();
-    let snapshot = Arc::new(compile(old, &loaded.config, &NoChains));
+    let snapshot = Arc::new(compile(old, &loaded.config, &Collecting));
     Generation { snapshot, tls: Arc::new(TlsContext::build(&loaded.config, None).unwrap()) }
 }

@@ -1,7 +1,7 @@
 //! What is written up, down and to mirrors.
 
 use super::bench::{Bench, Nothing};
-use crate::exchange::{Action, ConnectFailure, Event};
+use crate::exchange::{Action, ConnectFailure, Event, FailureKind, Sent, UpstreamFailure};
 use crate::hygiene::{Body, Version};
 
 #[test]
@@ -185,5 +185,54 @@ fn the_scheme_is_that_of_the_way_to_each_upstream() {
         assert_eq!((exchange.outgoing().scheme, exchange.mirror_outgoing(0).scheme), schemes);
         let fields = bench.request_fields();
         assert!(fields.contains(&"x-forwarded-proto: http".to_owned()), "how the client came: {fields:?}");
+    }
+}
+
+const MIRRORED: &str = "
+- name: r
+  action: { forward: { destinations: [{ cluster: one }] } }
+  max_body: 8B
+  mirrors: [{ cluster: other }]
+";
+
+#[test]
+fn copies_outlive_an_early_answer_and_a_failed_primary() {
+    let mut bench = Bench::new(MIRRORED);
+    for answered in [true, false] {
+        assert_eq!(bench.request("POST", "/m", Body::Length(8)), Action::Connect);
+        assert!(!bench.exchange.copies_go_on(), "none was started");
+        assert_eq!(bench.connected(false), Action::Send);
+        assert_eq!(bench.on(Event::RequestBody(b"half")), Action::Wait);
+        if answered {
+            assert_eq!(bench.answer(200, Body::None), Action::RelayHead);
+            assert_eq!(bench.on(Event::ResponseEnd), Action::Done);
+        } else {
+            let (kind, sent) = (FailureKind::Reset, Sent::Part);
+            let failure = UpstreamFailure { kind, sent, held: false };
+            assert_eq!(bench.on(Event::UpstreamFailed(failure)), Action::Respond);
+            assert!(bench.exchange.downstream_reusable(), "the rest of the body is read");
+            assert_eq!(bench.on(Event::ReplySent), Action::Done);
+        }
+        assert!(bench.exchange.copies_go_on());
+        assert_eq!(bench.exchange.max_body(), Some(8));
+        bench.reset();
+        assert!(!bench.exchange.copies_go_on());
+    }
+}
+
+#[test]
+fn copies_end_with_a_body_that_is_refused_or_that_the_client_gives_up() {
+    let mut bench = Bench::new(MIRRORED);
+    for gone in [true, false] {
+        assert_eq!(bench.request("POST", "/m", Body::Unknown), Action::Connect);
+        assert_eq!(bench.connected(false), Action::Send);
+        let (event, action) = if gone {
+            (Event::DownstreamGone, Action::Done)
+        } else {
+            (Event::RequestBody(b"too long!"), Action::Respond)
+        };
+        assert_eq!(bench.on(event), action);
+        assert!(!bench.exchange.copies_go_on() && !bench.exchange.downstream_reusable());
+        bench.reset();
     }
 }

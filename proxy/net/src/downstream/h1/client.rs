@@ -60,6 +60,8 @@ struct Answer {
     tunnel: bool,
     /// 100 was passed on.
     continued: bool,
+    /// The rest of the request is read in any case.
+    reads_on: bool,
     /// The final head is out.
     begun: bool,
 }
@@ -159,11 +161,11 @@ impl Client {
         self.known && self.work.reader.complete()
     }
 
-    /// Whether the request's end has been read, or will be within the bound on what is read for nothing. A client that
+    /// Whether the request's end has been read, or will be, be it within the bound on what is read for nothing. A client that
     /// waits for a 100 may or may not send its body after another answer: only closing is safe then.
     fn end_is_near(&self, expects: bool) -> bool {
         self.work.reader.complete()
-            || (self.work.reader.remaining().is_some_and(|rest| rest <= DRAINED)
+            || ((self.answer.reads_on || self.work.reader.remaining().is_some_and(|rest| rest <= DRAINED))
                 && (!expects || self.answer.continued || self.work.reader.has_surplus()))
     }
 
@@ -281,6 +283,10 @@ impl Downstream for Client {
 
     fn close_after(&mut self) {
         self.close = true;
+    }
+
+    fn read_on(&mut self) {
+        self.answer.reads_on = true;
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
