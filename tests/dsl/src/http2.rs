@@ -1,9 +1,9 @@
 //! An HTTP/2 client.
 
-use crate::{Fields, Reply, Request, TlsClient, patience::within, wire::Stream};
+use crate::{Fields, Interim, Reply, Request, TlsClient, patience::within, wire::Stream};
 use bytes::Bytes;
 use h2::{SendStream, client::ResponseFuture};
-use std::net::SocketAddr;
+use std::{future::poll_fn, net::SocketAddr};
 use tokio::task::JoinHandle;
 
 /// A connection over which requests go side by side: [`Http2::send`] takes `&self`, so join several.
@@ -69,6 +69,11 @@ impl Http2 {
         within("an HTTP/2 answer", take(reply)).await
     }
 
+    /// Waits for the next 1xx answer of a request that [`Http2::open`] began; `None` when the final one comes instead.
+    pub async fn interim(reply: &mut ResponseFuture) -> Result<Option<Interim>, h2::Error> {
+        within("an interim answer", interim(reply)).await
+    }
+
     /// Whether the connection has ended, and how: [`None`] while it lives.
     pub async fn ended(&mut self) -> Result<(), h2::Error> {
         within("the end of the connection", &mut self.connection)
@@ -101,7 +106,16 @@ impl Drop for Http2 {
     }
 }
 
-async fn take(reply: ResponseFuture) -> Result<Reply, h2::Error> {
+async fn interim(reply: &mut ResponseFuture) -> Result<Option<Interim>, h2::Error> {
+    let interim = poll_fn(|cx| reply.poll_informational(cx)).await.transpose()?;
+    Ok(interim.map(|head| Interim { status: head.status().as_u16(), fields: Fields::of(head.headers()) }))
+}
+
+async fn take(mut reply: ResponseFuture) -> Result<Reply, h2::Error> {
+    let mut interims = Vec::new();
+    while let Some(head) = interim(&mut reply).await? {
+        interims.push(head);
+    }
     let (head, mut stream) = reply.await?.into_parts();
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {
@@ -117,7 +131,7 @@ async fn take(reply: ResponseFuture) -> Result<Reply, h2::Error> {
         fields: Fields::of(&head.headers),
         body,
         trailers,
-        interim: Vec::new(),
+        interim: interims,
     })
 }
 
@@ -126,7 +140,7 @@ pub(crate) async fn send_all(stream: &mut SendStream<Bytes>, body: &[u8], end: b
     let mut left = Bytes::copy_from_slice(body);
     while !left.is_empty() {
         stream.reserve_capacity(left.len());
-        let Some(Ok(room)) = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
+        let Some(Ok(room)) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
         let piece = left.split_to(room.min(left.len()));
         if stream.send_data(piece, end && left.is_empty()).is_err() {
             return;

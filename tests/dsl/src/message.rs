@@ -26,6 +26,8 @@ pub struct Seen {
     pub host: String,
     /// `HTTP/1.1`, `HTTP/1.0` or `HTTP/2`.
     pub version: String,
+    /// `:scheme`; empty over HTTP/1.
+    pub scheme: String,
     /// The fields; over HTTP/2 without pseudo headers.
     pub fields: Fields,
     /// The whole body.
@@ -255,7 +257,7 @@ impl Answer {
         self
     }
 
-    /// Sends a 1xx answer first. Only HTTP/1 origins can.
+    /// Sends a 1xx answer first.
     pub fn interim(mut self, status: u16, fields: &[(&str, &str)]) -> Self {
         let mut interim = Interim { status, fields: Fields::default() };
         for (name, value) in fields {

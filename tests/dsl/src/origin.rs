@@ -233,6 +233,10 @@ async fn http2_stream(
     goodbye: tokio::sync::mpsc::UnboundedSender<()>,
 ) {
     let (head, mut stream) = request.into_parts();
+    let expects = head.headers.get("expect").is_some_and(|expect| expect == "100-continue");
+    if expects && respond.send_informational(interim(100, &Fields::default())).is_err() {
+        return;
+    }
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {
         let Ok(data) = data else { return };
@@ -245,6 +249,7 @@ async fn http2_stream(
         target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         host: head.uri.authority().map_or_else(String::new, ToString::to_string),
         version: "HTTP/2".to_owned(),
+        scheme: head.uri.scheme_str().unwrap_or_default().to_owned(),
         fields: Fields::of(&head.headers),
         body,
         trailers: trailers.map_or_else(Fields::default, |map| Fields::of(&map)),
@@ -255,11 +260,18 @@ async fn http2_stream(
     if let End::Reset(code) = answer.end {
         return respond.send_reset(Reason::from(code));
     }
+    for head in &answer.interim {
+        let _ = respond.send_informational(interim(head.status, &head.fields));
+    }
     let mut response = http::Response::new(());
     *response.status_mut() = http::StatusCode::from_u16(answer.status).expect("a status");
     *response.headers_mut() = map(&answer.fields);
     let whole = answer.end != End::Cut;
-    let nothing = answer.body.is_empty() && answer.trailers.is_empty() && whole;
+    let is_head = head.method == http::Method::HEAD;
+    if is_head {
+        response.headers_mut().entry("content-length").or_insert(answer.body.len().into());
+    }
+    let nothing = is_head || (answer.body.is_empty() && answer.trailers.is_empty() && whole);
     let Ok(mut out) = respond.send_response(response, nothing) else { return };
     if !nothing {
         send_all(&mut out, &answer.body, answer.trailers.is_empty() && whole && !answer.body.is_empty())
@@ -273,6 +285,13 @@ async fn http2_stream(
     if answer.end == End::Close {
         let _ = goodbye.send(());
     }
+}
+
+fn interim(status: u16, fields: &Fields) -> http::Response<()> {
+    let mut response = http::Response::new(());
+    *response.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+    *response.headers_mut() = map(fields);
+    response
 }
 
 // === impl Shared ===

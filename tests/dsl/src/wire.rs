@@ -186,7 +186,8 @@ impl Wire {
         }
         let (body, trailers) = self.body(&fields, false).await;
         let host = fields.get("host").unwrap_or_default().to_owned();
-        Some(Seen { method, target, host, version, fields, body, trailers, connection: 0 })
+        let scheme = String::new();
+        Some(Seen { method, target, host, version, scheme, fields, body, trailers, connection: 0 })
     }
 
     async fn body(&mut self, fields: &Fields, to_close: bool) -> (Vec<u8>, Fields) {
