@@ -31,6 +31,9 @@ pub(crate) struct Explain {
     /// The host that the request names, with a port if the client would send one.
     #[arg(long, default_value = "localhost")]
     host: String,
+    /// The server name (SNI) of the TLS handshake; without it, the host. Counts where the listener has TLS scopes.
+    #[arg(long, value_name = "NAME")]
+    sni: Option<String>,
     /// The path, with a query if there is one.
     #[arg(long, default_value = "/")]
     path: String,
@@ -72,6 +75,7 @@ impl Explain {
             port: self.port,
             method: self.method,
             authority: self.host,
+            server_name: self.sni,
             target: self.path,
             fields,
             source: self.source,

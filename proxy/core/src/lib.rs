@@ -13,6 +13,7 @@ pub mod pool;
 pub mod record;
 pub mod rewrite;
 pub mod route;
+pub mod scope;
 pub mod snapshot;
 pub mod split;
 pub mod template;

@@ -3,16 +3,18 @@
 use crate::{
     client::{ClientAlpn, ClientSettings, ClientTls, ServerName, Verification},
     error::{TlsConfigError, TlsConfigErrorKind},
+    listener::ListenerTls,
     server::{Certificate, ServerSettings, ServerTls},
     stream::Protocol,
 };
+use sluice_core::scope::TlsScopes;
 use sluice_model::{Config, SecretContent, spec};
 use std::{collections::HashMap, sync::Arc};
 
 /// The TLS of a whole configuration: immutable, shared between threads, replaced as a whole.
 #[derive(Debug, Default)]
 pub struct TlsContext {
-    servers: HashMap<Box<str>, Arc<ServerTls>>,
+    listeners: HashMap<Box<str>, Arc<ListenerTls>>,
     clients: HashMap<Box<str>, ClusterClient>,
 }
 
@@ -33,14 +35,9 @@ impl TlsContext {
         let mut context = Self::default();
         for listener in config.listeners() {
             let Some(tls) = &listener.tls else { continue };
-            let built = server_settings(config, tls, &listener.protocols).and_then(|settings| {
-                match old.and_then(|old| old.server(&listener.name)) {
-                    Some(kept) if *kept.settings() == settings => Ok(Arc::clone(kept)),
-                    _ => ServerTls::new(settings).map(Arc::new),
-                }
-            });
-            match built {
-                Ok(server) => drop(context.servers.insert(listener.name.as_str().into(), server)),
+            let old = old.and_then(|old| old.listener(&listener.name)).map(|old| &**old);
+            match listener_tls(config, tls, &listener.protocols, old) {
+                Ok(built) => drop(context.listeners.insert(listener.name.as_str().into(), Arc::new(built))),
                 Err(found) => errors.extend(found),
             }
         }
@@ -68,8 +65,8 @@ impl TlsContext {
     }
 
     /// The TLS of a listener; `None` where it is plaintext.
-    pub fn server(&self, listener: &str) -> Option<&Arc<ServerTls>> {
-        self.servers.get(listener)
+    pub fn listener(&self, name: &str) -> Option<&Arc<ListenerTls>> {
+        self.listeners.get(name)
     }
 
     /// The TLS towards a cluster, and the server name that its configuration fixes; `None` where it is plaintext.
@@ -79,14 +76,43 @@ impl TlsContext {
     }
 }
 
-fn server_settings(
+/// Every scope of a listener. A scope keeps its part, by name, while its settings are the same.
+fn listener_tls(
     config: &Config,
     tls: &spec::ListenerTls,
+    protocols: &[spec::Protocol],
+    old: Option<&ListenerTls>,
+) -> Result<ListenerTls, Vec<TlsConfigError>> {
+    let mut errors = Vec::new();
+    let mut build = |scope: Option<&str>, certificates: &[String], require_known_name: bool| {
+        let built = server_settings(config, certificates, require_known_name, protocols).and_then(
+            |settings| match old.and_then(|old| old.server(scope)) {
+                Some(kept) if *kept.settings() == settings => Ok(Arc::clone(kept)),
+                _ => ServerTls::new(settings).map(Arc::new),
+            },
+        );
+        built.map_err(|found| errors.extend(found)).ok()
+    };
+    let scopes = TlsScopes::of(tls);
+    let has_default = scopes.is_none() || !tls.certificates.is_empty();
+    let default = if has_default { build(None, &tls.certificates, tls.require_known_name) } else { None };
+    let servers = tls
+        .scopes
+        .iter()
+        .filter_map(|scope| build(Some(&scope.name), &scope.certificates, scope.require_known_name))
+        .collect();
+    if errors.is_empty() { Ok(ListenerTls::new(default, scopes, servers)) } else { Err(errors) }
+}
+
+fn server_settings(
+    config: &Config,
+    secrets: &[String],
+    require_known_name: bool,
     protocols: &[spec::Protocol],
 ) -> Result<ServerSettings, Vec<TlsConfigError>> {
     let mut errors = Vec::new();
     let mut certificates = Vec::new();
-    for name in &tls.certificates {
+    for name in secrets {
         match config.secret(name).map(|secret| secret.content()) {
             Some(SecretContent::Tls { certificate_pem, key_pem }) => certificates.push(Certificate {
                 secret: name.clone(),
@@ -103,7 +129,7 @@ fn server_settings(
         .filter(|(written, _)| protocols.contains(written))
         .map(|(_, protocol)| protocol)
         .collect();
-    let settings = ServerSettings { certificates, require_known_name: tls.require_known_name, protocols };
+    let settings = ServerSettings { certificates, require_known_name, protocols };
     if errors.is_empty() { Ok(settings) } else { Err(errors) }
 }
 

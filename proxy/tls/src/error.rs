@@ -69,7 +69,8 @@ pub struct HandshakeError {
 pub enum HandshakeFailure {
     /// The peer went away, or the socket failed.
     Closed,
-    /// The client named a server that no certificate covers, and the listener requires a known one.
+    /// The client named a server that no scope of the listener has, or that no certificate covers where a known one is
+    /// required.
     UnknownName,
     /// The peer's certificate cannot be trusted: issuer, name, validity or signature.
     Untrusted,

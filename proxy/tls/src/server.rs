@@ -1,23 +1,21 @@
-//! TLS at a listener.
+//! TLS of one server behind a listener.
 
 use crate::{
-    error::{HandshakeError, HandshakeFailure, TlsConfigError, TlsConfigErrorKind},
+    error::{TlsConfigError, TlsConfigErrorKind},
     names::NameTable,
     pem,
     provider::{VERSIONS, provider},
-    stream::{Protocol, Session, TlsStream},
+    stream::Protocol,
 };
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs::Ticketer,
-    server::{Acceptor, ClientHello, ResolvesServerCert, ServerSessionMemoryCache},
+    server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache},
     sign::CertifiedKey,
 };
-use std::{fmt, io, sync::Arc};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio_rustls::LazyConfigAcceptor;
+use std::{fmt, sync::Arc};
 
-/// What a listener's TLS is made from. Equal settings make interchangeable parts.
+/// What the TLS of one scope is made from. Equal settings make interchangeable parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
     /// The first one serves clients that name no server or an unknown one.
@@ -39,7 +37,7 @@ pub struct Certificate {
     pub key_pem: Arc<[u8]>,
 }
 
-/// TLS at one listener: certificates, ALPN, one ticket key set that is nobody else's.
+/// TLS of one scope of a listener: certificates, ALPN, one ticket key set that is nobody else's.
 pub struct ServerTls {
     settings: ServerSettings,
     config: Arc<ServerConfig>,
@@ -75,30 +73,15 @@ impl ServerTls {
         &self.settings
     }
 
-    /// Reads the ClientHello (at most 64 KiB, in any number of records) and finishes the handshake. Never ends by itself
-    /// when the client stalls: the caller bounds the time.
-    pub async fn accept<S>(&self, stream: S) -> Result<(TlsStream<S>, Session), HandshakeError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        if self.settings.require_known_name && !self.resolver.knows(start.client_hello().server_name()) {
-            // The client is refused either way; whether it reads the reason is its own affair.
-            let _: io::Result<()> = start.io.write_all(&UNRECOGNIZED_NAME).await;
-            let _: io::Result<()> = start.io.shutdown().await;
-            return Err(HandshakeError::new(
-                HandshakeFailure::UnknownName,
-                "no certificate covers the server name",
-            ));
-        }
-        let stream = TlsStream::new(start.into_stream(Arc::clone(&self.config)).await?);
-        let session = stream.session();
-        Ok((stream, session))
+    /// Whether a client that names this server is served at all.
+    pub(crate) fn takes(&self, server_name: Option<&str>) -> bool {
+        !self.settings.require_known_name || self.resolver.knows(server_name)
+    }
+
+    pub(crate) const fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
     }
 }
-
-/// A fatal `unrecognized_name` alert (RFC 6066 section 3) in a plaintext record.
-const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 impl fmt::Debug for ServerTls {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

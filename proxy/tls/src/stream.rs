@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,6 +19,8 @@ pub struct Session {
     pub protocol: Option<Protocol>,
     /// The server name that the client sent, in lower case. Only known at listeners.
     pub server_name: Option<Box<str>>,
+    /// The listener's scope that the server name picked; `None` is the default one.
+    pub scope: Option<Arc<str>>,
     /// The TLS version.
     pub version: TlsVersion,
     /// Whether an earlier session was resumed.
@@ -63,6 +66,7 @@ impl<S> TlsStream<S> {
         Session {
             protocol: state.alpn_protocol().and_then(Protocol::from_alpn),
             server_name: server_name.map(|name| name.to_ascii_lowercase().into()),
+            scope: None,
             version: match state.protocol_version() {
                 Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
                 _ => TlsVersion::Tls13,

@@ -1,8 +1,8 @@
 //! Handshakes over an in-memory pipe.
 
 use crate::{
-    Certificate, ClientAlpn, ClientSettings, ClientTls, HandshakeError, HandshakeFailure, Protocol,
-    ServerSettings, ServerTls, Session, TlsConfigError, TlsConfigErrorKind, TlsContext, TlsStream,
+    Certificate, ClientAlpn, ClientSettings, ClientTls, HandshakeError, HandshakeFailure, ListenerTls,
+    Protocol, ServerSettings, ServerTls, Session, TlsConfigError, TlsConfigErrorKind, TlsContext, TlsStream,
     Verification,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -42,16 +42,16 @@ fn insecure(alpn: ClientAlpn) -> ClientTls {
     ClientTls::new(ClientSettings { verification: Verification::DangerouslyNone, alpn }).unwrap()
 }
 
-fn server(certificates: Vec<Certificate>, protocols: &[Protocol]) -> ServerTls {
+fn server(certificates: Vec<Certificate>, protocols: &[Protocol]) -> ListenerTls {
     let protocols = protocols.to_vec();
-    ServerTls::new(ServerSettings { certificates, require_known_name: false, protocols }).unwrap()
+    ServerTls::new(ServerSettings { certificates, require_known_name: false, protocols }).unwrap().into()
 }
 
 const BOTH: &[Protocol] = &[Protocol::Http2, Protocol::Http1];
 
 /// Both ends of a handshake, and a byte in each direction when it worked (a refusal may reach a TLS 1.3 client after its
 /// own handshake, and tickets arrive with the first read).
-async fn meet(server: &ServerTls, client: &ClientTls, name: &str) -> (Accepted, Accepted) {
+async fn meet(server: &ListenerTls, client: &ClientTls, name: &str) -> (Accepted, Accepted) {
     let (near, far) = duplex(16 * 1024);
     let name = name.parse().unwrap();
     tokio::join!(
@@ -137,9 +137,8 @@ async fn the_server_name_picks_the_certificate() {
 async fn a_required_name_refuses_unknown_and_absent_ones() {
     let authority = Authority::new();
     let certificates = vec![authority.issue("web", &["a.test"])];
-    let server =
-        ServerTls::new(ServerSettings { certificates, require_known_name: true, protocols: BOTH.to_vec() })
-            .unwrap();
+    let settings = ServerSettings { certificates, require_known_name: true, protocols: BOTH.to_vec() };
+    let server = ListenerTls::from(ServerTls::new(settings).unwrap());
     let client = insecure(ClientAlpn::Auto);
     for name in ["b.test", "127.0.0.1"] {
         let (accepted, connected) = meet(&server, &client, name).await;
@@ -295,15 +294,16 @@ fn a_new_context_shares_what_did_not_change() {
         format!("{{ name: roots, kind: {{ ca: {{ inline: {} }} }} }}", quoted(authority.0.pem().as_bytes()));
     let (one, two) = (authority.issue("one", &["a.test"]), authority.issue("two", &["b.test"]));
     let first = context(&[pair(&one), pair(&two), roots.clone()], None).unwrap();
-    assert!(first.server("plain").is_none() && first.client("d").is_none());
-    assert_eq!(first.server("two").unwrap().settings().protocols, [Protocol::Http1]);
+    assert!(first.listener("plain").is_none() && first.client("d").is_none());
+    assert_eq!(first.listener("two").unwrap().server(None).unwrap().settings().protocols, [Protocol::Http1]);
     let (a, name) = first.client("a").unwrap();
     assert_eq!(name, Some(&"a.test".parse().unwrap()));
     let (b, name) = first.client("b").unwrap();
     assert!(Arc::ptr_eq(a, b) && name.is_none(), "equal settings are one part");
     let renewed = authority.issue("two", &["b.test"]);
     let second = context(&[pair(&one), pair(&renewed), roots], Some(&first)).unwrap();
-    let server = |context: &TlsContext, name| Arc::clone(context.server(name).unwrap());
+    let server =
+        |context: &TlsContext, name| Arc::clone(context.listener(name).unwrap().server(None).unwrap());
     let client = |context: &TlsContext, name| Arc::clone(context.client(name).unwrap().0);
     assert!(Arc::ptr_eq(&server(&first, "one"), &server(&second, "one")));
     assert!(!Arc::ptr_eq(&server(&first, "two"), &server(&second, "two")));
@@ -323,4 +323,85 @@ fn a_context_reports_every_broken_secret() {
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert!(lines[0].starts_with("secret 'one'") && lines[1].starts_with("secret 'two'"), "{lines:?}");
     assert_eq!(lines[2], "secret 'roots': none of its certificates can be a trust anchor");
+}
+
+// === Scopes ===
+
+/// A listener whose scopes have a certificate of their own authority each, so that a client can tell them apart.
+fn scoped(own: bool, secrets: &[&Certificate], old: Option<&TlsContext>) -> TlsContext {
+    let secrets: Vec<String> = secrets.iter().map(|certificate| pair(certificate)).collect();
+    let text = format!(
+        "listeners:
+- name: one
+  address: '127.0.0.1:0'
+  route_table: main
+  tls:
+    certificates: [{}]
+    scopes:
+    - {{ name: shop, server_names: [shop.test, '*.shop.test'], certificates: [shop] }}
+    - {{ name: bank, server_names: [my.shop.test], certificates: [bank], require_known_name: true }}
+route_tables: [{{ name: main }}]
+secrets: [{}]
+",
+        if own { "own" } else { "" },
+        secrets.join(", ")
+    );
+    let source = sluice_model::Source::new("test", &*text);
+    let loaded = sluice_model::load(&source, &sluice_model::NoFiles).unwrap();
+    TlsContext::build(&loaded.config, old).unwrap()
+}
+
+#[tokio::test]
+async fn the_server_name_picks_the_scope_and_the_scope_its_certificates() {
+    let (shops, banks, owns) = (Authority::new(), Authority::new(), Authority::new());
+    let shop = shops.issue("shop", &["shop.test", "*.shop.test"]);
+    let bank = banks.issue("bank", &["my.shop.test"]);
+    let own = owns.issue("own", &["other.test", "127.0.0.1"]);
+    let context = scoped(true, &[&shop, &bank, &own], None);
+    let listener = context.listener("one").unwrap();
+    for (authority, name, scope) in [
+        (&shops, "shop.test", Some("shop")),
+        (&shops, "A.Shop.Test", Some("shop")),
+        (&banks, "my.shop.test", Some("bank")),
+        (&owns, "other.test", None),
+        (&owns, "127.0.0.1", None),
+    ] {
+        let (accepted, connected) = meet(listener, &authority.client(ClientAlpn::Auto), name).await;
+        assert_eq!(accepted.unwrap().1.scope.as_deref(), scope, "{name}");
+        assert!(connected.is_ok(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_default_scope_a_name_of_nobody_is_refused() {
+    let authority = Authority::new();
+    let (shop, bank) = (authority.issue("shop", &["shop.test"]), authority.issue("bank", &["bank.test"]));
+    let context = scoped(false, &[&shop, &bank], None);
+    let listener = context.listener("one").unwrap();
+    let client = insecure(ClientAlpn::Auto);
+    // The last one has a scope, which asks for a name that its certificates cover.
+    for name in ["other.test", "127.0.0.1", "my.shop.test"] {
+        let (accepted, connected) = meet(listener, &client, name).await;
+        assert_eq!(failure(accepted), HandshakeFailure::UnknownName, "{name}");
+        assert_eq!(failure(connected), HandshakeFailure::Refused, "{name}");
+    }
+    assert!(meet(listener, &client, "a.shop.test").await.0.is_ok());
+}
+
+#[tokio::test]
+async fn a_scope_keeps_its_sessions_until_it_changes() {
+    let authority = Authority::new();
+    let (shop, bank) = (authority.issue("shop", &["shop.test"]), authority.issue("bank", &["my.shop.test"]));
+    let first = scoped(false, &[&shop, &bank], None);
+    let renewed = authority.issue("bank", &["my.shop.test"]);
+    let second = scoped(false, &[&shop, &renewed], Some(&first));
+    let client = authority.client(ClientAlpn::Auto);
+    let resumed = async |context: &TlsContext, name: &str| {
+        meet(context.listener("one").unwrap(), &client, name).await.0.unwrap().1.resumed
+    };
+    for name in ["shop.test", "my.shop.test"] {
+        assert!(!resumed(&first, name).await && resumed(&first, name).await, "{name}");
+    }
+    assert!(resumed(&second, "shop.test").await);
+    assert!(!resumed(&second, "my.shop.test").await);
 }

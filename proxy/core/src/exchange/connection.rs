@@ -21,6 +21,8 @@ pub struct Connection {
     pub tls: bool,
     /// The server name of the TLS handshake.
     pub server_name: Option<Arc<str>>,
+    /// The TLS scope that the server name picked; `None` is the default one.
+    pub scope: Option<Arc<str>>,
     peer_text: ShortText<46>,
     port_text: ShortText<6>,
 }
@@ -74,6 +76,7 @@ impl Connection {
         local: SocketAddr,
         tls: bool,
         server_name: Option<Arc<str>>,
+        scope: Option<Arc<str>>,
     ) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let local = SocketAddr::new(local.ip().to_canonical(), local.port());
@@ -83,6 +86,7 @@ impl Connection {
             local,
             tls,
             server_name,
+            scope,
             peer_text: ShortText::new(format_args!("{}", peer.ip())),
             port_text: ShortText::new(format_args!("{}", local.port())),
         }

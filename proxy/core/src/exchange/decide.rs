@@ -67,8 +67,12 @@ impl Exchange {
             Err(_) => return self.refuse(now, &Rule::EncodedNul.refusal(), cx),
         }
         let listener = cx.listener;
+        let host = &self.asked.authority[self.asked.host.clone()];
+        let Some(table) = listener.serving(cx.connection.scope.as_deref(), host) else {
+            return self.refuse(now, &Rule::Misdirected.refusal(), cx);
+        };
         let view = view(&self.asked, &self.record, cx.request);
-        match listener.table.find(&view, &mut cx.shard.scratch) {
+        match table.find(&view, &mut cx.shard.scratch) {
             Outcome::Found(route, matched) => {
                 self.record.route = Some(Arc::clone(route));
                 self.matched = Some(matched);

@@ -12,6 +12,7 @@ use crate::{
     normalize::normalize,
     rewrite::HostRewrite,
     route::{Action, MatchInfo, MatchScratch, RequestView, Route},
+    scope::ScopedTables,
     snapshot::{Cluster, Listener, Snapshot},
     split::{Chosen, Forward, Why},
 };
@@ -29,6 +30,9 @@ pub struct Question {
     pub method: String,
     /// Host, with a port if the client would send one.
     pub authority: String,
+    /// The server name of the TLS handshake; without it, the host, unless that is an address. Plaintext listeners ignore
+    /// it.
+    pub server_name: Option<String>,
     /// Path, with a query if there is one.
     pub target: String,
     /// In any order; cookies as `cookie` fields.
@@ -42,6 +46,8 @@ pub struct Question {
 pub struct Answer {
     /// The listener that accepts it.
     pub listener: String,
+    /// The server name and the TLS scope that it picks, where the listener has scopes.
+    pub scope: Option<Picked>,
     /// The path that routes are matched against.
     pub path: String,
     /// What becomes of it.
@@ -50,11 +56,30 @@ pub struct Answer {
     pub losers: Vec<Loser>,
 }
 
+/// A server name and what it picks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Picked {
+    /// Empty where the client names none.
+    pub server_name: String,
+    /// The scope by name; `None` is the default one.
+    pub scope: Option<String>,
+}
+
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Verdict {
     /// No listener fits the question.
     NoListener,
+    /// No TLS scope has this server name, and there is no default one: the handshake is refused.
+    NoScope {
+        /// Empty where the client names none.
+        server_name: String,
+    },
+    /// The host belongs to another TLS scope than the connection (421 `DPE`).
+    Misdirected {
+        /// The scope of the host, by name; `None` is the default one.
+        scope: Option<String>,
+    },
     /// The path has no normal form (400).
     BadPath,
     /// No virtual host answers for the host (404 `NR`).
@@ -145,12 +170,19 @@ pub struct Loser {
 pub fn explain(snapshot: &Snapshot, question: &Question) -> Answer {
     let mut answer = Answer {
         listener: String::new(),
+        scope: None,
         path: String::new(),
         verdict: Verdict::NoListener,
         losers: Vec::new(),
     };
     let Some(listener) = find_listener(snapshot, question) else { return answer };
     answer.listener.clone_from(&listener.spec.name);
+    let authority = question.authority.to_ascii_lowercase();
+    let host = crate::hygiene::host_of(&authority);
+    if let Err(verdict) = handshake(listener, question, host, &mut answer) {
+        answer.verdict = verdict;
+        return answer;
+    }
     let (path, query) = match question.target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (question.target.as_str(), None),
@@ -161,15 +193,13 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Answer {
         return answer;
     };
     path.clone_into(&mut answer.path);
-    let authority = question.authority.to_ascii_lowercase();
-    let host = crate::hygiene::host_of(&authority);
     let fields: Vec<(&str, &str)> =
         question.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let request = RequestView {
         method: &question.method,
         scheme: if listener.spec.tls.is_some() { Scheme::Https } else { Scheme::Http },
         authority: &authority,
-        host: host.strip_suffix('.').unwrap_or(host),
+        host,
         path,
         query,
         source: question.source,
@@ -192,9 +222,39 @@ fn find_listener<'s>(snapshot: &'s Snapshot, question: &Question) -> Option<&'s 
     }
 }
 
+/// Which TLS scope the connection gets.
+fn handshake(
+    listener: &Listener,
+    question: &Question,
+    host: &str,
+    answer: &mut Answer,
+) -> Result<(), Verdict> {
+    let Some(scopes) = listener.scopes.as_ref().map(ScopedTables::scopes) else { return Ok(()) };
+    let server_name = match &question.server_name {
+        Some(name) => name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(),
+        None if host.starts_with('[') || host.parse::<IpAddr>().is_ok() => String::new(),
+        None => host.to_owned(),
+    };
+    let Some(scope) = scopes.find(&server_name) else { return Err(Verdict::NoScope { server_name }) };
+    let scope = scopes.name(scope).map(ToString::to_string);
+    answer.scope = Some(Picked { server_name, scope });
+    Ok(())
+}
+
+/// The scope that a host belongs to, for one that was misdirected.
+fn scope_of(listener: &Listener, host: &str) -> Option<String> {
+    let scopes = listener.scopes.as_ref()?.scopes();
+    scopes.name(scopes.find(host)?).map(ToString::to_string)
+}
+
 fn route(snapshot: &Snapshot, listener: &Listener, request: &View<'_>, answer: &mut Answer) {
+    let scope = answer.scope.as_ref().and_then(|picked| picked.scope.as_deref());
+    let Some(table) = listener.serving(scope, request.host) else {
+        answer.verdict = Verdict::Misdirected { scope: scope_of(listener, request.host) };
+        return;
+    };
     let mut scratch = MatchScratch::default();
-    let Some(virtual_host) = listener.table.virtual_host(request.host, &mut scratch) else {
+    let Some(virtual_host) = table.virtual_host(request.host, &mut scratch) else {
         answer.verdict = Verdict::NoHost;
         return;
     };

@@ -1,6 +1,6 @@
 //! An answer in words.
 
-use super::{Answer, Outcome, Served, Verdict};
+use super::{Answer, Outcome, Picked, Served, Verdict};
 use crate::split::Why;
 use std::fmt;
 
@@ -10,12 +10,28 @@ impl fmt::Display for Answer {
             return writeln!(out, "listener   none fits; name one with --listener or --port");
         }
         writeln!(out, "listener   {}", self.listener)?;
+        if let Verdict::NoScope { server_name } = &self.verdict {
+            let named =
+                if server_name.is_empty() { "no name".to_owned() } else { format!("`{server_name}`") };
+            return writeln!(
+                out,
+                "handshake  refused: no TLS scope has {named}, and there is no default one"
+            );
+        }
+        if let Some(Picked { server_name, scope }) = &self.scope {
+            let by =
+                if server_name.is_empty() { "no server name".to_owned() } else { format!("`{server_name}`") };
+            writeln!(out, "scope      {}, picked by {by}", called(scope.as_deref()))?;
+        }
         if matches!(self.verdict, Verdict::BadPath) {
             return writeln!(out, "answer     400: the path carries an encoded NUL");
         }
         writeln!(out, "path       {}", self.path)?;
         match &self.verdict {
-            Verdict::NoListener | Verdict::BadPath => {}
+            Verdict::NoListener | Verdict::NoScope { .. } | Verdict::BadPath => {}
+            Verdict::Misdirected { scope } => {
+                writeln!(out, "answer     421 DPE: the host belongs to scope {}", called(scope.as_deref()))?;
+            }
             Verdict::NoHost => writeln!(out, "answer     404 NR: no virtual host answers for this host")?,
             Verdict::NoRoute { virtual_host, pattern } => {
                 writeln!(out, "host       {virtual_host} ({pattern})")?;
@@ -31,6 +47,10 @@ impl fmt::Display for Answer {
         }
         Ok(())
     }
+}
+
+fn called(scope: Option<&str>) -> &str {
+    scope.unwrap_or("default (the listener's own)")
 }
 
 impl fmt::Display for Served {

@@ -109,6 +109,7 @@ table! {
     Request UpgradeRepeated, close(400), "upgrade_repeated", "RFC 9110 7.8", "more than one Upgrade field, or one that names several protocols";
     Request ExpectUnknown, refuse(417), "expectation_failed", "RFC 9110 10.1.1", "Expect with anything but 100-continue";
     Request Underscore, refuse(400), "underscore_in_field_name", "nginx underscores_in_headers", "a field name with an underscore where the listener refuses them";
+    Request Misdirected, refuse(421), "misdirected_request", "RFC 9110 15.5.20", "a host that belongs to another TLS scope than the one that the connection's server name picked";
     Request BodyTooLarge, refuse(413), "request_payload_too_large", "RFC 9110 15.5.14", "a body that is longer than the route or the listener allows";
     Request LengthMismatch, close(400), "content_length_mismatch", "RFC 9113 8.1.1", "a body that is not as long as was declared";
     Request UpgradeH2c, Normalise, "upgrade_h2c_stripped", "RFC 9113 3.1", "Upgrade: h2c and HTTP2-Settings are removed; the request is served as HTTP/1.1";

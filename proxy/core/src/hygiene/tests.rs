@@ -188,7 +188,11 @@ fn examples(rule: Rule) -> Vec<Shows> {
         }
         Rule::Underscore => vec![Refused("GET", Http11, line("/"), vec![HOST, ("a_b", "c")], Body::None)],
         Rule::LengthMismatch => vec![bad_field("content-length", "5"), Exchange],
-        Rule::BodyTooLarge | Rule::TunnelRefusal | Rule::SizeMismatch | Rule::MessageFraming => {
+        Rule::Misdirected
+        | Rule::BodyTooLarge
+        | Rule::TunnelRefusal
+        | Rule::SizeMismatch
+        | Rule::MessageFraming => {
             vec![Exchange]
         }
         Rule::UpgradeH2c => vec![Ok_(

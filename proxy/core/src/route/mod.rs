@@ -13,6 +13,7 @@ mod table;
 mod tests;
 mod virtual_host;
 
+pub(crate) use host::HostIndex;
 pub use table::RouteTable;
 pub use virtual_host::VirtualHost;
 

@@ -5,6 +5,7 @@ use crate::{
     edits::{CompiledEdits, RouteEdits},
     rewrite::{Redirect, Rewrite},
     route::{Action, DirectResponse, Mirror, Route, RouteTable, VirtualHost},
+    scope::ScopedTables,
     split::{Forward, Names},
 };
 use sluice_filter::Chain;
@@ -33,21 +34,21 @@ pub fn compile(old: Option<&Snapshot>, config: &Config, chains: &dyn ChainCompil
         old: old.filter(|old| old.keys == keys),
     };
     let tables: Box<[_]> = config.route_tables().iter().map(|table| compiler.table(table)).collect();
-    let listeners =
-        config
-            .listeners()
-            .iter()
-            .filter_map(|spec| {
-                let table = tables.iter().find(|table| **table.name() == *spec.route_table)?;
-                let unchanged = old
-                    .and_then(|old| old.listener(&spec.name))
-                    .filter(|old| old.spec == *spec && Arc::ptr_eq(&old.table, table));
-                Some(unchanged.cloned().unwrap_or_else(|| {
-                    Arc::new(Listener { spec: Arc::clone(spec), table: Arc::clone(table) })
-                }))
-            })
-            .collect();
+    let listeners = listeners(old, config, &tables);
     Snapshot { version: old.map_or(0, Snapshot::version) + 1, listeners, tables, clusters, keys }
+}
+
+fn listeners(old: Option<&Snapshot>, config: &Config, tables: &[Arc<RouteTable>]) -> Box<[Arc<Listener>]> {
+    let tables: HashMap<&str, &Arc<RouteTable>> =
+        tables.iter().map(|table| (&**table.name(), table)).collect();
+    let listener = |spec: &Arc<sluice_model::Listener>| {
+        let table = Arc::clone(tables.get(&*spec.route_table)?);
+        let scopes = ScopedTables::compile(spec, &table, |name| tables.get(name).copied());
+        let new = Listener { spec: Arc::clone(spec), table, scopes };
+        let unchanged = old.and_then(|old| old.listener(&spec.name)).filter(|old| old.same(&new));
+        Some(unchanged.cloned().unwrap_or_else(|| Arc::new(new)))
+    };
+    config.listeners().iter().filter_map(listener).collect()
 }
 
 /// Clusters keep their slots. A free slot is used again under another generation.

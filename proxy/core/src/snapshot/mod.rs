@@ -12,7 +12,7 @@ mod tests;
 pub use cluster::{Cluster, ClusterId, Endpoint, EndpointSet};
 pub use compile::compile;
 
-use crate::route::RouteTable;
+use crate::{route::RouteTable, scope::ScopedTables};
 use cluster::Slot;
 use sluice_filter::Chain;
 use sluice_model::spec;
@@ -44,8 +44,31 @@ pub struct Snapshot {
 pub struct Listener {
     /// As it was written.
     pub spec: Arc<sluice_model::Listener>,
-    /// Its routes.
+    /// Its routes; with TLS scopes, those of the default scope.
     pub table: Arc<RouteTable>,
+    /// The routes of its TLS scopes; `None` where there is only the default one.
+    pub scopes: Option<ScopedTables>,
+}
+
+impl Listener {
+    /// The routes for a host on a connection whose handshake picked the TLS scope of this name (the default one has
+    /// none); `None` where the host belongs to another scope, or the connection's is gone. Allocates nothing.
+    pub fn serving(&self, scope: Option<&str>, host: &str) -> Option<&Arc<RouteTable>> {
+        match &self.scopes {
+            None => scope.is_none().then_some(&self.table),
+            Some(scopes) => scopes.serving(scope, host),
+        }
+    }
+
+    /// Whether the other one is written in the same way and has the same parts.
+    fn same(&self, other: &Self) -> bool {
+        self.spec == other.spec
+            && Arc::ptr_eq(&self.table, &other.table)
+            && match (&self.scopes, &other.scopes) {
+                (Some(one), Some(other)) => one.shares_tables(other),
+                (one, other) => one.is_none() && other.is_none(),
+            }
+    }
 }
 
 impl ChainCompiler for NoChains {

@@ -186,6 +186,7 @@ clusters:
             port: None,
             method: "GET".into(),
             authority: authority.into(),
+            server_name: None,
             target: target.into(),
             fields: fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             source: [127, 0, 0, 1].into(),

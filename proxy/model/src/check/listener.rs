@@ -3,7 +3,7 @@
 use super::{
     At, Context,
     names::{self, Kind},
-    text,
+    scope, text,
 };
 use crate::{
     convert::brief,
@@ -76,15 +76,24 @@ fn tls<'a>(cx: &mut Context<'a>, listener: &'a Listener, at: At<'_>) {
         return;
     };
     let at = at.key("tls");
-    let certificates = at.key("certificates");
-    if tls.certificates.is_empty() {
-        cx.error(certificates, "TLS needs a certificate").suggest("name a secret of kind `tls`");
+    if !tls.scopes.is_empty() {
+        scope::check(cx, tls, at);
+    }
+    if tls.scopes.is_empty() || !tls.certificates.is_empty() {
+        certificates(cx, &tls.certificates, at.key("certificates"));
+    }
+}
+
+/// What a TLS server can prove to be.
+pub(super) fn certificates<'a>(cx: &mut Context<'a>, secrets: &'a [String], at: At<'_>) {
+    if secrets.is_empty() {
+        cx.error(at, "TLS needs a certificate").suggest("name a secret of kind `tls`");
     }
     let mut seen = HashSet::new();
-    for (index, name) in tls.certificates.iter().enumerate() {
-        names::refer(cx, certificates.index(index), Kind::Secret("tls"), name);
+    for (index, name) in secrets.iter().enumerate() {
+        names::refer(cx, at.index(index), Kind::Secret("tls"), name);
         if !seen.insert(name) {
-            cx.warning(certificates.index(index), format!("secret `{}` is listed twice", brief(name)));
+            cx.warning(at.index(index), format!("secret `{}` is listed twice", brief(name)));
         }
     }
 }

@@ -9,6 +9,7 @@ mod names;
 mod pem;
 mod process;
 mod route;
+mod scope;
 mod secret;
 mod shadow;
 mod split;

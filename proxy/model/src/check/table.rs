@@ -14,8 +14,11 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At
     // The form that every listener in front of a table brings paths to, at least.
     let mut forms: HashMap<&str, NormalizePath> = HashMap::new();
     for listener in &config.listeners {
-        let form = forms.entry(&listener.route_table).or_insert(listener.path.normalize);
-        *form = listener.path.normalize.min(*form);
+        let scoped = listener.scopes().iter().filter_map(|scope| scope.route_table.as_deref());
+        for table in scoped.chain([&*listener.route_table]) {
+            let form = forms.entry(table).or_insert(listener.path.normalize);
+            *form = listener.path.normalize.min(*form);
+        }
     }
     for (index, table) in config.route_tables.iter().enumerate() {
         let form = forms.get(&*table.name).copied().unwrap_or(NormalizePath::None);

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 
 mod golden;
 mod properties;
+mod scopes;
 mod secrets;
 
 /// Files in memory.

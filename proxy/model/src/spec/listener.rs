@@ -1,7 +1,7 @@
 //! Listeners: sockets that accept traffic, and whom they trust.
 
 use super::is_default;
-use crate::value::{Cidr, Duration, Size};
+use crate::value::{Cidr, Duration, HostPattern, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -62,15 +62,59 @@ pub enum Protocol {
 }
 
 /// TLS at a listener.
+///
+/// A client's server name (SNI) picks a scope, and the scope picks certificates and routes. What none of
+/// [`scopes`](Self::scopes) names falls to the default scope, which has the certificates that stand here and the
+/// listener's route table; without certificates here there is no default scope, and such handshakes are refused with
+/// the alert `unrecognized_name`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListenerTls {
-    /// Secrets of kind `tls`. The server name picks the certificate whose names cover it, exact before wildcard; the
-    /// first one serves clients that name none or an unknown one.
+    /// Secrets of kind `tls`, those of the default scope. The server name picks the certificate whose names cover it,
+    /// exact before wildcard; the first one serves clients that name none or an unknown one. May be left out where there
+    /// are scopes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<String>,
     /// Refuse handshakes whose server name no certificate covers, in place of serving the first certificate.
     #[serde(default, skip_serializing_if = "is_default")]
     pub require_known_name: bool,
+    /// Servers of their own at the same port, as the servers of an Istio Gateway are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<TlsScope>,
+}
+
+/// One of several servers behind a TLS listener, with names, certificates and routes of its own.
+///
+/// A connection belongs to the scope that its server name picked. A request on it whose host belongs to another scope
+/// gets 421 (RFC 9110 section 15.5.20), so that a client which sends several hosts over one HTTP/2 connection sends it
+/// again on another one; the connection itself lives on. A host that belongs to no scope is served where it came in.
+///
+/// On a configuration swap a connection keeps its scope by name: it is served with what the scope of that name has now.
+/// When there is none of that name any more, each further request on the connection gets 421.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsScope {
+    /// Unique in the listener; the scope's identity across reloads.
+    pub name: String,
+    /// Names that belong to the scope: exact, `*.suffix` (one label or more), `?.suffix` (exactly one), or `*` for
+    /// all others and for clients that name none. Exact beats suffix, a longer suffix beats a shorter one. The same
+    /// patterns sort requests by their host.
+    pub server_names: Vec<HostPattern>,
+    /// Secrets of kind `tls`, chosen as at the listener.
+    pub certificates: Vec<String>,
+    /// The route table that serves it; absent takes the listener's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_table: Option<String>,
+    /// Refuse handshakes whose server name no certificate of the scope covers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub require_known_name: bool,
+}
+
+impl Listener {
+    /// The TLS scopes beside the default one; none without TLS.
+    pub fn scopes(&self) -> &[TlsScope] {
+        self.tls.as_ref().map_or(&[], |tls| &tls.scopes)
+    }
 }
 
 /// How the request path is brought to its normal form before matching, and which form the upstream gets.

@@ -23,7 +23,7 @@ pub use cluster::{Balancer, Cluster, ClusterProtocol, ClusterTls, Endpoint, Keep
 pub use headers::{HeaderEdits, HeaderValue, RouteHeaders};
 pub use listener::{
     Forwarded, HeaderPolicy, Listener, ListenerLimits, ListenerTimeouts, ListenerTls, NormalizePath,
-    PathPolicy, Protocol, RequestId, UnderscorePolicy, UpstreamPath,
+    PathPolicy, Protocol, RequestId, TlsScope, UnderscorePolicy, UpstreamPath,
 };
 pub use matching::{
     CookieMatch, HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch,

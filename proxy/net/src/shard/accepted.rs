@@ -6,6 +6,7 @@ use sluice_core::{
     exchange::{Connection, Context},
     snapshot::Listener,
 };
+use sluice_tls::Session;
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
 
 /// An open connection of a client. Reports its end when it is dropped.
@@ -49,10 +50,12 @@ impl Open {
     }
 
     /// The TLS handshake, if there is one, is over.
-    pub(super) fn accept(mut self, server_name: Option<Box<str>>, configured: Configured) -> Rc<Accepted> {
+    pub(super) fn accept(mut self, session: Option<Session>, configured: Configured) -> Rc<Accepted> {
+        let (server_name, scope) =
+            session.map_or((None, None), |session| (session.server_name, session.scope));
         self.info.server_name = server_name.map(Arc::from);
-        let info = &self.info;
-        let connection = Connection::new(info.id, info.peer, info.local, info.tls, info.server_name.clone());
+        let ConnectionInfo { id, peer, local, tls, ref server_name, .. } = self.info;
+        let connection = Connection::new(id, peer, local, tls, server_name.clone(), scope);
         let shard = Rc::clone(&self.shard);
         Rc::new(Accepted { shard, open: self, connection, configured: RefCell::new(configured) })
     }

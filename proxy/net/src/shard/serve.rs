@@ -11,7 +11,7 @@ use crate::{
     io::Stream,
 };
 use bytes::Bytes;
-use sluice_tls::{Protocol, ServerTls, Session, TlsStream};
+use sluice_tls::{ListenerTls, Protocol, Session, TlsStream};
 use std::{
     future::poll_fn,
     net::SocketAddr,
@@ -94,7 +94,7 @@ async fn serve(beginning: Pin<Box<impl Future<Output = Option<Begun>>>>) {
 /// Takes a connection through its TLS handshake, if its listener has TLS.
 async fn begin(open: Open, configured: Configured, tcp: TcpStream) -> Option<Begun> {
     let shard = Rc::clone(&open.shard);
-    let Some(tls) = shard.tls().server(&open.info.listener).cloned() else {
+    let Some(tls) = shard.tls().listener(&open.info.listener).cloned() else {
         // The first bytes tell: whoever speaks what the listener does not is answered in HTTP/1.1.
         let stream = Stream::Plain(tcp);
         return Some(Begun { accepted: open.accept(None, configured), stream, protocol: Protocol::Http1 });
@@ -103,9 +103,9 @@ async fn begin(open: Open, configured: Configured, tcp: TcpStream) -> Option<Beg
     let deadline = limit.map(|limit| shard.now() + limit);
     match handshake(&shard, &tls, tcp, deadline).await {
         Ok((stream, session)) => Some(Begun {
-            accepted: open.accept(session.server_name, configured),
-            stream: Stream::tls(stream),
             protocol: session.protocol.unwrap_or(Protocol::Http1),
+            accepted: open.accept(Some(session), configured),
+            stream: Stream::tls(stream),
         }),
         Err(reason) => {
             open.failed(reason);
@@ -116,7 +116,7 @@ async fn begin(open: Open, configured: Configured, tcp: TcpStream) -> Option<Beg
 
 async fn handshake(
     shard: &Shard,
-    tls: &ServerTls,
+    tls: &ListenerTls,
     tcp: TcpStream,
     deadline: Option<Instant>,
 ) -> Result<(TlsStream<TcpStream>, Session), &'static str> {

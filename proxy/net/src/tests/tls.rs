@@ -6,8 +6,8 @@ use h2::{client, server};
 use http::{Request, Response};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sluice_tls::{
-    Certificate, ClientAlpn, ClientSettings, ClientTls, Protocol, ServerSettings, ServerTls, Session,
-    TlsStream, Verification,
+    Certificate, ClientAlpn, ClientSettings, ClientTls, ListenerTls, Protocol, ServerSettings, ServerTls,
+    Session, TlsStream, Verification,
 };
 use std::rc::Rc;
 use tokio::{
@@ -38,7 +38,7 @@ impl Authority {
         ClientTls::new(ClientSettings { verification, alpn }).unwrap()
     }
 
-    fn server(&self, name: &str, protocols: &[Protocol]) -> ServerTls {
+    fn server(&self, name: &str, protocols: &[Protocol]) -> ListenerTls {
         let (certificate, key) = self.issue(name);
         let certificate = Certificate {
             secret: name.to_owned(),
@@ -52,6 +52,7 @@ impl Authority {
             protocols,
         })
         .unwrap()
+        .into()
     }
 }
 
@@ -117,6 +118,38 @@ fn alpn_decides_what_a_tls_listener_speaks() {
 }
 
 #[test]
+fn a_coalesced_request_for_another_scope_is_misdirected_and_the_connection_lives_on() {
+    run(&Options::default(), async |world| {
+        let authority = Authority::new();
+        let (certificate, key) = authority.issue("a.test");
+        secure(
+            &world,
+            ", tls: { scopes: [{ name: a, server_names: [a.test], certificates: [web] }, \
+             { name: b, server_names: [b.test], certificates: [web] }] }",
+            "",
+            &format!(
+                "{{ name: web, kind: {{ tls: {{ certificate: {{ inline: {} }}, key: {{ inline: {} }} }} }} }}",
+                quoted(&certificate),
+                quoted(&key)
+            ),
+        );
+        let (stream, session) = connect(&world, &authority.client(ClientAlpn::Auto), "a.test").await;
+        assert_eq!(session.protocol, Some(Protocol::Http2));
+        let (mut near, connection) = client::handshake(stream).await.unwrap();
+        spawn_local(connection);
+        let mut ask = |uri: &str| near.send_request(Request::get(uri).body(()).unwrap(), true).unwrap().0;
+        assert_eq!(ask("https://b.test/").await.unwrap().status(), 421);
+        let line = world.reported(1).await;
+        assert_eq!((line.flags.as_str(), line.details.as_str()), ("DPE", "misdirected_request"));
+        let response = ask("https://a.test/here");
+        let mut endpoint = world.endpoint().await;
+        assert!(endpoint.head().await.starts_with("GET /here HTTP/1.1\r\nhost: a.test\r\n"));
+        endpoint.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        assert_eq!(response.await.unwrap().status(), 200);
+    });
+}
+
+#[test]
 fn a_client_that_says_nothing_is_cut_after_the_handshake_timeout() {
     run(&Options::default(), async |world| {
         let (certificate, key) = Authority::new().issue("a.test");
@@ -152,7 +185,7 @@ fn verified(protocol: &'static str, test: impl AsyncFnOnce(World, Authority)) {
     });
 }
 
-async fn accept(world: &World, tls: &ServerTls) -> (TlsStream<TcpStream>, Session) {
+async fn accept(world: &World, tls: &ListenerTls) -> (TlsStream<TcpStream>, Session) {
     tls.accept(world.endpoint().await.stream).await.unwrap()
 }
 

@@ -71,6 +71,11 @@ impl Bench {
 
     /// Also settings of the listener, and a filter.
     pub(super) fn with(listener: &str, routes: &str, filter: impl Scripted) -> Self {
+        Self::with_more(listener, routes, filter, "")
+    }
+
+    /// Also more of the configuration.
+    pub(super) fn with_more(listener: &str, routes: &str, filter: impl Scripted, more: &str) -> Self {
         let mut indented = String::new();
         for line in routes.trim().lines() {
             indented.push_str("    ");
@@ -79,7 +84,7 @@ impl Bench {
         }
         let text = format!(
             "listeners:\n- name: web\n  address: 127.0.0.1:8080\n  route_table: all\n{listener}\nroute_tables:\n- name: all\n  \
-             virtual_hosts:\n  - name: any\n    hosts: [\"*.example\"]\n    order: explicit\n    routes:\n{indented}{CLUSTERS}"
+             virtual_hosts:\n  - name: any\n    hosts: [\"*.example\"]\n    order: explicit\n    routes:\n{indented}{CLUSTERS}{more}"
         );
         let loaded = load(&Source::new("test.yaml", &*text), &NoFiles);
         let loaded = loaded.unwrap_or_else(|diagnostics| panic!("{diagnostics}\n{text}"));
@@ -93,12 +98,18 @@ impl Bench {
             now,
             snapshot,
             listener,
-            connection: Connection::new(1, peer, local, false, None),
+            connection: Connection::new(1, peer, local, false, None, None),
             shard: ShardState::new(1, "box".into()),
             request: vec![("host", "a.example")],
             response: Vec::new(),
             version: Version::Http11,
         }
+    }
+
+    /// The handshake picked the TLS scope of this name.
+    pub(super) fn in_scope(mut self, name: &str) -> Self {
+        self.connection.scope = Some(name.into());
+        self
     }
 
     pub(super) fn on(&mut self, event: Event<'_>) -> Action {

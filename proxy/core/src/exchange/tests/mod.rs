@@ -4,4 +4,5 @@ mod flags;
 mod fuzz;
 mod heads;
 mod life;
+mod scopes;
 mod switching;
