@@ -38,6 +38,7 @@
 //! | certificates and other files | [`Certificate`], `.file("a.pem", text)`, `.certificate("tls", &certificate)` |
 //! | another configuration while it runs | [`Sluice::reload_routes`], [`Sluice::reload`], [`Sluice::write_config`] |
 //! | one request over HTTP/1.1 | [`Sluice::get`], [`Sluice::send`], [`Request`] |
+//! | the same request over both versions of HTTP | [`Sluice::both`] |
 //! | several on one connection; HTTP/2; TLS | [`Http1`], [`Http2`], [`TlsClient`] |
 //! | exact bytes, in and out | [`Wire`] |
 //! | an upstream that answers, over HTTP/1.1 or HTTP/2 | [`Origin`], [`Answer`]; what it saw is [`Seen`] |

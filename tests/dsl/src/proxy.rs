@@ -1,7 +1,7 @@
 //! A running proxy.
 
 use crate::{
-    Http1, Process, Recipe, Reply, Request, Signal,
+    Http1, Http2, Process, Recipe, Reply, Request, Signal,
     patience::{PATIENCE, eventually_some},
 };
 use serde_json::Value;
@@ -93,6 +93,17 @@ impl Sluice {
     /// Sends a request over HTTP/1.1.
     pub async fn send(&self, request: &Request) -> Reply {
         Http1::connect(self.address()).await.send(request).await
+    }
+
+    /// Sends a request over HTTP/1.1 and, by prior knowledge, over HTTP/2, and takes the answers in this order.
+    ///
+    /// # Panics
+    /// When the HTTP/2 stream is reset.
+    pub async fn both(&self, request: &Request) -> [Reply; 2] {
+        let http2 = Http2::connect(self.address()).await;
+        let second = async { http2.send(request).await.expect("an answer should come over HTTP/2") };
+        let (first, second) = tokio::join!(self.send(request), second);
+        [first, second]
     }
 
     // --- Admin.

@@ -93,10 +93,7 @@ fn look(
                 seen.refused.get_or_insert(Rule::Underscore);
             }
         }
-        if http2
-            && !(is_lower_token(name)
-                && value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f)))
-        {
+        if http2 && !(is_lower_token(name) && is_value(value)) {
             seen.refused.get_or_insert(Rule::ControlByte);
         }
         match Known::of(name) {
@@ -332,6 +329,14 @@ fn is_token_byte(byte: u8) -> bool {
 
 fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
+}
+
+/// RFC 9113 section 8.2.1, where HTTP/1 would have trimmed the spaces: a value with one has two readings.
+fn is_value(value: &[u8]) -> bool {
+    let outside = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    !outside(value.first())
+        && !outside(value.last())
+        && value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
 }
 
 fn is_lower_token(name: &[u8]) -> bool {

@@ -102,7 +102,7 @@ table! {
     Request TeInHttp2, close(400), "te_in_http2", "RFC 9113 8.2.2", "te with anything but trailers in HTTP/2";
     Request LengthRepeated, close(400), "content_length_repeated", "RFC 9113 8.1.1", "more than one content-length in HTTP/2";
     Request LengthInvalid, close(400), "content_length_invalid", "RFC 9110 8.6", "a content-length in HTTP/2 that is not a decimal number";
-    Request ControlByte, close(400), "control_byte_in_field", "RFC 9113 8.2.1", "a control byte in a field value, or a name that is not a token in lower case, in HTTP/2";
+    Request ControlByte, close(400), "control_byte_in_field", "RFC 9113 8.2.1", "a control byte in a field value, a space around it, or a name that is not a token in lower case, in HTTP/2";
     Request ProtocolWithoutConnect, close(400), "protocol_without_connect", "RFC 8441 4", ":protocol with another method than CONNECT, or one that is not a token";
     Request UpgradeWithBody, close(400), "upgrade_with_body", "RFC 9110 7.8", "Upgrade together with a declared body: where the tunnel starts would be a guess";
     Request ConnectWithBody, close(400), "connect_with_body", "RFC 9110 9.3.6", "CONNECT with a declared body";

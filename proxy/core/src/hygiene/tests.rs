@@ -137,9 +137,15 @@ fn examples(rule: Rule) -> Vec<Shows> {
             bad_field("content-length", ""),
             bad_field("content-length", "1,1"),
         ],
-        Rule::ControlByte => {
-            vec![bad_field("x", "a\nb"), bad_field("x", "a\0"), bad_field("X", "a"), bad_field("a b", "c")]
-        }
+        Rule::ControlByte => vec![
+            bad_field("x", "a\nb"),
+            bad_field("x", "a\0"),
+            bad_field("x", " a"),
+            bad_field("x", "a\t"),
+            bad_field("x", " "),
+            bad_field("X", "a"),
+            bad_field("a b", "c"),
+        ],
         Rule::ProtocolWithoutConnect => vec![
             Refused(
                 "GET",
