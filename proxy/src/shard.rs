@@ -2,7 +2,7 @@
 
 use crate::{
     access_log::{Format, ShardLog},
-    listen::{Acceptor, accept},
+    listen::{Acceptor, HANDSHAKES, accept},
     options::StartError,
     telemetry::{ShardObserver, ShardStats},
 };
@@ -12,6 +12,7 @@ use std::{
     collections::HashMap,
     io,
     net::{SocketAddr, TcpListener, TcpStream},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     thread,
@@ -122,7 +123,7 @@ struct Running {
 /// A socket that is being accepted from.
 struct Accepting {
     listener: Rc<RefCell<Arc<ListenerState>>>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Option<Duration>>,
     task: JoinHandle<()>,
 }
 
@@ -169,7 +170,8 @@ impl Running {
             Message::Listen { id, socket, listener } => self.listen(id, socket, listener),
             Message::Unlisten { id } => {
                 if let Some(socket) = self.sockets.remove(&id) {
-                    let _ = socket.stop.send(true);
+                    // No wait: the next configuration may want the address back.
+                    let _ = socket.stop.send(Some(Duration::ZERO));
                 }
             }
             Message::Serve { stream, peer, listener } => {
@@ -187,12 +189,12 @@ impl Running {
 
     fn listen(&mut self, id: SocketId, socket: TcpListener, listener: Arc<ListenerState>) {
         let listener = Rc::new(RefCell::new(listener));
-        let (stop, mut stopped) = watch::channel(false);
+        let (stop, mut stopped) = watch::channel(None);
         let mut acceptor =
             Own { shard: self.shard.clone(), observer: self.observer.clone(), listener: listener.clone() };
         let task = spawn_local(async move {
             let stopped = async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
+                stopped.wait_for(Option::is_some).await.ok().and_then(|stop| *stop).unwrap_or_default()
             };
             if let Err(error) = accept(socket, &mut acceptor, stopped).await {
                 tracing::error!(listener = &**acceptor.listener.borrow().name(), %error, "accepting ended");
@@ -203,14 +205,21 @@ impl Running {
 
     /// Finishes what has begun; cut short by [`Message::Force`].
     async fn drain(&mut self, inbox: &mut mpsc::Receiver<Message>) -> usize {
-        for (_, socket) in self.sockets.drain() {
-            let _ = socket.stop.send(true);
-            let _ = socket.task.await;
-        }
-        // What was handed over before the acceptors stopped is still served.
+        // What is accepted or handed over from here on is still served.
         self.shard.drain();
-        while self.shard.connections() > 0 {
+        for socket in self.sockets.values() {
+            let _ = socket.stop.send(Some(HANDSHAKES));
+        }
+        let sockets = std::mem::take(&mut self.sockets);
+        let mut closing = pin!(async {
+            for socket in sockets.into_values() {
+                let _ = socket.task.await;
+            }
+        });
+        let mut closed = false;
+        while !closed || self.shard.connections() > 0 {
             tokio::select! {
+                () = &mut closing, if !closed => closed = true,
                 message = inbox.recv() => match message {
                     Some(Message::Force) | None => return self.force().await,
                     Some(message) => self.follow(message),

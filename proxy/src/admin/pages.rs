@@ -76,7 +76,7 @@ pub(super) async fn page(state: &Arc<State>, head: &Parts) -> Page {
         "/logging" if read => levels(state),
         "/logging" => set_levels(state, head.uri.query().unwrap_or_default()),
         "/drain" => drain(state).await,
-        _ => text(StatusCode::NOT_FOUND, "no such page; GET / lists them\n"),
+        _ => text(StatusCode::NOT_FOUND, format!("There is no such page.\n\n{HELP}")),
     }
 }
 

@@ -1,7 +1,19 @@
 //! How the process winds down.
+//!
+//! A drain loses no request, as far as HTTP allows:
+//!
+//! - `/ready` says no first, `drain_grace` before anything else changes.
+//! - Sockets close only after the kernel was told to ignore new connections and all complete ones were taken; whoever comes
+//!   later is refused, never reset (see `listen::accept`).
+//! - HTTP/1: a request on its way is answered, with `connection: close`, and so are pipelined ones that have arrived. A
+//!   connection on which nothing has come for a second is closed; a request that meets this close is the one that HTTP/1
+//!   cannot save (RFC 9112 section 9.5: clients repeat it where that is safe).
+//! - HTTP/2: GOAWAY twice, so that the second names the last stream exactly; every stream up to it is finished.
+//! - Tunnels (CONNECT, WebSocket) go on until they end or the deadline comes.
+//! - At the deadline, or with a second signal, what is left is cut.
 
 use super::Control;
-use crate::{options::Exit, shard::Message};
+use crate::{listen::HANDSHAKES, options::Exit, shard::Message};
 use sluice_net::ListenerState;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -76,8 +88,11 @@ impl Control {
                 let timeout = self.state.published().config.runtime().drain_timeout.limit();
                 self.phase = Phase::Draining(timeout.map(|timeout| Instant::now() + timeout));
                 if let Some((_, accepting)) = &mut self.handoff {
+                    for accepting in accepting.values() {
+                        accepting.stop(HANDSHAKES);
+                    }
                     for (_, accepting) in accepting.drain() {
-                        accepting.stop().await;
+                        accepting.stopped().await;
                     }
                 }
                 self.tell_all(|| Message::Drain).await;

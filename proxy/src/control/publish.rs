@@ -146,7 +146,9 @@ impl Control {
             self.leave(bound.state.clone(), timeout);
             if let Some((_, accepting)) = &mut self.handoff {
                 if let Some(accepting) = accepting.remove(&bound.id) {
-                    accepting.stop().await;
+                    // No wait: the next configuration may want the address back.
+                    accepting.stop(Duration::ZERO);
+                    accepting.stopped().await;
                 }
             } else {
                 self.tell_all(|| Message::Unlisten { id: bound.id }).await;

@@ -5,6 +5,7 @@ use rustix::{
     io::Errno,
     net::{SocketFlags, acceptfrom_with},
 };
+use socket2::{SockFilter, SockRef};
 use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
@@ -31,35 +32,81 @@ pub(crate) trait Acceptor {
     fn failed(&mut self, error: &io::Error);
 }
 
-/// Accepts until `stop` completes, then takes what the kernel has queued and closes the socket. The sockets are not
-/// registered with a runtime, so that any thread can serve them.
+/// Accepts until `stop` completes, then closes the socket so that no client loses a connection which it believes to have:
+/// the kernel is told to ignore new ones, handshakes that have begun get as long as `stop` said, and what is queued is
+/// taken. A client that is ignored asks again after a second and is refused then, which is safe for it to retry.
+///
+/// The accepted sockets are not registered with a runtime, so that any thread can serve them.
 pub(crate) async fn accept(
     socket: TcpListener,
     acceptor: &mut impl Acceptor,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = Duration>,
 ) -> io::Result<()> {
     let socket = register(socket)?;
     let mut stop = pin!(stop);
     let mut pause = Pause::default();
-    loop {
+    let handshakes = loop {
         let ready = tokio::select! {
             biased;
-            () = &mut stop => break,
+            handshakes = &mut stop => break handshakes,
             ready = socket.readable() => ready?,
         };
         if let Some(length) = batch(ready, acceptor, &mut pause).await {
             tokio::select! {
                 biased;
-                () = &mut stop => break,
+                handshakes = &mut stop => break handshakes,
                 () = time::sleep(length) => {}
             }
         }
         tokio::task::yield_now().await;
+    };
+    match ignore_newcomers(socket.get_ref()) {
+        Ok(()) => wait_for_handshakes(&socket, acceptor, handshakes).await?,
+        // Then there is no better moment to close it than now.
+        Err(error) => tracing::debug!(%error, "a socket takes connections up to its end"),
     }
-    while let Ok((stream, peer)) = take(&socket) {
+    take_all(&socket, acceptor).await;
+    Ok(())
+}
+
+/// Lets the kernel drop segments with SYN and without ACK, which ask for connections. Closing a socket resets connections
+/// that are complete but not taken, and there is always one more between the last look and the end.
+fn ignore_newcomers(socket: &TcpListener) -> io::Result<()> {
+    /// The byte with the flags in a TCP header, which is where a filter's packets begin here.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    // Classic BPF: load the byte, keep the two bits, drop (0) where only SYN is left, keep all else.
+    let filter = [
+        SockFilter::new(0x30, 0, 0, FLAGS),
+        SockFilter::new(0x54, 0, 0, SYN | ACK),
+        SockFilter::new(0x15, 0, 1, SYN),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    SockRef::from(socket).attach_filter(&filter)
+}
+
+async fn wait_for_handshakes(
+    socket: &AsyncFd<TcpListener>,
+    acceptor: &mut impl Acceptor,
+    patience: Duration,
+) -> io::Result<()> {
+    let mut end = pin!(time::sleep(patience));
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut end => return Ok(()),
+            ready = socket.readable() => ready?.clear_ready(),
+        }
+        take_all(socket, acceptor).await;
+    }
+}
+
+async fn take_all(socket: &AsyncFd<TcpListener>, acceptor: &mut impl Acceptor) {
+    while let Ok((stream, peer)) = take(socket) {
         acceptor.accepted(stream, peer).await;
     }
-    Ok(())
 }
 
 #[allow(

@@ -13,6 +13,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     sync::{mpsc, mpsc::error::TrySendError, watch},
@@ -34,7 +35,7 @@ struct Receiver {
 /// One socket that is being accepted from.
 pub(crate) struct Accepting {
     pub(crate) listener: Rc<RefCell<Arc<ListenerState>>>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Option<Duration>>,
     task: JoinHandle<()>,
 }
 
@@ -65,11 +66,11 @@ impl Accepting {
         handoff: Rc<RefCell<Handoff>>,
     ) -> Self {
         let listener = Rc::new(RefCell::new(listener));
-        let (stop, mut stopped) = watch::channel(false);
+        let (stop, mut stopped) = watch::channel(None);
         let mut acceptor = Giving { handoff, listener: listener.clone() };
         let task = spawn_local(async move {
             let stopped = async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
+                stopped.wait_for(Option::is_some).await.ok().and_then(|stop| *stop).unwrap_or_default()
             };
             if let Err(error) = accept(socket, &mut acceptor, stopped).await {
                 tracing::error!(listener = &**acceptor.listener.borrow().name(), %error, "accepting ended");
@@ -78,9 +79,14 @@ impl Accepting {
         Self { listener, stop, task }
     }
 
-    /// Hands over what the kernel has queued and closes the socket.
-    pub(crate) async fn stop(self) {
-        let _ = self.stop.send(true);
+    /// Begins to close the socket: handshakes that have begun may take so long, and what the kernel has queued is handed
+    /// over.
+    pub(crate) fn stop(&self, handshakes: Duration) {
+        let _ = self.stop.send(Some(handshakes));
+    }
+
+    /// Waits until the socket is closed.
+    pub(crate) async fn stopped(self) {
         let _ = self.task.await;
     }
 }

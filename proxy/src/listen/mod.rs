@@ -1,5 +1,10 @@
 //! Listening: sockets, accept loops, and what of them survives a reload.
 
+use std::time::Duration;
+
+/// How long a drain waits for handshakes that had begun when it did: clients may be as far away as this.
+pub(crate) const HANDSHAKES: Duration = Duration::from_millis(100);
+
 mod accept;
 mod bind;
 mod handoff;

@@ -13,6 +13,11 @@ impl Http1 {
         Self(Wire::connect(address).await)
     }
 
+    /// Connects in plaintext; `None` where the connection is refused.
+    pub async fn connect_if_open(address: SocketAddr) -> Option<Self> {
+        Wire::connect_if_open(address).await.map(Self)
+    }
+
     /// Connects over TLS.
     pub async fn connect_tls(address: SocketAddr, tls: &TlsClient) -> Self {
         Self(Wire::connect_tls(address, tls).await)

@@ -35,6 +35,7 @@
 //! | a proxy in front of one origin | [`sluice!()`](sluice)`.in_front_of(&origin)` |
 //! | routes of your own | `.cluster("shop", &shop).routes("- { name: ... }").start()` ([`Recipe`]) |
 //! | a whole configuration, `${shop}` and `${dir}` filled in | `.cluster("shop", &shop).config(TEXT).start()` |
+//! | other `runtime`, `access_log` or `admin` settings | [`Recipe::top`] |
 //! | certificates and other files | [`Certificate`], `.file("a.pem", text)`, `.certificate("tls", &certificate)` |
 //! | another configuration while it runs | [`Sluice::reload_routes`], [`Sluice::reload`], [`Sluice::write_config`] |
 //! | one request over HTTP/1.1 | [`Sluice::get`], [`Sluice::send`], [`Request`] |
@@ -47,6 +48,7 @@
 //! | the access log | [`Sluice::logged`], [`Sluice::log`] |
 //! | admin pages | [`Sluice::admin`], [`Sluice::admin_post`], [`Sluice::stat`] |
 //! | signals and the end | [`Sluice::signal`], [`Sluice::ended`] |
+//! | clients that go on until they are refused | [`Http1::connect_if_open`], [`Wire::connect_if_open`] |
 //! | another subcommand, or the start that fails | [`cli!()`](cli), [`Cli`] |
 //! | curl, h2load and their like | [`tool`] |
 //! | to wait for something | [`eventually`], [`within`] |

@@ -183,6 +183,11 @@ impl Sluice {
         self.write();
     }
 
+    /// The text that [`Sluice::write_config`] would write, for tests that change the file in a way of their own.
+    pub fn render(&self, text: &str) -> String {
+        self.recipe.clone().config(text).render(self.folder())
+    }
+
     fn write(&self) {
         // In one step, as an editor or a deployment does.
         let temporary = self.folder().join(".proxy.yaml.new");

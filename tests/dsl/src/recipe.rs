@@ -18,6 +18,7 @@ pub struct Recipe {
     files: Vec<(String, String)>,
     secrets: Vec<String>,
     listener: String,
+    top: Vec<(String, String)>,
     arguments: Vec<String>,
 }
 
@@ -45,6 +46,7 @@ impl Recipe {
             files: Vec::new(),
             secrets: Vec::new(),
             listener: String::new(),
+            top: Vec::new(),
             arguments: Vec::new(),
         }
     }
@@ -97,6 +99,14 @@ impl Recipe {
     /// More settings of the listener `web`, in YAML: `"require_http11: true"`. Adds up.
     pub fn listener(mut self, more: &str) -> Self {
         let _ = writeln!(self.listener, "{}", more.trim_end());
+        self
+    }
+
+    /// Another value of the top-level `admin`, `runtime` or `access_log`, in YAML on one line:
+    /// `.top("runtime", "{ shards: 1, drain_timeout: 1s }")`.
+    pub fn top(mut self, key: &str, value: &str) -> Self {
+        self.top.retain(|(other, _)| other != key);
+        self.top.push((key.to_owned(), value.to_owned()));
         self
     }
 
@@ -154,6 +164,9 @@ impl Recipe {
             Body::Config(text) => text.clone(),
             Body::Hosts(hosts) => self.around(hosts),
         };
+        for (key, value) in &self.top {
+            let _ = write!(text, "\n{key}: {value}\n");
+        }
         for (name, value) in &self.values {
             text = text.replace(&format!("${{{name}}}"), value);
         }

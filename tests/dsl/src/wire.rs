@@ -53,6 +53,21 @@ impl Wire {
         Self::new(Stream::connect(address).await)
     }
 
+    /// Connects in plaintext; `None` where the connection is refused.
+    ///
+    /// # Panics
+    /// When it fails in another way.
+    pub async fn connect_if_open(address: SocketAddr) -> Option<Self> {
+        match within(format!("connecting to {address}"), TcpStream::connect(address)).await {
+            Ok(stream) => {
+                let _ = stream.set_nodelay(true);
+                Some(Self::new(Stream::Plain(stream)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => None,
+            Err(error) => panic!("cannot connect to {address}: {error}"),
+        }
+    }
+
     /// Connects over TLS.
     pub async fn connect_tls(address: SocketAddr, tls: &TlsClient) -> Self {
         Self::new(tls.connect(address).await.unwrap_or_else(|error| panic!("TLS with {address}: {error}")))

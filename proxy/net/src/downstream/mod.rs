@@ -16,6 +16,9 @@ use std::{
 pub(crate) mod h1;
 pub(crate) mod h2;
 
+/// What a client may still send after the end of our side before it is cut.
+const LINGERED: usize = 256 * 1024;
+
 /// One request and the way back for its answer: an HTTP/1 connection while it serves a request, or an HTTP/2 stream.
 ///
 /// As a [`Source`] it is the request's body, as a [`Sink`] the answer's. Order of calls as a sink: any number of
@@ -61,6 +64,9 @@ pub(crate) trait Downstream: Source + Sink {
 
     /// The connection must not be used again after this exchange; said before the final head, which may tell the client.
     fn close_after(&mut self) {}
+
+    /// The same, in a drain: a request that has already arrived behind this one may still be served.
+    fn wind_down(&mut self) {}
 
     /// What is left of the request will be read although it is answered, so the connection need not end behind the
     /// answer; said before the final head.

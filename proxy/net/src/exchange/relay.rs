@@ -312,8 +312,10 @@ impl<D: Downstream> Driver<'_, D> {
     }
 
     pub(super) fn write_head(&mut self, tunnel: bool) {
-        if !self.exchange.downstream_reusable() || self.accepted.draining() {
+        if !self.exchange.downstream_reusable() {
             self.down.close_after();
+        } else if self.accepted.draining() {
+            self.down.wind_down();
         }
         if self.exchange.copies_go_on() && self.mirrors.want_body() {
             self.down.read_on();

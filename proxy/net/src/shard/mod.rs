@@ -5,6 +5,8 @@ mod serve;
 mod spares;
 
 pub(crate) use accepted::Accepted;
+#[cfg(test)]
+pub(crate) use serve::on_time;
 use spares::Spares;
 
 use crate::{

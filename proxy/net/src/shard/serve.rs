@@ -52,12 +52,12 @@ pub(super) fn spawn(
 }
 
 /// A task that reads the clock once per wake-up.
-struct OnTime<F> {
+pub(crate) struct OnTime<F> {
     shard: Rc<Shard>,
     task: Pin<Box<F>>,
 }
 
-fn on_time<F: Future<Output = ()>>(shard: Rc<Shard>, task: F) -> OnTime<F> {
+pub(crate) fn on_time<F: Future<Output = ()>>(shard: Rc<Shard>, task: F) -> OnTime<F> {
     OnTime { shard, task: Box::pin(task) }
 }
 

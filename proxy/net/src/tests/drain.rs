@@ -36,6 +36,57 @@ fn a_request_that_has_arrived_is_served_by_a_drain() {
 }
 
 #[test]
+fn a_connection_in_use_hears_of_a_drain_with_its_next_answer() {
+    run(&Options::default(), async |world| {
+        let mut client = world.sends("GET /hello HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        client.head().await;
+        client.expect("hello").await;
+        world.shard.drain();
+        // Every task has seen the drain before the next request is sent.
+        until({
+            let mut turns = 0;
+            move || {
+                turns += 1;
+                turns > 20
+            }
+        })
+        .await;
+        client.send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let text = client.rest().await;
+        assert!(text.contains("connection: close\r\n") && text.ends_with("hello"), "{text}");
+    });
+}
+
+#[test]
+fn pipelined_requests_that_have_arrived_are_all_answered_by_a_drain() {
+    run(&Options::default(), async |world| {
+        let get = "GET /hello HTTP/1.1\r\nhost: a\r\n\r\n";
+        world.shard.drain();
+        let mut client = world.sends(&get.repeat(3)).await;
+        let text = client.rest().await;
+        assert_eq!(text.matches("hello").count(), 3, "{text}");
+        assert_eq!(text.matches("connection: close\r\n").count(), 1, "{text}");
+        let last = text.rfind("HTTP/1.1 200").unwrap();
+        assert!(text[last..].contains("connection: close\r\n"), "{text}");
+    });
+}
+
+#[test]
+fn a_request_behind_the_last_answer_does_not_take_it_back() {
+    run(&Options::default(), async |world| {
+        let get = "GET /hello HTTP/1.1\r\nhost: a\r\n\r\n";
+        world.shard.drain();
+        let mut client = world.sends(get).await;
+        let text = client.head().await;
+        assert!(text.contains("connection: close\r\n"), "{text}");
+        // The client sends before it has read what it was told.
+        client.send(get).await;
+        client.send(get).await;
+        assert_eq!(client.rest().await, "hello", "an end in order, and no reset");
+    });
+}
+
+#[test]
 fn force_ends_everything() {
     run(&Options::default(), async |world| {
         let mut client = world.sends("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;

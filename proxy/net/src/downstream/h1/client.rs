@@ -31,7 +31,7 @@ const HALF_CLOSED: Duration = Duration::from_secs(2);
 pub(crate) struct Work {
     pub(super) reader: Reader,
     pub(super) writer: Writer,
-    request: RequestHead,
+    pub(super) request: RequestHead,
 }
 
 /// The connection of a client, from the first byte of a request on.
@@ -287,6 +287,11 @@ impl Downstream for Client {
 
     fn read_on(&mut self) {
         self.answer.reads_on = true;
+    }
+
+    fn wind_down(&mut self) {
+        // Pipelined requests that have arrived are answered first.
+        self.close |= !self.work.reader.has_surplus();
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {

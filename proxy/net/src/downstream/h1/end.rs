@@ -1,14 +1,14 @@
 //! How a connection of a client ends, or goes on after a request that was not read to its end.
 
 use super::client::Client;
-use crate::body::{Front, Source};
+use crate::{
+    body::{Front, Source},
+    downstream::LINGERED,
+};
 use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-
-/// What a client may still send after the last answer before it is cut.
-const LINGERED: usize = 256 * 1024;
 
 impl Client {
     /// Reads the rest of a request that was answered early. `false` where there is no orderly end.
@@ -31,7 +31,7 @@ impl Client {
         if !self.ending.shut {
             ready!(self.stream.poll_shutdown(cx)).ok();
             self.ending.shut = true;
-            if self.work.reader.eof() || (self.request_complete() && !self.work.reader.has_surplus()) {
+            if self.work.reader.eof() || self.has_said_its_last() {
                 return Poll::Ready(());
             }
             self.work.reader.forget();
@@ -49,6 +49,14 @@ impl Client {
                 return Poll::Ready(());
             }
         }
+    }
+
+    /// Whether the client itself has made this its last request, and has sent all of it. Others may have sent the next one
+    /// before they read that there is none.
+    fn has_said_its_last(&self) -> bool {
+        self.request_complete()
+            && !self.work.reader.has_surplus()
+            && !self.work.request.view(self.work.reader.block()).keep_alive()
     }
 
     /// An answer that was cut short must not look like one that ended: where only the end of the stream marks the end,

@@ -33,8 +33,9 @@ use std::{
 /// How long a client that is still sending may go on after its answer.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a drain leaves a new connection for its first request.
-const NEWCOMER: Duration = Duration::from_secs(1);
+/// How long a drain waits for a request on a connection that was opened or answered last: one that is in use tells its
+/// client about the end with the next answer, where closing it would meet the request that is already on its way.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What becomes of a connection that was served.
 pub(crate) enum Served {
@@ -59,10 +60,11 @@ struct Over;
 pub(crate) async fn serve(accepted: Rc<Accepted>, mut stream: Stream) -> Served {
     let timer = accepted.shard.timers.timer();
     let first = accepted.listener().spec.timeouts.handshake;
-    let mut deadline = first.limit().map(|limit| accepted.opened() + limit);
+    let mut quiet_since = accepted.opened();
+    let mut deadline = first.limit().map(|limit| quiet_since + limit);
     let mut requests = 0;
     loop {
-        if idle(&accepted, &timer, &stream, requests, deadline).await.is_err() {
+        if idle(&accepted, &timer, &stream, quiet_since, deadline).await.is_err() {
             return Served::Closed;
         }
         let mut connection = Connection {
@@ -78,7 +80,8 @@ pub(crate) async fn serve(accepted: Rc<Accepted>, mut stream: Stream) -> Served 
             Next::Refusal(_) | Next::Close => return Served::Closed,
         }
         let keep_alive = connection.listener.spec.timeouts.keep_alive;
-        deadline = keep_alive.limit().map(|limit| accepted.shard.now() + limit);
+        quiet_since = accepted.shard.now();
+        deadline = keep_alive.limit().map(|limit| quiet_since + limit);
         requests = connection.requests;
         stream = connection.client.into_stream();
     }
@@ -89,7 +92,7 @@ async fn idle(
     accepted: &Accepted,
     timer: &Timer,
     stream: &Stream,
-    requests: u32,
+    quiet_since: Instant,
     deadline: Option<Instant>,
 ) -> Result<(), Over> {
     poll_fn(|cx| {
@@ -99,16 +102,9 @@ async fn idle(
         if accepted.forced() {
             return Poll::Ready(Err(Over));
         }
-        let mut deadline = deadline;
-        if accepted.draining() {
-            if requests == 0 {
-                // Nobody connects to say nothing.
-                deadline = Some(accepted.opened() + NEWCOMER);
-            } else if !has_arrivals(stream) {
-                return Poll::Ready(Err(Over));
-            }
-        }
-        timer.poll_until(cx, deadline).map(|()| Err(Over))
+        let quiet = accepted.draining().then(|| quiet_since + QUIET);
+        let deadline = [deadline, quiet].into_iter().flatten().min();
+        timer.poll_until(cx, deadline).map(|()| if has_arrivals(stream) { Ok(()) } else { Err(Over) })
     })
     .await
 }

@@ -1,15 +1,19 @@
-//! The stream under a connection: gives out first what was read while sniffing, and notices a client that takes no bytes.
+//! The stream under a connection: gives out first what was read while sniffing, notices a client that takes no bytes, and
+//! lingers at the end.
 
 use super::Tally;
-use crate::{io::Stream, io::Timers};
+use crate::{downstream::LINGERED, io::Stream, io::Timers};
 use bytes::{Buf, Bytes};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes read at once when nobody wants them.
+const DISCARDED: usize = 4 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Io {
@@ -17,6 +21,8 @@ pub(super) struct Io {
     pub(super) unread: Bytes,
     pub(super) tally: Rc<Tally>,
     pub(super) timers: Rc<Timers>,
+    /// Bytes that were read and forgotten at the end.
+    pub(super) discarded: usize,
 }
 
 impl AsyncRead for Io {
@@ -31,7 +37,11 @@ impl AsyncRead for Io {
             self.unread.advance(count);
             return Poll::Ready(Ok(()));
         }
-        AsyncRead::poll_read(Pin::new(&mut self.stream), cx, buffer)
+        let read = AsyncRead::poll_read(Pin::new(&mut self.stream), cx, buffer);
+        if read.is_ready() {
+            self.tally.read(self.timers.now());
+        }
+        read
     }
 }
 
@@ -64,7 +74,22 @@ impl AsyncWrite for Io {
         flush
     }
 
+    /// Ends our side, then reads and forgets what the client still sends (window updates, mostly) until it closes:
+    /// closing at once would answer that with a reset, and lose what the client has not read yet. Ended from outside when
+    /// it takes too long.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_shutdown(cx)
+        if self.tally.ended_at().is_none() {
+            ready!(self.stream.poll_shutdown(cx))?;
+            self.tally.finished(self.timers.now());
+        }
+        let mut discarded = [0; DISCARDED];
+        while self.discarded <= LINGERED {
+            match ready!(self.stream.poll_read(cx, &mut discarded))? {
+                0 => break,
+                count => self.discarded += count,
+            }
+            self.tally.read(self.timers.now());
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -34,8 +34,12 @@ use std::{
 /// What a head may be longer than the listener's bound before the crate refuses it by itself, unseen by the log.
 const HEAD_MARGIN: u32 = 16 * 1024;
 
-/// For how long a connection without streams stays open after GOAWAY, so that the client reads it before the end.
+/// For how long a connection without streams stays open after GOAWAY while nothing moves, so that the client reads what
+/// was sent before the end.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// For how long something may move on a connection that has nothing left to serve.
+const LINGER: Duration = Duration::from_secs(30);
 
 /// A connection whose client has begun to speak HTTP/2.
 pub(crate) struct Accepted {
@@ -61,8 +65,15 @@ pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
 ) -> Result<(), &'static str> {
     let Accepted { socket, unread, tls, deadline } = accepted;
     let timer = shard.timers.timer();
+    shard.timers.look_at_clock();
     let tally = Rc::new(Tally::new(shard.now()));
-    let io = Io { stream: socket, unread, tally: Rc::clone(&tally), timers: Rc::clone(&shard.timers) };
+    let io = Io {
+        stream: socket,
+        unread,
+        tally: Rc::clone(&tally),
+        timers: Rc::clone(&shard.timers),
+        discarded: 0,
+    };
     let mut handshake = pin!(settings(&listener.limits).handshake::<_, Bytes>(io));
     let connection = poll_fn(|cx| {
         shard.timers.look_at_clock();
@@ -75,6 +86,7 @@ pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
         }
     });
     let connection = connection.await?;
+    tally.rest(shard.now());
     let mut connection = Connection {
         shard,
         connection,
@@ -151,7 +163,8 @@ where
             if self.timer.poll_until(cx, self.deadline()).is_pending() {
                 return Poll::Pending;
             }
-            if self.going_away.is_some() || self.stalled_until().is_some_and(|until| until <= now) {
+            let stalled = self.tally.stalled_since().is_some();
+            if stalled || self.going_away.is_some() || self.tally.ended_at().is_some() {
                 return Poll::Ready(());
             }
             self.go_away(now);
@@ -164,14 +177,22 @@ where
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let idle = self.tally.idle_since().and_then(|since| match self.going_away {
-            Some(at) => Some(at.max(since) + FAREWELL),
+        // Also when no stream is left: what they handed over may not be written yet.
+        if let Some(since) = self.tally.stalled_since() {
+            return Some(since + self.timeouts.write_idle.limit()?);
+        }
+        if let Some(at) = self.tally.ended_at() {
+            return Some(self.farewell(at));
+        }
+        let since = self.tally.idle_since()?;
+        match self.going_away {
+            Some(at) => Some(self.farewell(at.max(since))),
             None => Some(since + self.timeouts.keep_alive.limit()?),
-        });
-        [idle, self.stalled_until()].into_iter().flatten().min()
+        }
     }
 
-    fn stalled_until(&self) -> Option<Instant> {
-        Some(self.tally.stalled_since()? + self.timeouts.write_idle.limit()?)
+    /// How long the client is given to read what it was sent.
+    fn farewell(&self, since: Instant) -> Instant {
+        (self.tally.moved_at().max(since) + FAREWELL).min(since + LINGER)
     }
 }

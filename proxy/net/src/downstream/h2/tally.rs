@@ -17,6 +17,10 @@ pub(super) struct Tally {
     spent: Cell<bool>,
     /// Since when the client takes no bytes although there are some.
     stalled: Cell<Option<Instant>>,
+    /// When bytes came or went last.
+    moved: Cell<Instant>,
+    /// When our side ended.
+    ended: Cell<Option<Instant>>,
     connection: RefCell<Option<Waker>>,
 }
 
@@ -28,6 +32,8 @@ impl Tally {
             budget: RefCell::default(),
             spent: Cell::new(false),
             stalled: Cell::new(None),
+            moved: Cell::new(now),
+            ended: Cell::new(None),
             connection: RefCell::default(),
         }
     }
@@ -38,6 +44,11 @@ impl Tally {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
+    }
+
+    /// The handshake is over.
+    pub(super) fn rest(&self, now: Instant) {
+        self.idle_since.set(now);
     }
 
     pub(super) fn begin(&self) {
@@ -59,10 +70,33 @@ impl Tally {
     /// A write came back.
     pub(super) fn wrote<T>(&self, write: &Poll<T>, now: Instant) {
         match write {
-            Poll::Ready(_) => self.stalled.set(None),
+            Poll::Ready(_) => {
+                self.stalled.set(None);
+                self.moved.set(now);
+            }
             Poll::Pending if self.stalled.get().is_none() => self.stalled.set(Some(now)),
             Poll::Pending => {}
         }
+    }
+
+    /// Bytes, or their end, came.
+    pub(super) fn read(&self, now: Instant) {
+        self.moved.set(now);
+    }
+
+    /// Our side has ended: nothing more is sent.
+    pub(super) fn finished(&self, now: Instant) {
+        self.ended.set(Some(now));
+    }
+
+    /// When bytes came or went last.
+    pub(super) fn moved_at(&self) -> Instant {
+        self.moved.get()
+    }
+
+    /// When our side ended; `None` while it has not.
+    pub(super) fn ended_at(&self) -> Option<Instant> {
+        self.ended.get()
     }
 
     /// Since when there is no stream; `None` while there is one.

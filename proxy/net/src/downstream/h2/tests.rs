@@ -1,12 +1,13 @@
 //! HTTP/2 clients over loopback.
 
-use super::{Accepted, Stream, serve};
+use super::{Accepted, FAREWELL, LINGER, Stream, serve};
 use crate::{
     Shard,
     body::{Front, Sink, Source, SourceError},
     downstream::Downstream,
     fields::HeadFields,
     io::Stream as Socket,
+    shard::on_time,
     testing::{Memory, listener, pair, push, read, run, until},
 };
 use bytes::Bytes;
@@ -20,11 +21,15 @@ use sluice_filter::Fields;
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
+    pin::Pin,
     rc::Rc,
     task::Poll,
     time::{Duration, Instant},
 };
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::{JoinHandle, spawn_local},
+};
 
 type Client = client::SendRequest<Bytes>;
 type ClientEnd = JoinHandle<Result<(), h2::Error>>;
@@ -40,6 +45,7 @@ async fn connect<F: Future<Output = ()> + 'static>(
     let served = spawn_local(async move {
         let socket = Socket::Plain(far);
         let accepted = Accepted { socket, unread: Bytes::new(), tls: false, deadline: None };
+        let drive = |stream, refusal| on_time(Rc::clone(&shard), drive(stream, refusal));
         serve(&shard, accepted, &listener, || shard.phase(), drive).await
     });
     let (client, connection) = client::handshake(near).await.unwrap();
@@ -419,6 +425,80 @@ fn a_drain_finishes_what_has_begun() {
         assert_eq!(response.await.unwrap().status(), 200);
         served.await.unwrap().unwrap();
         end.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_drain_leaves_a_slow_client_the_time_to_read() {
+    run(async |shard, _| {
+        // Each body fits what a stream may hand over before it is written, all of them together no socket.
+        const STREAMS: usize = 32;
+        const SIZE: usize = 60 * 1024;
+        let done = Rc::new(Cell::new(0));
+        let count = Rc::clone(&done);
+        let drive = move |mut stream: Stream, _| {
+            let count = Rc::clone(&count);
+            async move {
+                let head = stream.begin_head(200, Body::Unknown);
+                stream.send_head(head).unwrap();
+                push(&mut stream, vec![7; SIZE]).await.unwrap();
+                stream.finish(HeadFields::Empty).unwrap();
+                count.set(count.get() + 1);
+            }
+        };
+        let (near, far) = pair().await;
+        socket2::SockRef::from(&near).set_recv_buffer_size(16 * 1024).unwrap();
+        socket2::SockRef::from(&far).set_send_buffer_size(16 * 1024).unwrap();
+        let (serving, listener) = (Rc::clone(&shard), listener(""));
+        let served = spawn_local(async move {
+            let accepted =
+                Accepted { socket: Socket::Plain(far), unread: Bytes::new(), tls: false, deadline: None };
+            let drive = |stream, refusal| on_time(Rc::clone(&serving), drive(stream, refusal));
+            serve(&serving, accepted, &listener, || serving.phase(), drive).await
+        });
+        let mut builder = client::Builder::new();
+        builder.initial_window_size(1 << 20).initial_connection_window_size(1 << 24);
+        let (mut client, mut connection) = builder.handshake::<_, Bytes>(near).await.unwrap();
+        let mut responses = Vec::new();
+        for _ in 0..STREAMS {
+            client = client.ready().await.unwrap();
+            responses.push(client.send_request(get("/"), true).unwrap().0);
+        }
+        // The client sends its requests, and reads nothing.
+        assert!(!poll_fn(|cx| Poll::Ready(Pin::new(&mut connection).poll(cx).is_ready())).await);
+        until(|| done.get() == STREAMS).await;
+        shard.drain();
+        let since = Instant::now();
+        until(|| since.elapsed() > FAREWELL * 5 / 4).await;
+        let end = spawn_local(connection);
+        for response in responses {
+            assert_eq!(body(response.await.unwrap().into_body()).await.0.len(), SIZE);
+        }
+        drop(client);
+        end.await.unwrap().unwrap();
+        served.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_client_that_never_closes_is_left_when_it_falls_silent() {
+    run(async |shard, _| {
+        let (mut near, far) = pair().await;
+        let serving = Rc::clone(&shard);
+        let served = spawn_local(async move {
+            let accepted =
+                Accepted { socket: Socket::Plain(far), unread: Bytes::new(), tls: false, deadline: None };
+            serve(&serving, accepted, &listener(""), || serving.phase(), refuse).await
+        });
+        // Preface, SETTINGS, and a frame that is an error of the whole connection: DATA on stream 0.
+        let bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+        near.write_all(bytes).await.unwrap();
+        let since = Instant::now();
+        served.await.unwrap().unwrap();
+        assert!((FAREWELL..LINGER).contains(&since.elapsed()), "{:?}", since.elapsed());
+        let mut said = Vec::new();
+        near.read_to_end(&mut said).await.unwrap();
+        assert!(said.windows(5).any(|bytes| bytes == [8, 7, 0, 0, 0]), "a GOAWAY: {said:?}");
     });
 }
 
