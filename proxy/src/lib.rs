@@ -27,7 +27,7 @@ mod shard;
 mod state;
 mod telemetry;
 
-pub use config::ConfigSource;
+pub use config::{ConfigSource, Feed, Feeder, feed};
 pub use logging::{Logging, LoggingError};
 pub use options::{Exit, Options, Overrides, StartError};
 pub use process::{Proxy, RunningProxy};

@@ -1,5 +1,6 @@
 //! Where the configuration comes from, and reading it.
 
+use super::Feed;
 use sluice_model::{Diagnostics, Loaded, MAX_FILE_BYTES, ReadFile, Source};
 use std::{
     cell::RefCell,
@@ -13,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_128;
 const MAX_CONFIG_BYTES: usize = 256 << 20;
 
 /// Where the configuration comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ConfigSource {
     /// A static file. It and the secrets that it names are watched and read again on SIGHUP; relative paths in it
     /// start at its folder.
@@ -27,6 +28,8 @@ pub enum ConfigSource {
         /// Where relative paths in it start.
         folder: PathBuf,
     },
+    /// Made by another part of the process, again and again; see [`feed`](super::feed).
+    Feed(Feed),
 }
 
 /// Why there is no configuration.
@@ -54,30 +57,38 @@ pub(crate) struct Contents(Vec<(PathBuf, Option<u128>)>);
 impl ConfigSource {
     /// Reads and checks the configuration. Blocks.
     pub(crate) fn load(&self) -> Attempt {
-        let files = Files { folder: self.folder().to_owned(), read: RefCell::default() };
-        let text = match self {
-            Self::Text { name, text, .. } => Ok(Source::new(name.as_str(), text.as_str())),
-            Self::File(path) => files
-                .read_bounded(path, MAX_CONFIG_BYTES)
-                .and_then(|bytes| {
-                    String::from_utf8(bytes)
-                        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-                })
-                .map(|text| Source::new(path.display().to_string(), text))
-                .map_err(|source| ReadError::File { path: path.clone(), source }),
+        let (text, files) = match self {
+            Self::Feed(feed) => return feed.load(),
+            Self::Text { name, text, folder } => {
+                (Ok(Source::new(name.as_str(), text.as_str())), Files::below(folder))
+            }
+            Self::File(path) => Self::read(path),
         };
         let result = text.and_then(|text| sluice_model::load(&text, &files).map_err(ReadError::Refused));
         Attempt { result, contents: Contents(files.read.into_inner()) }
     }
 
-    fn folder(&self) -> &Path {
+    /// The next configuration of a source that is not made of files; never, where it is.
+    pub(crate) async fn changed(&mut self) {
         match self {
-            Self::File(path) => match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            },
-            Self::Text { folder, .. } => folder,
+            Self::Feed(feed) => feed.changed().await,
+            Self::File(_) | Self::Text { .. } => std::future::pending().await,
         }
+    }
+
+    fn read(path: &Path) -> (Result<Source, ReadError>, Files) {
+        let files = Files::below(match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        });
+        let text = files
+            .read_bounded(path, MAX_CONFIG_BYTES)
+            .and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+            })
+            .map(|text| Source::new(path.display().to_string(), text))
+            .map_err(|source| ReadError::File { path: path.to_owned(), source });
+        (text, files)
     }
 }
 
@@ -104,6 +115,10 @@ struct Files {
 }
 
 impl Files {
+    fn below(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), read: RefCell::default() }
+    }
+
     fn read_bounded(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let bytes = read(path, limit);
         self.read.borrow_mut().push((path.to_owned(), bytes.as_ref().ok().map(|bytes| xxh3_128(bytes))));

@@ -1,7 +1,7 @@
 //! The control task: everything that happens to the process as a whole, in one place and one after the other.
 //!
 //! ```text
-//! files, SIGHUP ─▶ read and compile (blocking pool) ─▶ wait for new names ─▶ bind ─▶ publish ─▶ shards
+//! files, feed, SIGHUP ─▶ read and compile (blocking pool) ─▶ wait for new names ─▶ bind ─▶ publish ─▶ shards
 //! DNS answers ───────────────────────────────────────────────────────────────────▶ publish ─▶ shards
 //! SIGTERM, POST /drain ─▶ Serving ─▶ Grace ─▶ Draining ─▶ every shard ended ─▶ exit
 //!                                                 └─ deadline, second signal ─▶ Forced ─▶ exit
@@ -194,6 +194,7 @@ impl Control {
                 Some((number, cut)) = self.ended.recv() => self.shard_ended(number, cut).await,
                 Some(outcome) = self.outcomes.recv() => self.learn(outcome).await,
                 () = self.watch.changed() => self.load(false),
+                () = self.options.source.changed() => self.load(true),
                 outcome = read(&mut self.loading), if self.loading.is_some() => {
                     self.loading = None;
                     self.loaded(outcome).await;

@@ -5,6 +5,7 @@ mod admin;
 mod binary;
 mod dns;
 mod drain;
+mod feed;
 mod load;
 mod log;
 mod reload;

@@ -1,0 +1,50 @@
+use crate::scene::{Scene, answering, eventually, options};
+use sluice_model::{NoFiles, Source, spec};
+use sluice_proxy::{ConfigSource, Feeder, Proxy, StartError, feed};
+use std::path::PathBuf;
+
+fn config(body: &str) -> spec::Config {
+    let source = Source::new("made", answering("web", body));
+    sluice_model::load(&source, &NoFiles).unwrap().config.to_spec()
+}
+
+fn start(first: spec::Config) -> Result<(Scene, Feeder), StartError> {
+    let (feeder, feed) = feed("made", first);
+    let mut options = options(PathBuf::new());
+    options.source = ConfigSource::Feed(feed);
+    let proxy = Some(Proxy::start(options)?);
+    Ok((Scene { folder: tempfile::tempdir().unwrap(), proxy }, feeder))
+}
+
+fn body(scene: &Scene) -> String {
+    scene.get("web", "/").body
+}
+
+#[test]
+fn the_last_of_many_configurations_comes_into_force() {
+    let (scene, feeder) = start(config("0")).unwrap();
+    assert_eq!(body(&scene), "0");
+    for number in 1..=50 {
+        feeder.publish(config(&number.to_string()));
+    }
+    eventually("the last one", || body(&scene) == "50");
+    drop(feeder);
+    scene.proxy().reload();
+    eventually("a reading that was asked for", || scene.stat("sluice_config_reloads_total") >= 2);
+    assert_eq!(body(&scene), "50", "it stays when nobody makes another");
+}
+
+#[test]
+fn a_refused_configuration_is_reported_under_the_name_of_the_feed() {
+    let (scene, feeder) = start(config("one")).unwrap();
+    let mut bad = config("two");
+    bad.listeners[0].route_table = "nowhere".to_owned();
+    feeder.publish(bad.clone());
+    eventually("the error", || scene.stat("sluice_config_reload_failures_total") == 1);
+    let message = scene.json("/config_dump")["last_error"]["message"].to_string();
+    assert!(message.contains("made:") && message.contains("nowhere"), "{message}");
+    assert_eq!(body(&scene), "one");
+    feeder.publish(config("three"));
+    eventually("a good one", || body(&scene) == "three");
+    assert!(matches!(start(bad), Err(StartError::Config(_))));
+}
