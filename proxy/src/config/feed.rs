@@ -49,7 +49,7 @@ impl Feed {
     /// Waits for the next configuration; for ever where nobody makes one any more.
     pub(crate) async fn changed(&mut self) {
         if self.latest.changed().await.is_err() {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
     }
 }
