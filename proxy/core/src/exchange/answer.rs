@@ -56,6 +56,9 @@ impl Exchange {
         };
         self.record.status = self.answer.status;
         self.record.details = "via_upstream";
+        if let Some(rewrite) = self.record.route.as_ref().and_then(|route| route.response_rewrite.as_ref()) {
+            rewrite.record(cx.response, &mut self.response_edits, &mut cx.shard.scratch, &mut self.text);
+        }
         self.record_response_edits(cx);
         if !tunnel {
             self.state = State::Relaying;

@@ -1,10 +1,12 @@
-//! What becomes of path and host: rewrites on the way up, and the target of redirects.
+//! What becomes of path and host: rewrites on the way up, the target of redirects, links and cookies on the way down.
 
 mod redirect;
+mod response;
 #[cfg(test)]
 mod tests;
 
 pub use redirect::Redirect;
+pub use response::ResponseRewrite;
 
 use crate::route::{MatchInfo, MatchScratch, PathMatched, pattern::Pattern};
 use regex_automata::util::captures::Captures;

@@ -19,7 +19,7 @@ pub use virtual_host::VirtualHost;
 
 use crate::{
     edits::{CompiledEdits, RouteEdits},
-    rewrite::{Redirect, Rewrite},
+    rewrite::{Redirect, ResponseRewrite, Rewrite},
     snapshot::ClusterId,
     split::Forward,
 };
@@ -110,6 +110,8 @@ pub struct Route {
     pub action: Action,
     /// How path and host change on the way up.
     pub rewrite: Rewrite,
+    /// How links and cookies in answers change; `None` for most routes.
+    pub response_rewrite: Option<Box<ResponseRewrite>>,
     /// Header edits of the route; those of the destination run before them.
     pub edits: RouteEdits,
     /// Bounds in time.

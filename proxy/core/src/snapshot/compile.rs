@@ -3,7 +3,7 @@
 use super::{ChainCompiler, Cluster, ClusterId, EndpointSet, Listener, Snapshot, cluster::Slot};
 use crate::{
     edits::{CompiledEdits, RouteEdits},
-    rewrite::{Redirect, Rewrite},
+    rewrite::{Redirect, ResponseRewrite, Rewrite},
     route::{Action, DirectResponse, Mirror, Route, RouteTable, VirtualHost},
     scope::ScopedTables,
     split::{Forward, Names},
@@ -170,6 +170,7 @@ impl Compiler<'_> {
                 spec::Action::Respond(response) => Action::Respond(DirectResponse::from(response)),
             },
             rewrite: Rewrite::compile(&route.rewrite),
+            response_rewrite: ResponseRewrite::compile(&route.response_rewrite).map(Box::new),
             edits: RouteEdits::compile(&route.headers),
             timeouts: (&route.timeouts).into(),
             max_body: route.max_body.map(sluice_model::value::Size::get),

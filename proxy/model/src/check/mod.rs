@@ -8,6 +8,8 @@ mod matching;
 mod names;
 mod pem;
 mod process;
+mod replacement;
+mod response;
 mod route;
 mod scope;
 mod secret;

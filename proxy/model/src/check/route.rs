@@ -3,16 +3,15 @@
 use super::{
     At, Context, edits, matching,
     names::{self, Kind},
-    split, text,
+    replacement, response, split, text,
 };
 use crate::{
     spec::{
         Action, DirectResponse, Fault, FaultAbortStatus, Filter, HostRewrite, NormalizePath, PathMatch,
-        PathRewrite, Redirect, RedirectPath, RegexRewrite, Rewrite, Route,
+        PathRewrite, Redirect, RedirectPath, RegexRewrite, ResponseRewrite, Rewrite, Route,
     },
     value::Percent,
 };
-use regex_automata::{PatternID, meta};
 
 pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizePath, at: At<'_>) {
     let matches = at.key("match");
@@ -30,11 +29,16 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
             cx.error(at.key("rewrite"), "only `forward` can be rewritten")
                 .suggest("a redirect has a `path` of its own");
         }
+        if route.response_rewrite != ResponseRewrite::default() {
+            cx.error(at.key("response_rewrite"), "only answers to `forward` can be rewritten")
+                .suggest("write the answer as the client should get it");
+        }
         if !route.mirrors.is_empty() {
             cx.error(at.key("mirrors"), "only `forward` can be mirrored");
         }
     }
     rewrite(cx, &route.rewrite, route, at.key("rewrite"));
+    response::check(cx, &route.response_rewrite, at.key("response_rewrite"));
     edits::check(cx, &route.headers, at.key("headers"));
     let mirrors = at.key("mirrors");
     for (index, mirror) in route.mirrors.iter().enumerate() {
@@ -88,38 +92,9 @@ fn has_prefix(route: &Route) -> bool {
 }
 
 fn regex_rewrite(cx: &mut Context<'_>, rewrite: &RegexRewrite, at: At<'_>) {
-    let groups = meta::Regex::new(rewrite.pattern.as_str())
-        .map_or(1, |regex| regex.group_info().group_len(PatternID::ZERO));
     let at = at.key("replacement");
-    let mut literal = String::new();
-    let mut begins_with_capture = false;
-    let mut chars = rewrite.replacement.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            literal.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('\\') => literal.push('\\'),
-            Some(digit @ '0'..='9') => {
-                begins_with_capture |= literal.is_empty();
-                let wanted = digit as usize - '0' as usize;
-                if wanted >= groups {
-                    cx.error(at, format!("the pattern has no capture `\\{wanted}`"));
-                }
-            }
-            _ => {
-                cx.error(at, "behind `\\` stands a digit or another `\\`")
-                    .suggest("write `\\\\` for a backslash");
-                return;
-            }
-        }
-    }
-    let dollar =
-        literal.split('$').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '{'));
-    if dollar {
-        cx.warning(at, "`$` stands for itself in a replacement").suggest("captures are written `\\1`");
-    }
+    let Some(found) = replacement::check(cx, &rewrite.pattern, &rewrite.replacement, at) else { return };
+    let replacement::Literal { text: literal, begins_with_capture } = found;
     text::path_characters(cx, at, &literal, false);
     if rewrite.replace_whole && !begins_with_capture && !literal.starts_with('/') {
         cx.error(at, "becomes the whole path, so it begins with `/`");

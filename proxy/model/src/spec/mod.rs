@@ -11,6 +11,7 @@ mod headers;
 mod listener;
 mod matching;
 mod process;
+mod response;
 mod route;
 mod secret;
 
@@ -29,6 +30,7 @@ pub use matching::{
     CookieMatch, HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch,
 };
 pub use process::{AcceptMode, AccessLog, AccessLogFormat, AccessLogTarget, Admin, Dns, Runtime};
+pub use response::{DomainRewrite, ReferenceRewrite, RegexReplacement, ResponseRewrite, TextReplacement};
 pub use route::{
     Fault, FaultAbort, FaultAbortStatus, FaultDelay, Filter, Route, RouteOrder, RouteTable, RouteTimeouts,
     VirtualHost,

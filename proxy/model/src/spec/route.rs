@@ -1,6 +1,6 @@
 //! Route tables, virtual hosts and routes.
 
-use super::{Action, Mirror, Rewrite, RouteHeaders, RouteMatch, is_default};
+use super::{Action, Mirror, ResponseRewrite, Rewrite, RouteHeaders, RouteMatch, is_default};
 use crate::value::{Duration, HostPattern, Percent, Size, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,9 @@ pub struct Route {
     /// How path and host change on the way up. Only for `forward`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub rewrite: Rewrite,
+    /// How links and cookies in the upstream's answers change on the way down. Only for `forward`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub response_rewrite: ResponseRewrite,
     /// Header edits in both directions.
     #[serde(default, skip_serializing_if = "is_default")]
     pub headers: RouteHeaders,
