@@ -9,8 +9,9 @@ use std::{
 };
 
 /// Highest first; a crate names only what stands below it.
-const LAYERS: [&str; 9] = [
+const LAYERS: [&str; 10] = [
     "sluice-control",
+    "sluice-crds",
     "sluice-proxy",
     "sluice-net",
     "sluice-tls",
@@ -22,7 +23,7 @@ const LAYERS: [&str; 9] = [
 ];
 
 /// Crates that are sans-io, all the way down.
-const PURE: [&str; 4] = ["sluice-core", "sluice-http1", "sluice-filter", "sluice-model"];
+const PURE: [&str; 5] = ["sluice-crds", "sluice-core", "sluice-http1", "sluice-filter", "sluice-model"];
 
 const IO: [&str; 6] = ["tokio", "hyper", "h2", "rustls", "kube", "mio"];
 

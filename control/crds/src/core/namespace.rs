@@ -1,0 +1,23 @@
+//! `Namespace`: only its labels are asked for.
+
+use crate::{
+    message::message,
+    object::{Kind, NoStatus},
+};
+use k8s_openapi::ClusterResourceScope;
+
+message! {
+    /// A namespace. What it says is in its metadata.
+    pub struct Namespace {}
+}
+
+impl Kind for Namespace {
+    const KIND: &'static str = "Namespace";
+    const GROUP: &'static str = "";
+    const VERSION: &'static str = "v1";
+    const API_VERSION: &'static str = "v1";
+    const PLURAL: &'static str = "namespaces";
+    type Scope = ClusterResourceScope;
+    const COMPLETE: bool = false;
+    type Status = NoStatus;
+}

@@ -1,0 +1,27 @@
+//! Kubernetes objects as types: what a user of Istio or of ingress-nginx has in a cluster or in a folder of manifests.
+//!
+//! - [`istio`] and [`core`] hold the kinds, each a plain serde type with every field of its API.
+//! - [`Object`] is one object of a kind with its metadata and with all that is wrong with it. It reads whatever has a
+//!   name: a mistake in one field is a [`Problem`] of this object and hides no other, an unknown field is reported and left
+//!   out. That also holds for what an API server sends, so one bad object never spoils a list, and kube's watchers take
+//!   the types as they are (k8s-openapi's `Resource` and `Metadata` are implemented by hand).
+//! - [`manifest`] reads a text with any number of objects in it, YAML or JSON.
+//!
+//! Nothing here knows a cluster, a clock or a file system, and nothing here decides what an object means: the checks
+//! between fields and between objects belong to the translation. The associated constants of [`Kind`] say what a
+//! CustomResourceDefinition of the kind needs to say.
+
+mod message;
+
+pub mod core;
+pub mod istio;
+pub mod manifest;
+pub mod object;
+pub mod proto;
+
+pub use manifest::{AnyObject, Manifest};
+pub use object::{Kind, Object, ObjectName, Standing};
+pub use sluice_model::convert::{Problem, Reason};
+
+#[cfg(test)]
+mod tests;

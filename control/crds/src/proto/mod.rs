@@ -1,0 +1,9 @@
+//! Values as proto-JSON writes them.
+
+mod bytes;
+mod duration;
+mod workload_port;
+
+pub use bytes::{Bytes, Hidden};
+pub use duration::Duration;
+pub use workload_port::WorkloadPort;
