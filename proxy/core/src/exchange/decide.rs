@@ -101,7 +101,7 @@ impl Exchange {
     }
 
     /// What the log shows even of a request that is refused.
-    fn note_facts(&mut self, facts: &RequestFacts<'_>, fields: &dyn Fields) {
+    pub(super) fn note_facts(&mut self, facts: &RequestFacts<'_>, fields: &dyn Fields) {
         self.record.version = facts.version;
         self.record.method.push_str(facts.method);
         let path = match facts.target {

@@ -16,6 +16,8 @@ pub enum Event<'a> {
     },
     /// The codec refused the request's head or body, or one of the driver's timers for them ran out.
     RequestRefused {
+        /// What the head says, where it was the head that was refused and its codec could make sense of it: for the log.
+        facts: Option<RequestFacts<'a>>,
         /// Why.
         refusal: Refusal,
         /// As in [`Event::RequestHead`].

@@ -331,7 +331,9 @@ impl Exchange {
         }
         match event {
             Event::RequestHead { facts, wall } => self.request_head(now, &facts, wall, cx),
-            Event::RequestRefused { refusal, wall } => self.request_refused(now, &refusal, wall, cx),
+            Event::RequestRefused { facts, refusal, wall } => {
+                self.request_refused(now, facts.as_ref(), &refusal, wall, cx)
+            }
             Event::RequestBody(data) => self.request_body_piece(now, data, cx),
             Event::RequestTrailers(fields) => self.request_trailers(now, fields, cx),
             Event::RequestEnd => self.request_end(now, cx),

@@ -1,7 +1,7 @@
 //! The request's body and its refusals.
 
 use super::{Action, Context, Exchange, State, reply};
-use crate::hygiene::{Body, Refusal, Rule};
+use crate::hygiene::{Body, Refusal, RequestFacts, Rule};
 use sluice_filter::{BodyContext, BodyVerdict, Fields, Phase, TrailersContext};
 use std::time::{Instant, SystemTime};
 
@@ -125,12 +125,16 @@ impl Exchange {
     pub(super) fn request_refused(
         &mut self,
         now: Instant,
+        facts: Option<&RequestFacts<'_>>,
         refusal: &Refusal,
         wall: SystemTime,
         cx: &mut Context<'_>,
     ) -> Action {
         if self.state == State::Idle {
             self.begin(now, wall, cx);
+            if let Some(facts) = facts {
+                self.note_facts(facts, cx.request);
+            }
         }
         match self.state {
             State::Responding => {

@@ -29,6 +29,11 @@ pub(crate) trait Downstream: Source + Sink {
     /// A head that is being written. It owns what it writes into, so that the request's fields can be read meanwhile.
     type Head: FieldSink;
 
+    /// Whether there is a whole head. Without one, [`facts`](Self::facts) and [`fields`](Self::fields) say nothing.
+    fn has_head(&self) -> bool {
+        true
+    }
+
     /// What the request's head says besides its fields.
     fn facts(&self) -> RequestFacts<'_>;
 

@@ -149,7 +149,10 @@ impl<D: Downstream> Driver<'_, D> {
                 let facts = self.down.facts();
                 tell!(self, Event::RequestHead { facts, wall })
             }
-            Opening::Refused(refusal) => tell!(self, Event::RequestRefused { refusal, wall }),
+            Opening::Refused(refusal) => {
+                let facts = self.down.has_head().then(|| self.down.facts());
+                tell!(self, Event::RequestRefused { facts, refusal, wall })
+            }
         };
         self.act(action);
     }
@@ -373,7 +376,8 @@ impl<D: Downstream> Driver<'_, D> {
         }
         if self.sender.deadline(timeouts.body_idle.limit()).is_some_and(|deadline| deadline <= now) {
             let wall = self.accepted.shard.wall();
-            return tell!(self, Event::RequestRefused { refusal: Refusal::body_timeout(), wall });
+            let refusal = Refusal::body_timeout();
+            return tell!(self, Event::RequestRefused { facts: None, refusal, wall });
         }
         tell!(self, Event::Timer)
     }

@@ -252,7 +252,7 @@ impl<D: Downstream> Driver<'_, D> {
             SourceError::Malformed { status, details } => {
                 let refusal = Refusal::codec(status, details);
                 let wall = self.accepted.shard.wall();
-                tell!(self, Event::RequestRefused { refusal, wall })
+                tell!(self, Event::RequestRefused { facts: None, refusal, wall })
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::bench::{Bench, Nothing};
 use crate::exchange::{Action, ConnectFailure, Event, FailureKind, Sent, UpstreamFailure};
 use crate::flags::ResponseFlags as Flags;
-use crate::hygiene::{Body, Refusal};
+use crate::hygiene::{Body, Refusal, RequestFacts, Target, Version};
 use std::time::{Duration, SystemTime};
 
 const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: ";
@@ -148,7 +148,7 @@ fn si_where_nobody_sends_a_byte() {
 fn si_and_408_where_the_client_is_too_slow() {
     let mut bench = forward("one");
     let refusal = Refusal::header_timeout();
-    let action = bench.on(Event::RequestRefused { refusal, wall: SystemTime::UNIX_EPOCH });
+    let action = bench.on(Event::RequestRefused { facts: None, refusal, wall: SystemTime::UNIX_EPOCH });
     bench.replied(action, 408, Flags::IDLE_TIMEOUT, "Request Timeout");
     assert!(!bench.exchange.downstream_reusable());
 
@@ -156,7 +156,7 @@ fn si_and_408_where_the_client_is_too_slow() {
     assert_eq!(bench.request("POST", "/", Body::Unknown), Action::Connect);
     assert_eq!(bench.connected(false), Action::Send);
     let refusal = Refusal::body_timeout();
-    let action = bench.on(Event::RequestRefused { refusal, wall: SystemTime::UNIX_EPOCH });
+    let action = bench.on(Event::RequestRefused { facts: None, refusal, wall: SystemTime::UNIX_EPOCH });
     bench.replied(action, 408, Flags::IDLE_TIMEOUT, "Request Timeout");
 }
 
@@ -164,9 +164,20 @@ fn si_and_408_where_the_client_is_too_slow() {
 fn dpe_where_the_client_breaks_the_rules() {
     let mut bench = forward("one");
     let refusal = Refusal::codec(431, "too many header fields");
-    let action = bench.on(Event::RequestRefused { refusal, wall: SystemTime::UNIX_EPOCH });
+    let action = bench.on(Event::RequestRefused { facts: None, refusal, wall: SystemTime::UNIX_EPOCH });
     bench.replied(action, 431, Flags::DOWNSTREAM_PROTOCOL_ERROR, "Request Header Fields Too Large");
     assert_eq!(bench.exchange.record().details, "too many header fields");
+
+    // What is known of the head is told even where its codec refuses it.
+    let mut bench = forward("one");
+    let target = Target::Pseudo { scheme: None, authority: None, path: Some(b"/long"), protocol: None };
+    let facts = RequestFacts { version: Version::Http2, method: "PUT", target, body: Body::Unknown };
+    let refusal = Refusal::codec(414, "target_too_long");
+    let facts = Some(facts);
+    let action = bench.on(Event::RequestRefused { facts, refusal, wall: SystemTime::UNIX_EPOCH });
+    bench.replied(action, 414, Flags::DOWNSTREAM_PROTOCOL_ERROR, "URI Too Long");
+    let record = bench.exchange.record();
+    assert_eq!((record.version, &*record.method, &*record.path), (Version::Http2, "PUT", "/long"));
 
     let mut bench = forward("one");
     bench.request.push(("Host", "b.example"));

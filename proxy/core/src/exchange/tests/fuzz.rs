@@ -34,9 +34,11 @@ fn operate(bench: &mut Bench, rng: &mut fastrand::Rng) -> Action {
             bench.version = [Version::Http10, Version::Http11][rng.usize(..2)];
             bench.request(method, target, body)
         }
-        2 => {
-            bench.on(Event::RequestRefused { refusal: Refusal::body_timeout(), wall: SystemTime::UNIX_EPOCH })
-        }
+        2 => bench.on(Event::RequestRefused {
+            facts: None,
+            refusal: Refusal::body_timeout(),
+            wall: SystemTime::UNIX_EPOCH,
+        }),
         3 | 4 => bench.on(Event::RequestBody(piece)),
         5 => bench.on(Event::RequestTrailers(&trailers)),
         6 => bench.on(Event::RequestEnd),

@@ -226,6 +226,10 @@ impl Client {
 impl Downstream for Client {
     type Head = Head;
 
+    fn has_head(&self) -> bool {
+        self.known
+    }
+
     fn facts(&self) -> RequestFacts<'_> {
         let view = self.work.request.view(self.work.reader.block());
         RequestFacts {
