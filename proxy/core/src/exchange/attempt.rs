@@ -223,6 +223,6 @@ impl Exchange {
         let harmless =
             failure.sent == Sent::Nothing || failure.kind == FailureKind::Unprocessed || self.is_idempotent();
         let held = failure.held || self.collect_limit > 0 || self.asked.body == Body::None;
-        harmless && held && !self.answer.informational
+        harmless && held && !failure.answered && !self.answer.informational
     }
 }

@@ -87,6 +87,8 @@ pub struct UpstreamFailure {
     pub sent: Sent,
     /// Whether the request body so far could be sent again from its first byte.
     pub held: bool,
+    /// Whether a byte of an answer came, if only the beginning of its head.
+    pub answered: bool,
 }
 
 /// In which way an upstream broke.

@@ -436,7 +436,8 @@ impl<D: Downstream> Driver<'_, D> {
             _ => Sent::Part,
         };
         let held = self.exchange.collected().is_some() || self.down.held();
-        tell!(self, Event::UpstreamFailed(UpstreamFailure { kind, sent, held }))
+        let answered = self.up.as_ref().is_some_and(UpstreamStream::answered);
+        tell!(self, Event::UpstreamFailed(UpstreamFailure { kind, sent, held, answered }))
     }
 
     // === Tunnels ===

@@ -123,6 +123,24 @@ fn what_may_not_be_sent_twice_is_not() {
 }
 
 #[test]
+fn nothing_is_sent_again_once_a_byte_of_an_answer_came() {
+    run(&Options::default(), async |world| {
+        let mut client = world.sends(GET).await;
+        let mut endpoint = world.endpoint().await;
+        endpoint.head().await;
+        endpoint.send(EMPTY).await;
+        assert_eq!(client.status().await, 200);
+        client.send(GET).await;
+        endpoint.head().await;
+        endpoint.send("HTTP/1.1 2").await;
+        drop(endpoint);
+        assert_eq!(client.status().await, 503);
+        let line = world.reported(2).await;
+        assert_eq!((line.attempts, &*line.flags), (1, "UC"));
+    });
+}
+
+#[test]
 fn what_may_not_be_sent_twice_rides_no_connection_that_was_idle_for_long() {
     let options = Options { cluster: ", keep_alive: { unsafe_reuse_within: 30ms }", ..Options::default() };
     run(&options, async |world| {

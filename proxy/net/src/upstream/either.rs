@@ -94,6 +94,10 @@ impl UpstreamStream for Upstream {
     fn started(&self) -> bool {
         either!(self, stream => stream.started())
     }
+
+    fn answered(&self) -> bool {
+        either!(self, stream => stream.answered())
+    }
 }
 
 impl Source for Upstream {

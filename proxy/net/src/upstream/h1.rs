@@ -185,6 +185,10 @@ impl UpstreamStream for Connection {
     fn started(&self) -> bool {
         self.writer.written() > 0
     }
+
+    fn answered(&self) -> bool {
+        self.answer != Answer::Awaited || !self.reader.unread().is_empty()
+    }
 }
 
 impl Source for Connection {

@@ -53,6 +53,9 @@ pub(crate) trait UpstreamStream: Source + Sink {
 
     /// Whether the peer can have seen any byte of the request.
     fn started(&self) -> bool;
+
+    /// Whether any byte of an answer has come, be it less than a head.
+    fn answered(&self) -> bool;
 }
 
 /// The first line of a request, or its pseudo header fields.

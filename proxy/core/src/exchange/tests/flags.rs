@@ -21,7 +21,7 @@ fn limited(rest: &str) -> Bench {
 }
 
 fn broken(kind: FailureKind) -> Event<'static> {
-    Event::UpstreamFailed(UpstreamFailure { kind, sent: Sent::Whole, held: true })
+    Event::UpstreamFailed(UpstreamFailure { kind, sent: Sent::Whole, held: true, answered: false })
 }
 
 #[test]

@@ -55,7 +55,12 @@ fn operate(bench: &mut Bench, rng: &mut fastrand::Rng) -> Action {
         15 => bench.on(Event::ResponseEnd),
         16 => {
             let sent = [Sent::Nothing, Sent::Part, Sent::Whole][rng.usize(..3)];
-            bench.on(Event::UpstreamFailed(UpstreamFailure { kind, sent, held: rng.bool() }))
+            bench.on(Event::UpstreamFailed(UpstreamFailure {
+                kind,
+                sent,
+                held: rng.bool(),
+                answered: rng.bool(),
+            }))
         }
         17 => bench.on(Event::ReplySent),
         18 => {

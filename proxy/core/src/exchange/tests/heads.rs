@@ -208,7 +208,7 @@ fn copies_outlive_an_early_answer_and_a_failed_primary() {
             assert_eq!(bench.on(Event::ResponseEnd), Action::Done);
         } else {
             let (kind, sent) = (FailureKind::Reset, Sent::Part);
-            let failure = UpstreamFailure { kind, sent, held: false };
+            let failure = UpstreamFailure { kind, sent, held: false, answered: false };
             assert_eq!(bench.on(Event::UpstreamFailed(failure)), Action::Respond);
             assert!(bench.exchange.downstream_reusable(), "the rest of the body is read");
             assert_eq!(bench.on(Event::ReplySent), Action::Done);

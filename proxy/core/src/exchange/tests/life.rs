@@ -11,7 +11,7 @@ const ONE: &str = "- { name: r, action: { forward: { destinations: [{ cluster: o
 const FOUR: &str = "- { name: r, action: { forward: { destinations: [{ cluster: four }] } } }";
 
 fn failed(kind: FailureKind, sent: Sent, held: bool) -> Event<'static> {
-    Event::UpstreamFailed(UpstreamFailure { kind, sent, held })
+    Event::UpstreamFailed(UpstreamFailure { kind, sent, held, answered: false })
 }
 
 #[test]
@@ -164,6 +164,12 @@ fn nothing_is_repeated_once_an_answer_has_begun() {
     bench.sent("GET");
     assert_eq!(bench.answer(103, Body::None), Action::RelayInformational);
     assert_eq!(bench.on(failed(FailureKind::Closed, Sent::Whole, true)), Action::Respond);
+
+    let mut bench = Bench::new(FOUR);
+    bench.sent("GET");
+    let half_a_head =
+        UpstreamFailure { kind: FailureKind::Closed, sent: Sent::Whole, held: true, answered: true };
+    assert_eq!(bench.on(Event::UpstreamFailed(half_a_head)), Action::Respond);
 
     let mut bench = Bench::new(FOUR);
     bench.sent("GET");

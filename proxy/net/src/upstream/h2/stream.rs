@@ -129,6 +129,10 @@ impl UpstreamStream for Stream {
         // Handed to the connection's task: whether it has left, nobody can tell.
         self.sending.is_some()
     }
+
+    fn answered(&self) -> bool {
+        self.answer.is_some()
+    }
 }
 
 impl FieldSink for Head {
