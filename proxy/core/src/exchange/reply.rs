@@ -171,7 +171,9 @@ impl Exchange {
         };
         self.record.status = status;
         self.record.details = details;
-        let bodiless = matches!(status, 204 | 304) || self.asked.method == Method::Head;
+        // A gRPC status counts in the head only where the head ends the stream ("Trailers-Only").
+        let bodiless =
+            matches!(status, 204 | 304) || self.asked.method == Method::Head || self.reply.grpc.is_some();
         self.answer.status = status;
         self.answer.body =
             if bodiless { Body::None } else { Body::Length(self.reply.body(false).len() as u64) };
