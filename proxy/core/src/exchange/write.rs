@@ -13,6 +13,8 @@ use crate::snapshot::{Cluster, Endpoint};
 use sluice_http1::Method;
 use std::sync::Arc;
 
+const WEBSOCKET: &str = "websocket";
+
 /// The connection that is to be got.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
@@ -85,6 +87,8 @@ impl Exchange {
         let authority = self.outgoing_authority();
         let http2 = self.record.upstream_version == Some(Version::Http2);
         let protocol = match self.asked.switch {
+            // Upgrade ignores case (RFC 9110 section 7.8); who reads `:protocol` compares with the registered name.
+            Switching::Upgrade if http2 && self.is_websocket() => Some(WEBSOCKET),
             Switching::Upgrade | Switching::Extended => Some(&*self.asked.protocol),
             Switching::No | Switching::Connect => None,
         };
@@ -100,6 +104,10 @@ impl Exchange {
             target: if self.asked.switch == Switching::Connect { authority } else { self.outgoing_target() },
             protocol,
         }
+    }
+
+    fn is_websocket(&self) -> bool {
+        self.asked.protocol.eq_ignore_ascii_case(WEBSOCKET)
     }
 
     fn outgoing_target(&self) -> &str {
@@ -139,7 +147,7 @@ impl Exchange {
 
     fn outgoing_head<'a>(&'a self, cx: &'a Context<'_>, mirror: Option<&'a Edits>) -> RequestHead<'a> {
         let http2 = self.record.upstream_version == Some(Version::Http2);
-        let websocket = self.asked.protocol.eq_ignore_ascii_case("websocket");
+        let websocket = self.is_websocket();
         let handshake = match self.asked.switch {
             Switching::Upgrade if http2 && websocket => Handshake::Drop,
             Switching::Extended if !http2 && websocket => {
@@ -243,7 +251,7 @@ impl Exchange {
         let http2 = self.record.upstream_version == Some(Version::Http2);
         let tunnel = self.state == State::Tunnel;
         let upgrade = tunnel && self.asked.switch == Switching::Upgrade;
-        let accept = upgrade && http2 && self.asked.protocol.eq_ignore_ascii_case("websocket");
+        let accept = upgrade && http2 && self.is_websocket();
         let head = ResponseHead {
             fields: cx.response,
             edits: &self.response_edits,

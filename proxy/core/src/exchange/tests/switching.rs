@@ -136,6 +136,17 @@ fn an_upgrade_becomes_an_extended_connect() {
 }
 
 #[test]
+fn the_name_of_the_protocol_is_the_registered_one_where_case_may_count() {
+    for (version, name) in [(Version::Http11, "WebSocket"), (Version::Http2, "websocket")] {
+        let mut bench = Bench::new(ROUTE);
+        bench.request.extend([("connection", "Upgrade"), ("upgrade", "WebSocket")]);
+        assert_eq!(bench.get("/chat"), Action::Connect);
+        connect(&mut bench, version);
+        assert_eq!(bench.exchange.outgoing().protocol, Some(name));
+    }
+}
+
+#[test]
 fn an_extended_connect_becomes_an_upgrade() {
     let mut bench = extended();
     connect(&mut bench, Version::Http11);
