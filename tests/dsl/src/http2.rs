@@ -1,8 +1,12 @@
 //! An HTTP/2 client.
 
-use crate::{Fields, Interim, Reply, Request, TlsClient, patience::within, wire::Stream};
+use crate::{
+    Fields, Interim, Reply, Request, TlsClient,
+    patience::{eventually, within},
+    wire::Stream,
+};
 use bytes::Bytes;
-use h2::{SendStream, client::ResponseFuture};
+use h2::{SendStream, client::ResponseFuture, ext::Protocol};
 use std::{future::poll_fn, net::SocketAddr};
 use tokio::task::JoinHandle;
 
@@ -61,6 +65,10 @@ impl Http2 {
         end: bool,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         let mut requests = within("room for a stream", self.requests.clone().ready()).await?;
+        if request.protocol.is_some() {
+            let enabled = || self.requests.is_extended_connect_protocol_enabled();
+            eventually("the peer takes extended CONNECT", enabled).await;
+        }
         requests.send_request(self.head(request), end)
     }
 
@@ -83,7 +91,7 @@ impl Http2 {
 
     fn head(&self, request: &Request) -> http::Request<()> {
         let mut uri = http::Uri::builder();
-        if request.method != "CONNECT" {
+        if request.method != "CONNECT" || request.protocol.is_some() {
             uri = uri.scheme(self.scheme).path_and_query(request.target.as_str());
         }
         if let Some(host) = &request.host {
@@ -95,6 +103,9 @@ impl Http2 {
             .uri(uri.build().expect("the target should be a URI"));
         for (name, value) in request.fields.iter() {
             head = head.header(name, value);
+        }
+        if let Some(protocol) = &request.protocol {
+            head = head.extension(Protocol::from(protocol.as_str()));
         }
         head.body(()).expect("the head should be well-formed")
     }

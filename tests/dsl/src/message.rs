@@ -13,6 +13,7 @@ pub struct Request {
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Fields,
     pub(crate) chunked: bool,
+    pub(crate) protocol: Option<String>,
 }
 
 /// A request as an origin saw it.
@@ -115,7 +116,13 @@ impl Request {
             body: Vec::new(),
             trailers: Fields::default(),
             chunked: false,
+            protocol: None,
         }
+    }
+
+    /// An extended CONNECT to another protocol (RFC 8441): over HTTP/2 only.
+    pub fn extended(protocol: &str, target: &str) -> Self {
+        Self { protocol: Some(protocol.to_owned()), ..Self::new("CONNECT", target) }
     }
 
     /// The host, with a port if wanted.
