@@ -6,6 +6,8 @@
 //!   out. That also holds for what an API server sends, so one bad object never spoils a list, and kube's watchers take
 //!   the types as they are (k8s-openapi's `Resource` and `Metadata` are implemented by hand).
 //! - [`manifest`] reads a text with any number of objects in it, YAML or JSON.
+//! - [`annotations`], [`configmap`] and [`flags`] are the tables of ingress-nginx, [`istio::rows`] the one of Istio's fields: for each row what its value looks like and the
+//!   [`Verdict`] on it. A row that something new makes work is changed there and nowhere else.
 //!
 //! Nothing here knows a cluster, a clock or a file system, and nothing here decides what an object means: the checks
 //! between fields and between objects belong to the translation. The associated constants of [`Kind`] say what a
@@ -13,15 +15,20 @@
 
 mod message;
 
+pub mod annotations;
+pub mod configmap;
 pub mod core;
+pub mod flags;
 pub mod istio;
 pub mod manifest;
 pub mod object;
 pub mod proto;
+mod verdict;
 
 pub use manifest::{AnyObject, Manifest};
 pub use object::{Kind, Object, ObjectName, Standing};
 pub use sluice_model::convert::{Problem, Reason};
+pub use verdict::{Need, Verdict};
 
 #[cfg(test)]
 mod tests;

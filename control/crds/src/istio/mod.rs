@@ -17,6 +17,8 @@ mod string_match;
 mod target;
 mod virtual_service;
 
+pub mod rows;
+
 pub use authorization_policy::*;
 pub use destination::*;
 pub use destination_rule::*;
