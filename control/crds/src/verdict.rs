@@ -5,7 +5,7 @@ use std::fmt;
 /// What becomes of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does what it says.
+    /// It does what it says: the translation carries it out.
     InEffect,
     /// It is read and checked, and reported on each object that has it.
     NotYet(Need),

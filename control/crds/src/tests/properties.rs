@@ -8,6 +8,7 @@ use crate::{
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value};
+use std::fmt::Write;
 
 /// Any JSON, with keys that the API has among others.
 fn json() -> impl Strategy<Value = Value> {
@@ -41,6 +42,28 @@ fn any_object<K: crate::Kind>(value: &Value) {
         let again: Object<K> = serde_json::from_value(printed).unwrap();
         assert_eq!((again.content, again.metadata), (object.content, object.metadata));
         assert!(again.problems.is_empty(), "{:?}", again.problems);
+    }
+}
+
+/// Three thousand objects in one text, as documents and as a list, each with a mistake and an unknown field: a time that
+/// leaves no room for anything quadratic, even in a debug build.
+#[test]
+fn thousands_of_objects_in_one_text_are_no_trouble() {
+    let mut documents = String::new();
+    let mut list = "{ apiVersion: v1, kind: List, items: [\n".to_owned();
+    for index in 0..3_000 {
+        let object = format!(
+            "{{ apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {{ name: i{index} }}, spec: {{ tlss: [], rules: [
+                {{ host: h{index}.example.com, http: {{ paths: [{{ path: /, pathType: prefix }}] }} }}] }} }}"
+        );
+        writeln!(documents, "{object}\n---").unwrap();
+        writeln!(list, "{object},").unwrap();
+    }
+    for text in [documents, list + "] }"] {
+        let manifest = Manifest::read(&text);
+        assert!(manifest.malformed.is_empty(), "{:?}", manifest.malformed);
+        assert_eq!(manifest.objects().count(), 3_000);
+        assert!(manifest.objects().all(|object| object.problems().len() == 2 && object.is_rejected()));
     }
 }
 
