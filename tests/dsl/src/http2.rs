@@ -82,6 +82,11 @@ impl Http2 {
         within("an interim answer", interim(reply)).await
     }
 
+    /// Sends a piece of the body of a request that [`Http2::open`] began, as windows allow.
+    pub async fn upload(body: &mut SendStream<Bytes>, piece: &[u8], end: bool) {
+        within("an HTTP/2 upload", send_all(body, piece, end)).await;
+    }
+
     /// Whether the connection has ended, and how: [`None`] while it lives.
     pub async fn ended(&mut self) -> Result<(), h2::Error> {
         within("the end of the connection", &mut self.connection)

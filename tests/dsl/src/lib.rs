@@ -43,6 +43,7 @@
 //! | several on one connection; HTTP/2; TLS | [`Http1`], [`Http2`], [`TlsClient`] |
 //! | exact bytes, in and out | [`Wire`] |
 //! | an upstream that answers, over HTTP/1.1 or HTTP/2 | [`Origin`], [`Answer`]; what it saw is [`Seen`] |
+//! | bodies too long to keep | [`OriginRecipe::digesting`], [`digest`], [`Http2::upload`] |
 //! | an upstream that follows a script of bytes | [`Script`] |
 //! | an upstream that refuses connections | [`Nobody`] |
 //! | the access log | [`Sluice::logged`], [`Sluice::log`] |
@@ -71,6 +72,7 @@ mod cli;
 mod field;
 mod http1;
 mod http2;
+mod intake;
 mod message;
 mod origin;
 mod patience;
@@ -86,6 +88,7 @@ pub use cli::{Cli, Output};
 pub use field::Fields;
 pub use http1::Http1;
 pub use http2::Http2;
+pub use intake::digest;
 pub use message::{Answer, Interim, Reply, Request, Seen};
 pub use origin::{Origin, OriginRecipe, Speaks};
 pub use patience::{PATIENCE, eventually, eventually_some, within};

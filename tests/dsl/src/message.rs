@@ -31,8 +31,12 @@ pub struct Seen {
     pub scheme: String,
     /// The fields; over HTTP/2 without pseudo headers.
     pub fields: Fields,
-    /// The whole body.
+    /// The whole body; empty where the origin only digests them.
     pub body: Vec<u8>,
+    /// How long the body was.
+    pub length: usize,
+    /// The [`digest`](crate::digest) of the body.
+    pub digest: u64,
     /// The fields behind the body.
     pub trailers: Fields,
     /// The connection it came on, counted from 0 at each origin.

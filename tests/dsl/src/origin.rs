@@ -3,6 +3,7 @@
 use crate::{
     Answer, Certificate, Fields, Seen, Wire,
     http2::{map, send_all},
+    intake::Intake,
     message::End,
     patience::eventually,
     wire::Stream,
@@ -37,6 +38,7 @@ pub struct OriginRecipe {
     speaks: Speaks,
     address: SocketAddr,
     certificate: Option<Certificate>,
+    digests: bool,
 }
 
 /// What an [`Origin`] speaks.
@@ -50,6 +52,7 @@ pub enum Speaks {
 
 struct Shared {
     handler: Box<dyn Fn(&Seen) -> Answer + Send + Sync>,
+    digests: bool,
     requests: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
     open: AtomicUsize,
@@ -76,7 +79,12 @@ impl Origin {
 
     /// Begins the description of an origin with TLS or an address of its own.
     pub fn speaking(speaks: Speaks) -> OriginRecipe {
-        OriginRecipe { speaks, address: SocketAddr::from(([127, 0, 0, 1], 0)), certificate: None }
+        OriginRecipe {
+            speaks,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            certificate: None,
+            digests: false,
+        }
     }
 
     /// Where it listens.
@@ -140,6 +148,12 @@ impl OriginRecipe {
         self
     }
 
+    /// Keeps no body, only the length and the digest of each.
+    pub fn digesting(mut self) -> Self {
+        self.digests = true;
+        self
+    }
+
     /// Starts it.
     pub async fn start(self, handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Origin {
         let listener = TcpListener::bind(self.address)
@@ -148,6 +162,7 @@ impl OriginRecipe {
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             handler: Box::new(handler),
+            digests: self.digests,
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
@@ -190,7 +205,7 @@ async fn wrap(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Stream> {
 
 async fn http1(stream: Stream, shared: &Shared, number: usize) {
     let mut wire = Wire::new(stream);
-    while let Some(mut seen) = wire.request().await {
+    while let Some(mut seen) = wire.request_into(shared.intake()).await {
         seen.connection = number;
         let answer = shared.answer(&seen);
         sleep(answer.delay).await;
@@ -237,13 +252,14 @@ async fn http2_stream(
     if expects && respond.send_informational(interim(100, &Fields::default())).is_err() {
         return;
     }
-    let mut body = Vec::new();
+    let mut intake = shared.intake();
     while let Some(data) = stream.data().await {
         let Ok(data) = data else { return };
         let _ = stream.flow_control().release_capacity(data.len());
-        body.extend_from_slice(&data);
+        intake.take(&data);
     }
     let Ok(trailers) = stream.trailers().await else { return };
+    let (digest, Intake { body, length, .. }) = (intake.digest(), intake);
     let seen = Seen {
         method: head.method.to_string(),
         target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
@@ -252,6 +268,8 @@ async fn http2_stream(
         scheme: head.uri.scheme_str().unwrap_or_default().to_owned(),
         fields: Fields::of(&head.headers),
         body,
+        length,
+        digest,
         trailers: trailers.map_or_else(Fields::default, |map| Fields::of(&map)),
         connection: number,
     };
@@ -297,6 +315,10 @@ fn interim(status: u16, fields: &Fields) -> http::Response<()> {
 // === impl Shared ===
 
 impl Shared {
+    fn intake(&self) -> Intake {
+        Intake::new(!self.digests)
+    }
+
     fn answer(&self, seen: &Seen) -> Answer {
         self.requests.lock().unwrap().push(seen.clone());
         (self.handler)(seen)

@@ -3,6 +3,7 @@
 use crate::{
     Fields, Interim, Reply, Seen,
     certificate::TlsClient,
+    intake::Intake,
     patience::{PATIENCE, within},
 };
 use std::{
@@ -172,14 +173,20 @@ impl Wire {
             let bodiless = method == "HEAD"
                 || (method == "CONNECT" && (200..300).contains(&status))
                 || matches!(status, 101 | 204 | 304);
-            let (body, trailers) =
-                if bodiless { (Vec::new(), Fields::default()) } else { self.body(&fields, true).await };
+            let mut intake = Intake::new(true);
+            let trailers =
+                if bodiless { Fields::default() } else { self.body(&fields, true, &mut intake).await };
+            let body = intake.body;
             return Reply { version, status, reason, fields, body, trailers, interim };
         }
     }
 
     /// Takes an HTTP/1 request with its body; `None` when the other side closes in place of one.
     pub async fn request(&mut self) -> Option<Seen> {
+        self.request_into(Intake::new(true)).await
+    }
+
+    pub(crate) async fn request_into(&mut self, mut intake: Intake) -> Option<Seen> {
         // Idle connections may wait as long as the test lasts.
         while self.waiting.is_empty() {
             if !self.stream.read_buf(&mut self.waiting).await.is_ok_and(|count| count > 0) {
@@ -199,27 +206,53 @@ impl Wire {
         if fields.get("expect").is_some_and(|expect| expect.eq_ignore_ascii_case("100-continue")) {
             self.try_send("HTTP/1.1 100 Continue\r\n\r\n").await.ok()?;
         }
-        let (body, trailers) = self.body(&fields, false).await;
+        let trailers = self.body(&fields, false, &mut intake).await;
         let host = fields.get("host").unwrap_or_default().to_owned();
         let scheme = String::new();
-        Some(Seen { method, target, host, version, scheme, fields, body, trailers, connection: 0 })
+        let (digest, Intake { body, length, .. }) = (intake.digest(), intake);
+        Some(Seen {
+            method,
+            target,
+            host,
+            version,
+            scheme,
+            fields,
+            body,
+            length,
+            digest,
+            trailers,
+            connection: 0,
+        })
     }
 
-    async fn body(&mut self, fields: &Fields, to_close: bool) -> (Vec<u8>, Fields) {
+    /// Takes a body, and returns the fields behind it.
+    async fn body(&mut self, fields: &Fields, to_close: bool, intake: &mut Intake) -> Fields {
         if fields.has("transfer-encoding") {
-            self.chunks().await
-        } else if let Some(length) = fields.get("content-length") {
+            return self.chunks(intake).await;
+        }
+        if let Some(length) = fields.get("content-length") {
             let length = length.parse().unwrap_or_else(|_| panic!("not a content-length: {length}"));
-            (self.read(length).await, Fields::default())
+            self.read_into(length, intake).await;
         } else if to_close {
-            (self.read_to_close().await, Fields::default())
-        } else {
-            (Vec::new(), Fields::default())
+            intake.take(&self.read_to_close().await);
+        }
+        Fields::default()
+    }
+
+    async fn read_into(&mut self, mut count: usize, intake: &mut Intake) {
+        while count > 0 {
+            if self.waiting.is_empty() {
+                let open = self.more(&format!("{count} bytes of a body")).await;
+                assert!(open, "the end came before {count} bytes of a body");
+            }
+            let piece = self.waiting.len().min(count);
+            intake.take(&self.waiting[..piece]);
+            self.waiting.drain(..piece);
+            count -= piece;
         }
     }
 
-    async fn chunks(&mut self) -> (Vec<u8>, Fields) {
-        let mut body = Vec::new();
+    async fn chunks(&mut self, intake: &mut Intake) -> Fields {
         loop {
             let line = self.read_until("\r\n").await;
             let line = String::from_utf8_lossy(&line);
@@ -229,14 +262,14 @@ impl Wire {
             if size == 0 {
                 break;
             }
-            body.extend(self.read(size).await);
+            self.read_into(size, intake).await;
             self.expect("\r\n").await;
         }
         let mut trailers = String::new();
         loop {
             let line = self.read_until("\r\n").await;
             if line == b"\r\n" {
-                return (body, Fields::parse(&trailers));
+                return Fields::parse(&trailers);
             }
             trailers += &String::from_utf8_lossy(&line);
         }

@@ -275,7 +275,7 @@ impl Exchange {
             return Decision::NoCluster;
         };
         if let Some(cookie) = &chosen.set_cookie {
-            cookie.write(&mut self.set_cookie);
+            cookie.write(self.asked.scheme == route::Scheme::Https, &mut self.set_cookie);
         }
         let destination = chosen.destination;
         let Some(cluster) = cx.snapshot.cluster(destination.cluster) else {

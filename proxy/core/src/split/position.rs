@@ -128,11 +128,14 @@ impl fmt::Debug for PositionCookie {
 // === impl SetCookie ===
 
 impl SetCookie<'_> {
-    /// Appends the value of the `set-cookie` field.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the value of the `set-cookie` field. A client that came over TLS (`secure`) keeps it off plaintext.
+    pub fn write(&self, secure: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(self.cookie.name.as_bytes());
         out.push(b'=');
         self.cookie.write(self.position, out);
         out.extend_from_slice(self.cookie.attributes.as_bytes());
+        if secure {
+            out.extend_from_slice(b"; Secure");
+        }
     }
 }

@@ -44,7 +44,7 @@ fn ask(forward: &Forward, fields: &[(&str, &str)], rng: &mut fastrand::Rng) -> (
     let chosen = forward.choose(&request, rng, &mut MatchScratch::default()).unwrap();
     let cookie = chosen.set_cookie.map(|cookie| {
         let mut out = Vec::new();
-        cookie.write(&mut out);
+        cookie.write(false, &mut out);
         String::from_utf8(out).unwrap()
     });
     (chosen.destination.cluster_name.to_string(), chosen.why, cookie)
@@ -206,6 +206,20 @@ fn a_signed_cookie_keeps_the_position() {
     {
         assert!(ask(split, &[("cookie", cookie)], &mut rng).2.is_some(), "{cookie}");
     }
+}
+
+#[test]
+fn a_cookie_that_came_over_tls_stays_there() {
+    let split = compile(&forward(
+        r#"{"destinations":[{"cluster":"main"},{"cluster":"other"}],"sticky":{"cookie":{"name":"side","key":"key"}}}"#,
+    ));
+    let position = split.sticky.as_ref().and_then(|sticky| sticky.cookie(7)).unwrap();
+    let written = |secure| {
+        let mut out = Vec::new();
+        position.write(secure, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(written(true), written(false) + "; Secure");
 }
 
 #[test]

@@ -28,9 +28,7 @@ pub(crate) use head::CopyHead;
 use self::{channel::Channel, patience::Patience};
 use crate::{fields::HeadFields, h2, shard::Shard};
 use bytes::Bytes;
-use http::HeaderMap;
 use sluice_core::{
-    head::Fields,
     hygiene::Body,
     mirror::MOST_HELD,
     snapshot::{Cluster, Endpoint},
@@ -118,9 +116,7 @@ impl Mirrors {
     /// The body is complete: the copies go on by themselves.
     pub(crate) fn end(&mut self, trailers: HeadFields<'_>) {
         for channel in self.channels.drain(..) {
-            let mut map = HeaderMap::new();
-            trailers.each(&mut |name, value| h2::append(&mut map, name, value));
-            channel.end(map);
+            channel.end(h2::trailers(trailers));
         }
     }
 }
