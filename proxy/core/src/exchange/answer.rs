@@ -14,6 +14,7 @@ impl Exchange {
         &mut self,
         now: Instant,
         facts: &ResponseFacts,
+        held: bool,
         cx: &mut Context<'_>,
     ) -> Action {
         match self.state {
@@ -41,8 +42,12 @@ impl Exchange {
         let Some(tunnel) = self.is_tunnel(facts) else {
             return self.refuse_upstream(&Rule::TunnelRefusal.refusal(), cx);
         };
+        let grpc = cx.response.first("grpc-status").and_then(grpc_status);
+        if !tunnel && self.rejected(now, facts.status, grpc, held, cx) {
+            return Action::Connect;
+        }
         self.record.response_started = Some(now.saturating_duration_since(self.record.started));
-        self.record.grpc_status = cx.response.first("grpc-status").and_then(grpc_status);
+        self.record.grpc_status = grpc;
         if let BodyVerdict::Respond(response) = self.run_response_head(facts.status, cx) {
             return self.filter_reply(response, cx);
         }

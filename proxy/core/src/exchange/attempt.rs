@@ -5,11 +5,9 @@ use super::{
 };
 use crate::flags::ResponseFlags;
 use crate::hygiene::{Body, Rule, Version};
+use crate::route::Retry;
 use std::time::Instant;
 
-/// Endpoints that one request tries at most; one that refused it unseen may be among them several times. A connection that
-/// had died while it was idle does not count.
-const MOST_TRIES: usize = 3;
 /// A request body up to this length is expected to be still held should a reused connection fail.
 const LIKELY_HELD: u64 = 16 * 1024;
 
@@ -127,26 +125,59 @@ impl Exchange {
 
     /// Nothing was sent, so any request may go to another endpoint.
     fn try_elsewhere(&mut self, now: Instant, text: &'static str, cx: &mut Context<'_>) -> Action {
-        if self.another(now, cx) {
+        if self.retries(|retry| retry.connect_failure) && self.another(now, cx) {
             return Action::Connect;
         }
         self.give_up(ResponseFlags::UPSTREAM_CONNECT_FAILURE);
         self.local(503, "upstream_reset_before_response_started{connection_failure}", text, cx)
     }
 
-    fn another(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        self.tried.push(self.endpoint);
-        self.tried.len() < MOST_TRIES && self.pick(now, cx)
+    /// What the route says of it.
+    fn retries(&self, on: impl Fn(&Retry) -> bool) -> bool {
+        self.record.route.as_ref().is_some_and(|route| on(&route.retry))
     }
 
-    /// At another endpoint; where there is none, once more at one that said it has not looked at the request.
-    fn another_or_same(&mut self, now: Instant, kind: FailureKind, cx: &mut Context<'_>) -> bool {
-        if self.another(now, cx) {
-            return true;
+    /// Whether one more failed try leaves another one. A connection that had died while it was idle is none.
+    fn count_failure(&mut self) -> bool {
+        self.tried.push(self.endpoint);
+        self.retries(|retry| self.tried.len() <= usize::from(retry.attempts))
+    }
+
+    fn another(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        self.count_failure() && self.pick(now, cx)
+    }
+
+    /// At another endpoint; where there is none, once more at the same.
+    fn another_or_same(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        if !self.count_failure() {
+            return false;
         }
-        let again = kind == FailureKind::Unprocessed && self.tried.len() < MOST_TRIES;
-        if again {
+        if !self.pick(now, cx) {
             self.start_try(now);
+        }
+        true
+    }
+
+    /// Whether the answer that begins is one that the route tries again, and there is another try.
+    pub(super) fn rejected(
+        &mut self,
+        now: Instant,
+        status: u16,
+        grpc: Option<u8>,
+        held: bool,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let grpc = grpc.filter(|_| self.record.grpc);
+        if !self.retries(|retry| retry.rejects(status, grpc))
+            || !self.may_repeat()
+            || !self.is_held(held)
+            || self.answer.informational
+        {
+            return false;
+        }
+        let again = self.another_or_same(now, cx);
+        if !again && self.record.attempts > 1 {
+            self.record.flags.insert(ResponseFlags::RETRIES_EXHAUSTED);
         }
         again
     }
@@ -210,7 +241,12 @@ impl Exchange {
                 self.start_attempt(now);
                 return Action::Connect;
             }
-            if self.another_or_same(now, failure.kind, cx) {
+            let again = if failure.kind == FailureKind::Unprocessed {
+                self.retries(|retry| retry.refused_stream) && self.another_or_same(now, cx)
+            } else {
+                self.retries(|retry| retry.reset) && self.another(now, cx)
+            };
+            if again {
                 return Action::Connect;
             }
         }
@@ -221,8 +257,17 @@ impl Exchange {
     /// Only while no byte of an answer came, the request was unsent or may be repeated, and all of it is still there.
     fn may_send_again(&self, failure: UpstreamFailure) -> bool {
         let harmless =
-            failure.sent == Sent::Nothing || failure.kind == FailureKind::Unprocessed || self.is_idempotent();
-        let held = failure.held || self.collect_limit > 0 || self.asked.body == Body::None;
-        harmless && held && !failure.answered && !self.answer.informational
+            failure.sent == Sent::Nothing || failure.kind == FailureKind::Unprocessed || self.may_repeat();
+        harmless && self.is_held(failure.held) && !failure.answered && !self.answer.informational
+    }
+
+    /// The upstream may have acted on the request: whether it may do so again.
+    fn may_repeat(&self) -> bool {
+        let other = self.asked.switch == Switching::No && self.retries(|retry| retry.non_idempotent);
+        self.is_idempotent() || other
+    }
+
+    fn is_held(&self, held: bool) -> bool {
+        held || self.collect_limit > 0 || self.asked.body == Body::None
     }
 }

@@ -39,7 +39,12 @@ pub enum Event<'a> {
     /// There is no connection for the attempt.
     ConnectFailed(ConnectFailure),
     /// A response head is complete and its codec found it well-formed; `Context::response` shows its fields.
-    ResponseHead(ResponseFacts),
+    ResponseHead {
+        /// What the head says besides its fields.
+        facts: ResponseFacts,
+        /// As in [`UpstreamFailure::held`].
+        held: bool,
+    },
     /// A piece of the response body, without framing.
     ResponseBody(&'a [u8]),
     /// The answer's trailers; `ResponseEnd` follows.

@@ -8,7 +8,7 @@
 //!                        │ │ Action::Connect                                      │
 //!                        │ └───────────────────────▶ Connecting ◀─────────────────┤
 //!                        │                             │  ▲ ConnectFailed, Timer: another endpoint
-//!                        │              Connected      │  │ UpstreamFailed: retry
+//!                        │              Connected      │  │ UpstreamFailed, ResponseHead: retry
 //!                        │              Action::Send   ▼  │
 //!                        │                            Sending ──ResponseHead──▶ Relaying ──ResponseEnd──▶ Done
 //!                        │ Action::Respond               │ Action::RelayHead       │                        ▲
@@ -65,7 +65,8 @@
 //! [`Exchange::max_body`], and with no pause longer than [`Exchange::idle_timeout`]. Nothing of it is reported then. The
 //! downstream connection need not close behind such an answer.
 //!
-//! **Answer.** `ResponseHead` for 1xx too; where it gives `Wait`, drop that head and read on (an HTTP/1.0 client takes
+//! **Answer.** [`Action::Connect`] after `ResponseHead` means that the answer is dropped with its connection and the
+//! request is tried again. `ResponseHead` for 1xx too; where it gives `Wait`, drop that head and read on (an HTTP/1.0 client takes
 //! none). [`Action::RelayInformational`]: write status and fields with
 //! [`Exchange::write_informational_fields`] and read on. [`Action::RelayHead`]: write
 //! [`Exchange::response_status`] and [`Exchange::write_response_fields`], then the body, framed as
@@ -339,7 +340,7 @@ impl Exchange {
             Event::RequestEnd => self.request_end(now, cx),
             Event::Connected { reused, version } => self.connected(now, reused, version),
             Event::ConnectFailed(failure) => self.connect_failed(now, failure, cx),
-            Event::ResponseHead(facts) => self.response_head(now, &facts, cx),
+            Event::ResponseHead { facts, held } => self.response_head(now, &facts, held, cx),
             Event::ResponseBody(data) => self.response_body_piece(now, data, cx),
             Event::ResponseTrailers(fields) => self.response_trailers(now, fields, cx),
             Event::ResponseEnd => self.response_end(now, cx),

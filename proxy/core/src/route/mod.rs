@@ -8,12 +8,14 @@ mod host;
 pub(crate) mod pattern;
 mod precedence;
 mod radix;
+mod retry;
 mod table;
 #[cfg(test)]
 mod tests;
 mod virtual_host;
 
 pub(crate) use host::HostIndex;
+pub use retry::Retry;
 pub use table::RouteTable;
 pub use virtual_host::VirtualHost;
 
@@ -116,6 +118,8 @@ pub struct Route {
     pub edits: RouteEdits,
     /// Bounds in time.
     pub timeouts: Timeouts,
+    /// What is tried again.
+    pub retry: Retry,
     /// Request body in bytes; absent takes the listener's limit.
     pub max_body: Option<u64>,
     /// Copies that go elsewhere.

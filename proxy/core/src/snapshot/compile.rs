@@ -173,6 +173,7 @@ impl Compiler<'_> {
             response_rewrite: ResponseRewrite::compile(&route.response_rewrite).map(Box::new),
             edits: RouteEdits::compile(&route.headers),
             timeouts: (&route.timeouts).into(),
+            retry: (&route.retry).into(),
             max_body: route.max_body.map(sluice_model::value::Size::get),
             mirrors: route
                 .mirrors

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     spec::{
         Action, DirectResponse, Fault, FaultAbortStatus, Filter, HostRewrite, NormalizePath, PathMatch,
-        PathRewrite, Redirect, RedirectPath, RegexRewrite, ResponseRewrite, Rewrite, Route,
+        PathRewrite, Redirect, RedirectPath, RegexRewrite, ResponseRewrite, Retry, RetryOn, Rewrite, Route,
     },
     value::Percent,
 };
@@ -33,11 +33,15 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
             cx.error(at.key("response_rewrite"), "only answers to `forward` can be rewritten")
                 .suggest("write the answer as the client should get it");
         }
+        if route.retry != Retry::default() {
+            cx.error(at.key("retry"), "only `forward` can be tried again");
+        }
         if !route.mirrors.is_empty() {
             cx.error(at.key("mirrors"), "only `forward` can be mirrored");
         }
     }
     rewrite(cx, &route.rewrite, route, at.key("rewrite"));
+    retry(cx, &route.retry, at.key("retry"));
     response::check(cx, &route.response_rewrite, at.key("response_rewrite"));
     edits::check(cx, &route.headers, at.key("headers"));
     let mirrors = at.key("mirrors");
@@ -98,6 +102,37 @@ fn regex_rewrite(cx: &mut Context<'_>, rewrite: &RegexRewrite, at: At<'_>) {
     text::path_characters(cx, at, &literal, false);
     if rewrite.replace_whole && !begins_with_capture && !literal.starts_with('/') {
         cx.error(at, "becomes the whole path, so it begins with `/`");
+    }
+}
+
+fn retry(cx: &mut Context<'_>, retry: &Retry, at: At<'_>) {
+    /// Envoy has no bound; nobody waits for more.
+    const MOST: u8 = 50;
+    if retry.attempts > MOST {
+        cx.error(at.key("attempts"), format!("`{}` is more than {MOST}", retry.attempts));
+    }
+    let list = at.key("on");
+    if retry.attempts == 0 && retry.on != Retry::default().on {
+        cx.warning(list, "has no effect: `attempts` is 0");
+    }
+    if retry.attempts > 0 && retry.on.is_empty() {
+        cx.warning(list, "nothing is tried again").suggest("write `attempts: 0`");
+    }
+    for (index, on) in retry.on.iter().enumerate() {
+        let at = list.index(index);
+        match on {
+            RetryOn::Status(status) if status.get() < 400 => {
+                cx.error(at.key("status"), format!("an answer of status {} is no failure", status.get()));
+            }
+            RetryOn::Grpc(status) if !(1..=16).contains(status) => {
+                cx.error(at.key("grpc"), "a gRPC status that is a failure is a number from 1 to 16");
+            }
+            RetryOn::ConnectFailure
+            | RetryOn::RefusedStream
+            | RetryOn::Reset
+            | RetryOn::Status(_)
+            | RetryOn::Grpc(_) => {}
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod listener;
 mod matching;
 mod process;
 mod response;
+mod retry;
 mod route;
 mod secret;
 
@@ -31,6 +32,7 @@ pub use matching::{
 };
 pub use process::{AcceptMode, AccessLog, AccessLogFormat, AccessLogTarget, Admin, Dns, Runtime};
 pub use response::{DomainRewrite, ReferenceRewrite, RegexReplacement, ResponseRewrite, TextReplacement};
+pub use retry::{Retry, RetryOn};
 pub use route::{
     Fault, FaultAbort, FaultAbortStatus, FaultDelay, Filter, Route, RouteOrder, RouteTable, RouteTimeouts,
     VirtualHost,

@@ -1,6 +1,6 @@
 //! Route tables, virtual hosts and routes.
 
-use super::{Action, Mirror, ResponseRewrite, Rewrite, RouteHeaders, RouteMatch, is_default};
+use super::{Action, Mirror, ResponseRewrite, Retry, Rewrite, RouteHeaders, RouteMatch, is_default};
 use crate::value::{Duration, HostPattern, Percent, Size, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,9 @@ pub struct Route {
     /// Bounds in time.
     #[serde(default, skip_serializing_if = "is_default")]
     pub timeouts: RouteTimeouts,
+    /// What is tried again. Only for `forward`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retry: Retry,
     /// Request body; more gives 413. Absent takes the listener's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body: Option<Size>,

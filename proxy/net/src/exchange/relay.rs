@@ -277,11 +277,17 @@ impl<D: Downstream> Driver<'_, D> {
                         self.upstream_failed(FailureKind::Protocol("too_many_interim_answers")),
                     );
                 }
-                Poll::Ready(tell!(self, Event::ResponseHead(facts)))
+                let held = self.held();
+                Poll::Ready(tell!(self, Event::ResponseHead { facts, held }))
             }
             Poll::Ready(Err(kind)) => Poll::Ready(self.upstream_failed(kind)),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Whether the request's body so far could be sent again.
+    fn held(&self) -> bool {
+        self.exchange.collected().is_some() || self.down.held()
     }
 
     pub(super) fn relay_informational(&mut self) {
@@ -435,7 +441,7 @@ impl<D: Downstream> Driver<'_, D> {
             _ if self.request.finished && !self.request.blocked && !self.request.broken => Sent::Whole,
             _ => Sent::Part,
         };
-        let held = self.exchange.collected().is_some() || self.down.held();
+        let held = self.held();
         let answered = self.up.as_ref().is_some_and(UpstreamStream::answered);
         tell!(self, Event::UpstreamFailed(UpstreamFailure { kind, sent, held, answered }))
     }

@@ -139,7 +139,8 @@ impl Bench {
     }
 
     pub(super) fn answer(&mut self, status: u16, body: Body) -> Action {
-        self.on(Event::ResponseHead(ResponseFacts { version: Version::Http11, status, body }))
+        let facts = ResponseFacts { version: Version::Http11, status, body };
+        self.on(Event::ResponseHead { facts, held: true })
     }
 
     /// A request without body up to the point where it has been sent.

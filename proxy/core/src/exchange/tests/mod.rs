@@ -4,5 +4,6 @@ mod flags;
 mod fuzz;
 mod heads;
 mod life;
+mod retries;
 mod scopes;
 mod switching;

@@ -49,7 +49,7 @@ fn connect(bench: &mut Bench, version: Version) {
 }
 
 fn answer(bench: &mut Bench, version: Version, status: u16) -> Action {
-    bench.on(Event::ResponseHead(ResponseFacts { version, status, body: Body::None }))
+    bench.on(Event::ResponseHead { facts: ResponseFacts { version, status, body: Body::None }, held: true })
 }
 
 fn has(fields: &[String], prefix: &str) -> bool {

@@ -1,0 +1,52 @@
+//! What a route tries again, ready to ask.
+
+use sluice_model::spec::{self, RetryOn};
+
+/// See [`spec::Retry`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries after the first one.
+    pub attempts: u8,
+    /// [`RetryOn::ConnectFailure`].
+    pub connect_failure: bool,
+    /// [`RetryOn::RefusedStream`].
+    pub refused_stream: bool,
+    /// [`RetryOn::Reset`].
+    pub reset: bool,
+    /// See [`spec::Retry::non_idempotent`].
+    pub non_idempotent: bool,
+    statuses: Box<[u16]>,
+    /// One bit per status.
+    grpc: u32,
+}
+
+impl Retry {
+    /// Whether an answer like this is not good enough. `grpc` is the status in the head of a gRPC answer.
+    pub fn rejects(&self, status: u16, grpc: Option<u8>) -> bool {
+        self.statuses.contains(&status)
+            || grpc.is_some_and(|status| self.grpc & 1_u32.checked_shl(status.into()).unwrap_or(0) != 0)
+    }
+}
+
+impl From<&spec::Retry> for Retry {
+    fn from(retry: &spec::Retry) -> Self {
+        let on = |wanted| retry.on.contains(&wanted);
+        let statuses = retry.on.iter().filter_map(|on| match on {
+            RetryOn::Status(status) => Some(status.get()),
+            _ => None,
+        });
+        let grpc = retry.on.iter().filter_map(|on| match on {
+            RetryOn::Grpc(status) => 1_u32.checked_shl((*status).into()),
+            _ => None,
+        });
+        Self {
+            attempts: retry.attempts,
+            connect_failure: on(RetryOn::ConnectFailure),
+            refused_stream: on(RetryOn::RefusedStream),
+            reset: on(RetryOn::Reset),
+            non_idempotent: retry.non_idempotent,
+            statuses: statuses.collect(),
+            grpc: grpc.fold(0, |set, bit| set | bit),
+        }
+    }
+}
