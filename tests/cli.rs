@@ -1,6 +1,9 @@
 //! The command line: help, exit codes, messages.
 
-use sluice_dsl::{Nobody, Origin, cli, sluice};
+use sluice_dsl::{Nobody, Origin, cli, sluice, tool};
+use std::fs;
+
+const COMMANDS: [&str; 7] = ["run", "check", "explain", "schema", "echo", "quickstart", "completions"];
 
 const GOOD: &str = "
 listeners: [{ name: web, address: 127.0.0.1:0, route_table: main }]
@@ -140,6 +143,63 @@ async fn version_and_help_are_useful() {
         let help = cli!().run([command, "--help"]).await;
         assert!(help.stdout.contains("Examples:"), "{command}: {}", help.stdout);
     }
+}
+
+#[tokio::test]
+async fn each_command_explains_itself() {
+    for command in COMMANDS {
+        let help = cli!().run([command, "--help"]).await;
+        assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
+        assert!(help.stdout.contains(&format!("Usage: sluice {command}")), "{command}: {}", help.stdout);
+        let short = cli!().run([command, "-h"]).await;
+        assert_eq!(short.code, 0, "{command}");
+        let wrong = cli!().run([command, "--no-such-thing"]).await;
+        assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""), "{command}");
+        assert!(wrong.stderr.contains("--no-such-thing"), "{command}: {}", wrong.stderr);
+    }
+    let nothing = cli!().run([""; 0]).await;
+    assert_eq!(nothing.code, 2);
+    assert!(COMMANDS.iter().all(|command| nothing.stderr.contains(command)), "{}", nothing.stderr);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_named_with_the_reason() {
+    let cli = cli!().file("binary.yaml", b"listeners: \xff\xfe");
+    fs::create_dir(cli.folder().join("folder.yaml")).unwrap();
+    for command in ["run", "check", "explain"] {
+        for (file, reason) in [("binary.yaml", "utf-8"), ("folder.yaml", ""), ("gone.yaml", "No such file")] {
+            let output = cli.run([command, file]).await;
+            assert_eq!((output.code, output.stdout.as_str()), (1, ""), "{command} {file}");
+            let said = output.stderr.to_lowercase();
+            assert!(
+                said.contains("cannot read the configuration") && said.contains(file),
+                "{command}: {said}"
+            );
+            assert!(said.contains(&reason.to_lowercase()), "{command} {file}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bash_takes_its_completions() {
+    let completions = cli!().run(["completions", "bash"]).await.stdout;
+    let cli = cli!().file("sluice.bash", &completions);
+    let file = cli.folder().join("sluice.bash");
+    let script = format!(
+        "source '{}' && COMP_WORDS=(sluice '') COMP_CWORD=1 && _sluice sluice '' sluice && echo \"${{COMPREPLY[@]}}\"",
+        file.display()
+    );
+    let Some(output) = tool("bash", ["-c", &script]).await else { return };
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(COMMANDS.iter().all(|command| output.stdout.contains(command)), "{}", output.stdout);
+}
+
+#[tokio::test]
+async fn whoever_stops_reading_gets_no_complaint() {
+    let script =
+        format!("'{}' schema | head -n 1; echo \"${{PIPESTATUS[0]}}\"", env!("CARGO_BIN_EXE_sluice"));
+    let Some(output) = tool("bash", ["-c", &script]).await else { return };
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("{\n0\n", ""));
 }
 
 #[tokio::test]

@@ -192,3 +192,84 @@ fn is_exhaustion(error: &io::Error) -> bool {
     Errno::from_io_error(error)
         .is_some_and(|errno| matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listen::bind;
+    use std::{
+        io::{ErrorKind, Read, Write},
+        thread,
+    };
+    use tokio::{runtime::Builder, sync::oneshot};
+
+    /// Greets everybody, and wants to stop after so many.
+    struct Greeter {
+        greeted: usize,
+        most: usize,
+        enough: Option<oneshot::Sender<()>>,
+    }
+
+    impl Acceptor for Greeter {
+        async fn accepted(&mut self, mut stream: TcpStream, _: SocketAddr) {
+            stream.write_all(b"x").unwrap();
+            self.greeted += 1;
+            if self.greeted == self.most {
+                self.enough.take().unwrap().send(()).unwrap();
+            }
+        }
+        fn exhausted(&mut self, error: &io::Error) {
+            panic!("{error}");
+        }
+        fn failed(&mut self, error: &io::Error) {
+            panic!("{error}");
+        }
+    }
+
+    fn socket() -> (TcpListener, SocketAddr) {
+        let socket = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().pop().unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    #[test]
+    fn newcomers_are_ignored_and_whoever_is_connected_is_not() {
+        let (socket, address) = socket();
+        let mut early = TcpStream::connect(address).unwrap();
+        ignore_newcomers(&socket).unwrap();
+        let late = TcpStream::connect_timeout(&address, Duration::from_millis(50)).unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::TimedOut);
+        let (mut taken, _) = socket.accept().unwrap();
+        taken.write_all(b"x").unwrap();
+        assert_eq!(early.read(&mut [0]).unwrap(), 1);
+        drop(socket);
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn a_client_that_connects_while_the_socket_closes_is_served_or_refused_and_never_reset() {
+        let (socket, address) = socket();
+        let client = move || {
+            let mut greeted = 0;
+            loop {
+                match TcpStream::connect(address) {
+                    Ok(mut stream) => greeted += stream.read(&mut [0]).unwrap(),
+                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => return greeted,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        let clients: Vec<_> = (0..4).map(|_| thread::spawn(client)).collect();
+        let (enough, stop) = oneshot::channel();
+        let mut greeter = Greeter { greeted: 0, most: 200, enough: Some(enough) };
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime
+            .block_on(accept(socket, &mut greeter, async {
+                stop.await.unwrap();
+                Duration::from_millis(20)
+            }))
+            .unwrap();
+        let greeted: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+        assert_eq!(greeted, greeter.greeted);
+    }
+}
