@@ -4,27 +4,19 @@
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use h2::{Reason, RecvStream, server::SendResponse};
+use h2::Reason;
 use sluice_dsl::{
-    Answer, Certificate, Http1, Http2, Origin, Reply, Request, Script, Seen, Sluice, Speaks, TlsClient, Wire,
-    eventually, sluice, within,
+    Answer, Certificate, Http1, Http2, Origin, Reply, Request, Script, Seen, Sluice, Speaks, Streams,
+    TlsClient, Wire, eventually, sluice, within,
 };
 use std::{
     future::poll_fn,
-    net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Notify, mpsc},
-    task::JoinHandle,
-};
-
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
+use tokio::sync::Notify;
 
 // === The matrix ===
 
@@ -235,57 +227,15 @@ async fn a_client_that_waits_for_100_gets_the_upstreams_between_all_protocols() 
     }
 }
 
-// === An HTTP/2 upstream in the test's own hands ===
+// === Streams ===
 
-/// Gives out streams as they come, before their bodies have.
-struct Upstream {
-    address: SocketAddr,
-    streams: mpsc::UnboundedReceiver<(http::Request<RecvStream>, SendResponse<Bytes>)>,
-    connections: Arc<AtomicUsize>,
-    task: JoinHandle<()>,
-}
-
-impl Upstream {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        let connections = Arc::new(AtomicUsize::new(0));
-        let (out, streams) = mpsc::unbounded_channel();
-        let counted = connections.clone();
-        let task = tokio::spawn(async move {
-            let mut running = tokio::task::JoinSet::new();
-            while let Ok((socket, _)) = listener.accept().await {
-                counted.fetch_add(1, Ordering::SeqCst);
-                let out = out.clone();
-                running.spawn(async move {
-                    let Ok(mut connection) = h2::server::handshake(socket).await else { return };
-                    while let Some(Ok(stream)) = connection.accept().await {
-                        let _ = out.send(stream);
-                    }
-                });
-            }
-        });
-        Self { address, streams, connections, task }
-    }
-
-    async fn next(&mut self) -> (http::Request<RecvStream>, SendResponse<Bytes>) {
-        within("a stream at the upstream", self.streams.recv()).await.expect("the upstream runs")
-    }
-
-    async fn behind(&self) -> Sluice {
-        sluice!()
-            .cluster_with("origin", &self.address, "protocol: http2")
-            .forwarding_to("origin")
-            .argument("--shards=1")
-            .start()
-            .await
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+async fn in_front_of(upstream: &Streams) -> Sluice {
+    sluice!()
+        .cluster_with("origin", upstream, "protocol: http2")
+        .forwarding_to("origin")
+        .argument("--shards=1")
+        .start()
+        .await
 }
 
 fn status(status: u16) -> http::Response<()> {
@@ -294,8 +244,8 @@ fn status(status: u16) -> http::Response<()> {
 
 #[tokio::test]
 async fn no_100_is_made_up_when_the_upstream_refuses_a_body_unseen() {
-    let mut two = Upstream::start().await;
-    let to_two = two.behind().await;
+    let mut two = Streams::start().await;
+    let to_two = in_front_of(&two).await;
     let one = Script::start(|mut wire, _| async move {
         wire.read_head().await;
         wire.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
@@ -326,8 +276,6 @@ async fn no_100_is_made_up_when_the_upstream_refuses_a_body_unseen() {
     }
 }
 
-// === Streams ===
-
 #[tokio::test]
 async fn hundreds_of_streams_share_a_connection_and_stay_apart() {
     let matrix = Matrix::start(|seen| Answer::ok([b"you said ", &*seen.body].concat())).await;
@@ -351,8 +299,8 @@ async fn hundreds_of_streams_share_a_connection_and_stay_apart() {
 
 #[tokio::test]
 async fn a_stream_that_its_client_resets_ends_upstream_and_no_other_does() {
-    let mut two = Upstream::start().await;
-    let proxy = two.behind().await;
+    let mut two = Streams::start().await;
+    let proxy = in_front_of(&two).await;
     let client = Http2::connect(proxy.address()).await;
     let (kept, _) = client.open(&Request::get("/kept"), true).await.expect("a stream");
     let (_, mut respond_kept) = two.next().await;
@@ -363,7 +311,7 @@ async fn a_stream_that_its_client_resets_ends_upstream_and_no_other_does() {
     assert_eq!(reason, Reason::CANCEL);
     respond_kept.send_response(status(204), true).expect("the other stream is open");
     assert_eq!(Http2::take(kept).await.expect("an answer").status, 204);
-    assert_eq!(two.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(two.connections(), 1);
 
     let mut one = Script::start(|mut wire, _| async move {
         wire.read_head().await;
@@ -395,8 +343,8 @@ async fn an_answer_that_the_upstream_breaks_off_is_broken_off_for_its_client() {
     .await;
     is_broken_off(&sluice!().in_front_of(&one).await, async || None, &go).await;
 
-    let mut two = Upstream::start().await;
-    let proxy = two.behind().await;
+    let mut two = Streams::start().await;
+    let proxy = in_front_of(&two).await;
     let half = async || {
         let (_, mut respond) = two.next().await;
         let mut body = respond.send_response(status(200), false).expect("the stream is open");
@@ -484,123 +432,4 @@ async fn an_upstream_that_says_goaway_costs_no_request() {
         }
     }
     assert!(origin.connections() >= 2, "a connection that said goodbye takes no new stream");
-}
-
-// === Backpressure ===
-
-/// Waits until a count moves no more while many other requests are served.
-async fn settles(proxy: &Sluice, count: &AtomicU64) -> u64 {
-    let client = Http2::connect(proxy.address()).await;
-    let (mut before, mut quiet) = (count.load(Ordering::SeqCst), 0);
-    while quiet < 50 {
-        assert_eq!(client.get("/quick").await.status, 200);
-        let now = count.load(Ordering::SeqCst);
-        quiet = if now == before { quiet + 1 } else { 0 };
-        before = now;
-    }
-    before
-}
-
-const SLOW_AND_QUICK: &str = "
-- { name: quick, match: [{ path: { prefix: /quick } }], action: { respond: { status: 200 } } }
-- { name: slow, action: { forward: { destinations: [{ cluster: slow }] } } }";
-
-/// What sockets on both sides of the proxy may hold by themselves.
-const SOCKETS: u64 = 24 * MIB as u64;
-
-#[tokio::test]
-async fn a_client_that_does_not_read_stops_its_upstream() {
-    let sent = Arc::new(AtomicU64::new(0));
-    let counted = sent.clone();
-    let mut one = Script::start(move |mut wire, _| {
-        let counted = counted.clone();
-        async move {
-            wire.read_head().await;
-            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n").await;
-            while wire.try_send(vec![0; 64 * KIB]).await.is_ok() {
-                counted.fetch_add(64 * KIB as u64, Ordering::SeqCst);
-            }
-        }
-    })
-    .await;
-    let proxy = sluice!().cluster("slow", &one).routes(SLOW_AND_QUICK).start().await;
-    for http2 in [false, true] {
-        sent.store(0, Ordering::SeqCst);
-        if http2 {
-            let client = Http2::connect(proxy.address()).await;
-            let (reply, _) = client.open(&Request::get("/"), true).await.expect("a stream");
-            let _unread = within("the head", reply).await.expect("an answer");
-            let held = settles(&proxy, &sent).await;
-            assert!((64 * KIB as u64..SOCKETS).contains(&held), "{held} bytes");
-        } else {
-            let mut client = Wire::connect(proxy.address()).await;
-            client.send("GET / HTTP/1.1\r\nhost: sluice.test\r\n\r\n").await;
-            client.read_head().await;
-            let held = settles(&proxy, &sent).await;
-            assert!((64 * KIB as u64..SOCKETS).contains(&held), "{held} bytes");
-        }
-        one.finished().await;
-    }
-
-    // Between HTTP/2 and HTTP/2 only windows count, and they are exact.
-    let mut two = Upstream::start().await;
-    let proxy = sluice!()
-        .cluster_with("slow", &two.address, "protocol: http2")
-        .routes(SLOW_AND_QUICK)
-        .argument("--shards=1")
-        .start()
-        .await;
-    let client = Http2::connect(proxy.address()).await;
-    let (reply, _) = client.open(&Request::get("/"), true).await.expect("a stream");
-    let (_, mut respond) = two.next().await;
-    let mut body = respond.send_response(status(200), false).expect("the stream is open");
-    let _unread = within("the head", reply).await.expect("an answer");
-    let sent = Arc::new(AtomicU64::new(0));
-    let counted = sent.clone();
-    let upload = tokio::spawn(async move { pour(&mut body, &counted).await });
-    let held = settles(&proxy, &sent).await;
-    assert!(held >= 256 * KIB as u64, "at least the window of a stream: {held} bytes");
-    assert!(held <= 2 * MIB as u64, "no more than both windows and what is on its way: {held} bytes");
-    upload.abort();
-}
-
-#[tokio::test]
-async fn an_upstream_that_does_not_read_stops_its_client() {
-    let one = Script::start(|mut wire, _| async move {
-        wire.read_head().await;
-        wire.stall().await;
-    })
-    .await;
-    let mut two = Upstream::start().await;
-    let to_one = sluice!().cluster("slow", &one).routes(SLOW_AND_QUICK).start().await;
-    let to_two = sluice!()
-        .cluster_with("slow", &two.address, "protocol: http2")
-        .routes(SLOW_AND_QUICK)
-        .argument("--shards=1")
-        .start()
-        .await;
-    for (proxy, most) in [(&to_one, SOCKETS), (&to_two, MIB as u64)] {
-        let client = Http2::connect(proxy.address()).await;
-        let (_reply, mut body) = client.open(&Request::post("/", ""), false).await.expect("a stream");
-        let unread = if most < SOCKETS { Some(two.next().await) } else { None };
-        let sent = Arc::new(AtomicU64::new(0));
-        let counted = sent.clone();
-        let upload = tokio::spawn(async move { pour(&mut body, &counted).await });
-        let held = settles(proxy, &sent).await;
-        assert!((256 * KIB as u64..=most).contains(&held), "{held} bytes");
-        upload.abort();
-        drop(unread);
-    }
-}
-
-/// Sends as windows allow, for ever.
-async fn pour(body: &mut h2::SendStream<Bytes>, count: &AtomicU64) {
-    loop {
-        body.reserve_capacity(64 * KIB);
-        let Some(Ok(room)) = poll_fn(|cx| body.poll_capacity(cx)).await else { return };
-        if body.send_data(Bytes::from(vec![0; room]), false).is_err() {
-            return;
-        }
-        count.fetch_add(room as u64, Ordering::SeqCst);
-    }
 }

@@ -45,6 +45,7 @@
 //! | an upstream that answers, over HTTP/1.1 or HTTP/2 | [`Origin`], [`Answer`]; what it saw is [`Seen`] |
 //! | bodies too long to keep | [`OriginRecipe::digesting`], [`digest`], [`Http2::upload`] |
 //! | an upstream that follows a script of bytes | [`Script`] |
+//! | HTTP/2 streams of an upstream, in the test's own hands | [`Streams`] |
 //! | an upstream that refuses connections | [`Nobody`] |
 //! | the access log | [`Sluice::logged`], [`Sluice::log`] |
 //! | admin pages | [`Sluice::admin`], [`Sluice::admin_post`], [`Sluice::stat`] |
@@ -80,6 +81,7 @@ mod process;
 mod proxy;
 mod recipe;
 mod script;
+mod streams;
 mod tool;
 mod wire;
 
@@ -97,6 +99,7 @@ pub use proxy::Sluice;
 pub use recipe::Recipe;
 pub use rustix::process::Signal;
 pub use script::{Nobody, Script};
+pub use streams::Streams;
 pub use tool::{required, tool};
 pub use wire::Wire;
 
