@@ -4,8 +4,9 @@ use std::{cell::RefCell, ops::Range, rc::Rc};
 
 /// Holds a head and the body bytes that come with it. Most requests need no other buffer.
 pub(crate) const SMALL: usize = 16 * 1024;
-/// For streaming large bodies in few system calls; also what a slow reader holds at most, beside its heads.
-pub(crate) const LARGE: usize = 64 * 1024;
+/// For streaming large bodies in few system calls. A slow reader holds one of these and two small ones, in which the heads of
+/// its request and of its answer lie: 64 KiB.
+pub(crate) const LARGE: usize = 32 * 1024;
 
 /// Free buffers kept per shard and size; what a burst took beyond them goes back to the allocator.
 const KEPT_SMALL: usize = 256;
