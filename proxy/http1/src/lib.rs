@@ -56,6 +56,6 @@ pub use framing::{Asked, Framing};
 pub use known::{Known, KnownSet};
 pub use limits::{BodyLimits, Limits};
 pub use method::{Method, Version};
-pub use request::{Expect, Parse, RequestHead, RequestView};
+pub use request::{Expect, Parse, RequestHead, RequestView, request_line};
 pub use response::{ResponseHead, ResponseView};
 pub use trailers::Trailers;

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use httparse::Status;
 
-use crate::fields::{FieldIndex, Scratch, list};
+use crate::fields::{FieldIndex, Scratch, is_token_byte, list};
 use crate::grammar::{Grammar, Verdict};
 use crate::limits::USUAL_FIELDS;
 use crate::{Error, FieldsView, Framing, Known, KnownSet, Limits, Method, Options, Version, framing};
@@ -296,6 +296,23 @@ impl<'a> RequestView<'a> {
         let bytes = self.block.get(start as usize..end as usize).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
     }
+}
+
+/// The method and the target at the front of `block`, for the log of a head that was refused or did not come whole. Each
+/// is empty where it is not there to its end, or is not sound.
+pub fn request_line(block: &[u8]) -> (&str, &str) {
+    let line = block.strip_prefix(b"\r\n").unwrap_or(block);
+    let Some((method, rest)) = word(line, Limits::MAX_METHOD, is_token_byte) else { return ("", "") };
+    let target = word(rest, usize::MAX, |byte| byte > b' ' && byte != 0x7f);
+    (method, target.map_or("", |(target, _)| target))
+}
+
+/// The bytes of one kind up to a space, and what is behind it.
+fn word(bytes: &[u8], most: usize, of_kind: impl Fn(u8) -> bool) -> Option<(&str, &[u8])> {
+    let end = bytes.iter().position(|&byte| !of_kind(byte))?;
+    let (word, rest) = bytes.split_at_checked(end)?;
+    let rest = rest.strip_prefix(b" ")?;
+    if word.is_empty() || word.len() > most { None } else { Some((std::str::from_utf8(word).ok()?, rest)) }
 }
 
 pub(crate) fn keep_alive(version: Version, options: Options) -> bool {

@@ -14,15 +14,27 @@ pub enum Event<'a> {
         /// Now, on the wall; the shard's anchor plus the time since, so that it costs no clock call.
         wall: SystemTime,
     },
-    /// The codec refused the request's head or body, or one of the driver's timers for them ran out.
-    RequestRefused {
-        /// What the head says, where it was the head that was refused and its codec could make sense of it: for the log.
-        facts: Option<RequestFacts<'a>>,
+    /// The codec refused the request's head, or it did not come in time.
+    HeadRefused {
+        /// What could be read of it; empty method and target where nothing could.
+        facts: RequestFacts<'a>,
         /// Why.
         refusal: Refusal,
         /// As in [`Event::RequestHead`].
         wall: SystemTime,
     },
+    /// A head that nobody can be answered for: the client left in the middle of it, or its HTTP/2 codec has reset the
+    /// stream by itself. The exchange is over at once.
+    HeadLost {
+        /// What could be read of it.
+        facts: RequestFacts<'a>,
+        /// Why; its status is what the codec has answered by itself, 0 where nobody has.
+        refusal: Refusal,
+        /// As in [`Event::RequestHead`].
+        wall: SystemTime,
+    },
+    /// The codec refused the request's body, or the driver's timer for it ran out.
+    RequestRefused(Refusal),
     /// A piece of the request body, without framing.
     RequestBody(&'a [u8]),
     /// The request's trailers; `RequestEnd` follows.

@@ -17,8 +17,9 @@
 //!                        └───────ReplySent──────────────────────────────────▶   Tunnel ──TunnelEnd──────────┘
 //! ```
 //!
-//! Deciding is over within one call. From every state but Idle and Done, `DownstreamGone` and `Cut` lead to Done; `RequestRefused`
-//! leads to Responding, or cuts an answer that has begun.
+//! Deciding is over within one call. In Idle, `HeadRefused` leads to Responding and `HeadLost` to Done. From every state but
+//! Idle and Done, `DownstreamGone` and `Cut` lead to Done; `RequestRefused` leads to Responding, or cuts an answer that has
+//! begun.
 //!
 //! # Contract for drivers
 //!
@@ -35,8 +36,8 @@
 //! [`Event::Timer`] when it passes. Early and spurious timers are harmless: the exchange compares with `now`, and
 //! answers [`Action::Wait`]. A deadline that moves later needs no re-arming, only asking again when the timer fires.
 //! Timers of the connection (header, keep-alive, between body pieces, write) are the driver's; it reports those that
-//! hit a request with [`Event::RequestRefused`] ([`Refusal::header_timeout`], [`Refusal::body_timeout`]) or
-//! [`Event::DownstreamGone`].
+//! hit a request with [`Event::HeadRefused`] ([`Refusal::header_timeout`]), [`Event::RequestRefused`]
+//! ([`Refusal::body_timeout`]) or [`Event::DownstreamGone`].
 //!
 //! **Request body.** Send no `RequestBody`, `RequestTrailers` or `RequestEnd` before [`Action::Send`] or
 //! [`Action::Collect`], also where the bytes are already in the buffer; for `Body::None` the end is implied and
@@ -332,9 +333,9 @@ impl Exchange {
         }
         match event {
             Event::RequestHead { facts, wall } => self.request_head(now, &facts, wall, cx),
-            Event::RequestRefused { facts, refusal, wall } => {
-                self.request_refused(now, facts.as_ref(), &refusal, wall, cx)
-            }
+            Event::HeadRefused { facts, refusal, wall } => self.head_refused(now, &facts, &refusal, wall, cx),
+            Event::HeadLost { facts, refusal, wall } => self.head_lost(now, &facts, &refusal, wall, cx),
+            Event::RequestRefused(refusal) => self.request_refused(now, &refusal, cx),
             Event::RequestBody(data) => self.request_body_piece(now, data, cx),
             Event::RequestTrailers(fields) => self.request_trailers(now, fields, cx),
             Event::RequestEnd => self.request_end(now, cx),

@@ -190,11 +190,6 @@ impl Exchange {
     }
 }
 
-/// What a refusal says to the client.
-pub(super) const fn refusal_text(status: u16) -> &'static str {
-    sluice_http1::encode::reason_phrase(status)
-}
-
 /// The gRPC status that an HTTP status maps to (gRPC's `http-grpc-status-mapping.md`, but 504 keeps its meaning).
 const fn grpc_status(status: u16) -> u8 {
     match status {

@@ -1,6 +1,6 @@
 //! The request's body and its refusals.
 
-use super::{Action, Context, Exchange, State, reply};
+use super::{Action, Context, Exchange, State};
 use crate::hygiene::{Body, Refusal, RequestFacts, Rule};
 use sluice_filter::{BodyContext, BodyVerdict, Fields, Phase, TrailersContext};
 use std::time::{Instant, SystemTime};
@@ -122,21 +122,50 @@ impl Exchange {
         self.record.request_complete = Some(now.saturating_duration_since(self.record.started));
     }
 
-    pub(super) fn request_refused(
+    pub(super) fn head_refused(
         &mut self,
         now: Instant,
-        facts: Option<&RequestFacts<'_>>,
+        facts: &RequestFacts<'_>,
         refusal: &Refusal,
         wall: SystemTime,
         cx: &mut Context<'_>,
     ) -> Action {
-        if self.state == State::Idle {
-            self.begin(now, wall, cx);
-            if let Some(facts) = facts {
-                self.note_facts(facts, cx.request);
-            }
+        if self.state != State::Idle {
+            return Action::Illegal("a refused head while a request is under way");
         }
+        self.begin(now, wall, cx);
+        self.note_facts(facts, cx.request);
+        self.refuse(now, refusal, cx)
+    }
+
+    pub(super) fn head_lost(
+        &mut self,
+        now: Instant,
+        facts: &RequestFacts<'_>,
+        refusal: &Refusal,
+        wall: SystemTime,
+        cx: &mut Context<'_>,
+    ) -> Action {
+        if self.state != State::Idle {
+            return Action::Illegal("a lost head while a request is under way");
+        }
+        self.begin(now, wall, cx);
+        self.note_facts(facts, cx.request);
+        self.record.status = refusal.status;
+        self.record.flags.insert(refusal.flag);
+        self.record.details = refusal.details;
+        self.finish(now, cx);
+        Action::Done
+    }
+
+    pub(super) fn request_refused(
+        &mut self,
+        now: Instant,
+        refusal: &Refusal,
+        cx: &mut Context<'_>,
+    ) -> Action {
         match self.state {
+            State::Idle => Action::Illegal("a refused request where there is none"),
             State::Responding => {
                 self.forsaken = true;
                 self.close_downstream = true;
@@ -155,6 +184,6 @@ impl Exchange {
         if self.state == State::Relaying {
             return self.abort(now, refusal.details, cx);
         }
-        self.local(refusal.status, refusal.details, reply::refusal_text(refusal.status), cx)
+        self.local(refusal.status, refusal.details, refusal.text(), cx)
     }
 }

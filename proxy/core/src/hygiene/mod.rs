@@ -37,6 +37,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Plain HTTP at a listener with TLS; nginx's 497.
+    pub const PLAIN_AT_TLS: Self = Self::codec(400, "plain_http_at_tls_port");
+
+    /// What the client is told.
+    pub(crate) fn text(&self) -> &'static str {
+        if *self == Self::PLAIN_AT_TLS {
+            return "The plain HTTP request was sent to HTTPS port";
+        }
+        sluice_http1::encode::reason_phrase(self.status)
+    }
+
     /// The request head did not come in time.
     pub const fn header_timeout() -> Self {
         Self {
@@ -45,6 +56,21 @@ impl Refusal {
             details: "request_header_timeout",
             close: true,
         }
+    }
+
+    /// The client left in the middle of a request head: nobody is answered.
+    pub const fn incomplete_head() -> Self {
+        Self {
+            status: 0,
+            flag: ResponseFlags::DOWNSTREAM_GONE,
+            details: "request_head_incomplete",
+            close: true,
+        }
+    }
+
+    /// A drain has lasted its time while a request head was on its way: nobody is answered.
+    pub const fn drained() -> Self {
+        Self { status: 0, flag: ResponseFlags::LOCAL_RESET, details: "drain_deadline", close: true }
     }
 
     /// The next piece of the request body did not come in time.

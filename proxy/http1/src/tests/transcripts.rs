@@ -3,7 +3,7 @@
 #![allow(clippy::format_push_string, reason = "outcomes are put together once per test line")]
 
 use crate::fuzz::{Ending, Line, Message, Side, read};
-use crate::{Asked, BodyLimits, Expect, Framing, Limits, Method, Version};
+use crate::{Asked, BodyLimits, Expect, Framing, Limits, Method, Version, request_line};
 
 /// Writes an outcome in one line: `GET /p 1.1 none keep`, `200 OK 1.1 length(3) keep body="abc"`, messages joined by
 /// ` + `, and at the end how reading stopped if that was not between two messages.
@@ -147,6 +147,24 @@ fn request_lines() {
         (&format!("{method} / HTTP/1.1\r\n\r\n"), &format!("{method} / 1.1 none keep")),
         (&format!("{method}M / HTTP/1.1\r\n\r\n"), "501 http1.method_too_long"),
     ]);
+}
+
+#[test]
+fn request_lines_of_refused_heads() {
+    for (block, method, target) in [
+        ("GET /a HTTP/1.1\r\nbroken", "GET", "/a"),
+        ("\r\nGET /a HTTP/9", "GET", "/a"),
+        ("GET /half", "GET", ""),
+        ("GET /a\x01b HTTP/1.1", "GET", ""),
+        ("GET  HTTP/1.1", "GET", ""),
+        ("GE", "", ""),
+        ("G@T / HTTP/1.1", "", ""),
+        (" / HTTP/1.1", "", ""),
+        ("\x16\x03\x01", "", ""),
+        ("", "", ""),
+    ] {
+        assert_eq!(request_line(block.as_bytes()), (method, target), "{block:?}");
+    }
 }
 
 #[test]

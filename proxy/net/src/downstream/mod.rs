@@ -1,7 +1,7 @@
 //! The side of the client: one request and its answer, whatever the codec.
 
 use crate::{
-    body::{Sink, SinkGone, Source},
+    body::{Sink, SinkGone, Source, SourceError},
     fields::HeadFields,
 };
 use sluice_core::{
@@ -29,12 +29,7 @@ pub(crate) trait Downstream: Source + Sink {
     /// A head that is being written. It owns what it writes into, so that the request's fields can be read meanwhile.
     type Head: FieldSink;
 
-    /// Whether there is a whole head. Without one, [`facts`](Self::facts) and [`fields`](Self::fields) say nothing.
-    fn has_head(&self) -> bool {
-        true
-    }
-
-    /// What the request's head says besides its fields.
+    /// What the request's head says besides its fields; of one that was refused, as much as could be read.
     fn facts(&self) -> RequestFacts<'_>;
 
     /// The request's header fields, readable until the exchange is over.
@@ -52,10 +47,10 @@ pub(crate) trait Downstream: Source + Sink {
     /// Ends the head.
     fn send_head(&mut self, head: Self::Head) -> Result<(), SinkGone>;
 
-    /// Waits until the client is known to be gone: reset, or closed without having sent its whole request, or closed
-    /// its sending half and did not get an answer in good time. Reads ahead a bounded amount (the next pipelined
-    /// request).
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Waits until the client is known to be gone: reset, or closed without having sent its whole request, or reset by its
+    /// codec for what it sent. One that has only ended its sending half waits for its answer. Reads ahead a bounded amount
+    /// (the next pipelined request).
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<SourceError>;
 
     /// When [`poll_gone`](Self::poll_gone) must be called again even if nothing wakes the task.
     fn gone_at(&self) -> Option<Instant> {

@@ -23,7 +23,7 @@ use relay::Direction;
 use rest::Rest;
 use sluice_core::{
     exchange::{Action, ConnectFailure, Event, Exchange, Reuse},
-    hygiene::{Body, Refusal},
+    hygiene::{Body, Refusal, RequestFacts},
     snapshot::Listener,
 };
 use stall::Stall;
@@ -31,7 +31,7 @@ use std::{
     future::poll_fn,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Instant,
 };
 
@@ -81,6 +81,24 @@ pub(crate) async fn run<D: Downstream>(
     if let Some(rest) = driver.close() {
         rest.read(accepted, timer, down).await;
     }
+}
+
+/// Reports a request of which only `facts` are known, and that nobody can be answered for; see [`Event::HeadLost`].
+pub(crate) fn lost(accepted: &Accepted, listener: &Listener, facts: RequestFacts<'_>, refusal: Refusal) {
+    let shard = &accepted.shard;
+    let none = HeadFields::Empty;
+    let mut exchange = shard.take_exchange();
+    let event = Event::HeadLost { facts, refusal, wall: shard.wall() };
+    let action = accepted.with_scene(listener, &none, &none, |now, scene| exchange.on(now, event, scene));
+    debug_assert_eq!(action, Action::Done, "nothing follows a head that was lost");
+    let record = exchange.record();
+    shard.observer.request_finished(&RequestSummary {
+        record,
+        request: &none,
+        response: &none,
+        trailers: &none,
+    });
+    shard.keep_exchange(exchange);
 }
 
 struct Driver<'a, D: Downstream> {
@@ -150,8 +168,8 @@ impl<D: Downstream> Driver<'_, D> {
                 tell!(self, Event::RequestHead { facts, wall })
             }
             Opening::Refused(refusal) => {
-                let facts = self.down.has_head().then(|| self.down.facts());
-                tell!(self, Event::RequestRefused { facts, refusal, wall })
+                let facts = self.down.facts();
+                tell!(self, Event::HeadRefused { facts, refusal, wall })
             }
         };
         self.act(action);
@@ -173,17 +191,17 @@ impl<D: Downstream> Driver<'_, D> {
             };
             let action = match step {
                 Poll::Ready(action) => action,
-                Poll::Pending if self.watches_client() && self.down.poll_gone(cx).is_ready() => {
-                    self.client_gone()
-                }
-                Poll::Pending => {
-                    self.note_stalls();
-                    let deadline = self.deadline();
-                    if self.timer.poll_until(cx, deadline).is_pending() {
-                        return Poll::Pending;
+                Poll::Pending => match self.poll_client(cx) {
+                    Poll::Ready(action) => action,
+                    Poll::Pending => {
+                        self.note_stalls();
+                        let deadline = self.deadline();
+                        if self.timer.poll_until(cx, deadline).is_pending() {
+                            return Poll::Pending;
+                        }
+                        self.on_timer()
                     }
-                    self.on_timer()
-                }
+                },
             };
             self.act(action);
         }
@@ -268,7 +286,7 @@ impl<D: Downstream> Driver<'_, D> {
 
     fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         let Some(connecting) = &mut self.connecting else { return Poll::Pending };
-        let connected = std::task::ready!(connecting.as_mut().poll(cx));
+        let connected = ready!(connecting.as_mut().poll(cx));
         self.connecting = None;
         Poll::Ready(match connected {
             Ok((up, reused)) => {
@@ -345,6 +363,15 @@ impl<D: Downstream> Driver<'_, D> {
         }
     }
 
+    /// Ready when the client is gone.
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
+        if !self.watches_client() {
+            return Poll::Pending;
+        }
+        let error = ready!(self.down.poll_gone(cx));
+        Poll::Ready(self.request_failed(error))
+    }
+
     fn note_stalls(&mut self) {
         let now = self.accepted.shard.now();
         let sends = matches!(self.stage, Stage::Collecting | Stage::Relaying) && self.request.starved;
@@ -375,9 +402,7 @@ impl<D: Downstream> Driver<'_, D> {
             return self.client_gone();
         }
         if self.sender.deadline(timeouts.body_idle.limit()).is_some_and(|deadline| deadline <= now) {
-            let wall = self.accepted.shard.wall();
-            let refusal = Refusal::body_timeout();
-            return tell!(self, Event::RequestRefused { facts: None, refusal, wall });
+            return tell!(self, Event::RequestRefused(Refusal::body_timeout()));
         }
         tell!(self, Event::Timer)
     }

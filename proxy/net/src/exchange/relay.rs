@@ -246,13 +246,11 @@ impl<D: Downstream> Driver<'_, D> {
         tell!(self, Event::RequestEnd)
     }
 
-    fn request_failed(&mut self, error: SourceError) -> Action {
+    pub(super) fn request_failed(&mut self, error: SourceError) -> Action {
         match error {
             SourceError::Gone | SourceError::Reset => self.client_gone(),
             SourceError::Malformed { status, details } => {
-                let refusal = Refusal::codec(status, details);
-                let wall = self.accepted.shard.wall();
-                tell!(self, Event::RequestRefused { facts: None, refusal, wall })
+                tell!(self, Event::RequestRefused(Refusal::codec(status, details)))
             }
         }
     }

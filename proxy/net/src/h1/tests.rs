@@ -1,12 +1,13 @@
 //! Bodies written and read back over sockets that take little at a time.
 
-use super::{Framed, Reader, Writer};
+use super::{Framed, Head, Reader, Unclean, Writer};
 use crate::{
     body::{Front, SourceError},
     fields::HeadFields,
     io::{Buffers, SMALL, Stream},
     testing::{Memory, pair, run},
 };
+use sluice_core::head::FieldSink;
 use sluice_filter::Fields;
 use sluice_http1::Framing;
 use std::{future::poll_fn, rc::Rc, task::Poll};
@@ -147,6 +148,20 @@ fn bodies_that_end_early_or_break_their_framing_are_errors() {
             assert_eq!(end, Err(error), "{bytes:?}");
         }
     });
+}
+
+#[test]
+fn a_head_with_an_unclean_field_is_no_head() {
+    let head = |name: &[u8], value: &[u8]| {
+        let mut head = Head::new(b"GET / HTTP/1.1\r\n".to_vec());
+        head.field(name, value);
+        head.field(b"x", b"y");
+        head.finish()
+    };
+    assert_eq!(head(b"a", b"b"), Ok(b"GET / HTTP/1.1\r\na: b\r\nx: y\r\n".to_vec()));
+    for (name, value) in [("a", "b\r\nc: d"), ("a", "\0"), ("a b", "c"), ("", "c"), ("a\r\nb", "c")] {
+        assert_eq!(head(name.as_bytes(), value.as_bytes()), Err(Unclean), "{name:?}: {value:?}");
+    }
 }
 
 #[test]

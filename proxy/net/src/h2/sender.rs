@@ -60,9 +60,9 @@ impl Sender {
         sent.map_err(|_| SinkGone)
     }
 
-    /// Waits for the peer to reset the stream, or for the connection to break.
-    pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.stream.poll_reset(cx).map(|_| ())
+    /// Waits for a reset of the stream, with its reason, or for the connection to break.
+    pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reason>> {
+        self.stream.poll_reset(cx).map(Result::ok)
     }
 
     pub(crate) fn reset(&mut self, reason: Reason) {

@@ -8,9 +8,10 @@ use crate::{
     ConnectionInfo, Event, ListenerState,
     downstream::{h1, h2},
     exchange::{self, Opening},
-    io::Stream,
+    io::{Stream, Timer},
 };
 use bytes::Bytes;
+use sluice_core::hygiene::{Body, Refusal, RequestFacts, Target, Version};
 use sluice_tls::{ListenerTls, Protocol, Session, TlsStream};
 use std::{
     future::poll_fn,
@@ -21,7 +22,7 @@ use std::{
     task::{Context, Poll},
     time::Instant,
 };
-use tokio::net::TcpStream;
+use tokio::{io::ReadBuf, net::TcpStream};
 
 /// Serves a connection in a task of its own.
 pub(super) fn spawn(
@@ -100,12 +101,22 @@ async fn begin(open: Open, configured: Configured, tcp: TcpStream) -> Option<Beg
         return Some(Begun { accepted: open.accept(None, configured), stream, protocol: Protocol::Http1 });
     };
     let limit = configured.listener.spec.timeouts.handshake.limit();
-    let deadline = limit.map(|limit| shard.now() + limit);
-    match handshake(&shard, &tls, tcp, deadline).await {
-        Ok((stream, session)) => Some(Begun {
+    let patience = Patience {
+        shard: &shard,
+        timer: shard.timers.timer(),
+        until: limit.map(|limit| shard.now() + limit),
+    };
+    match handshake(&patience, &tls, tcp).await {
+        Ok(Handshake::Tls(stream, session)) => Some(Begun {
             protocol: session.protocol.unwrap_or(Protocol::Http1),
             accepted: open.accept(Some(session), configured),
-            stream: Stream::tls(stream),
+            stream: Stream::tls(*stream),
+        }),
+        // The HTTP/1 side knows that it is at the wrong place, and says so.
+        Ok(Handshake::Plain(tcp)) => Some(Begun {
+            accepted: open.accept(None, configured),
+            stream: Stream::Plain(tcp),
+            protocol: Protocol::Http1,
         }),
         Err(reason) => {
             open.failed(reason);
@@ -114,20 +125,46 @@ async fn begin(open: Open, configured: Configured, tcp: TcpStream) -> Option<Beg
     }
 }
 
+/// What a client of a listener with TLS turned out to speak.
+enum Handshake {
+    Tls(Box<TlsStream<TcpStream>>, Session),
+    /// Something that begins like an HTTP request.
+    Plain(TcpStream),
+}
+
 async fn handshake(
-    shard: &Shard,
+    patience: &Patience<'_>,
     tls: &ListenerTls,
     tcp: TcpStream,
-    deadline: Option<Instant>,
-) -> Result<(TlsStream<TcpStream>, Session), &'static str> {
-    let timer = shard.timers.timer();
+) -> Result<Handshake, &'static str> {
+    let mut first = [0];
+    let peeked = patience.wait(|cx| tcp.poll_peek(cx, &mut ReadBuf::new(&mut first))).await?;
+    // No TLS record begins with a letter, and every method with one. Where nothing could be read, the handshake says why.
+    if peeked.is_ok() && first[0].is_ascii_alphabetic() {
+        return Ok(Handshake::Plain(tcp));
+    }
     let mut accept = pin!(tls.accept(tcp));
-    poll_fn(|cx| match accept.as_mut().poll(cx) {
-        Poll::Ready(done) => Poll::Ready(done.map_err(|error| error.failure.as_str())),
-        Poll::Pending if shard.phase() == Phase::Forced => Poll::Ready(Err("drained")),
-        Poll::Pending => timer.poll_until(cx, deadline).map(|()| Err("timed out")),
-    })
-    .await
+    let (stream, session) =
+        patience.wait(|cx| accept.as_mut().poll(cx)).await?.map_err(|error| error.failure.as_str())?;
+    Ok(Handshake::Tls(Box::new(stream), session))
+}
+
+/// How long a client may take before its first request.
+struct Patience<'a> {
+    shard: &'a Shard,
+    timer: Timer,
+    until: Option<Instant>,
+}
+
+impl Patience<'_> {
+    async fn wait<T>(&self, mut step: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, &'static str> {
+        poll_fn(|cx| match step(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending if self.shard.phase() == Phase::Forced => Poll::Ready(Err("drained")),
+            Poll::Pending => self.timer.poll_until(cx, self.until).map(|()| Err("timed out")),
+        })
+        .await
+    }
 }
 
 async fn serve_http2(accepted: &Rc<Accepted>, socket: Stream, unread: Bytes) {
@@ -136,7 +173,7 @@ async fn serve_http2(accepted: &Rc<Accepted>, socket: Stream, unread: Bytes) {
     let deadline = limit.map(|limit| accepted.opened() + limit);
     let connection = h2::Accepted { socket, unread, tls: accepted.info().tls, deadline };
     let phase = || accepted.phase();
-    let served = h2::serve(&accepted.shard, connection, &listener.spec, phase, |mut stream, refusal| {
+    let drive = |mut stream, refusal: Option<Refusal>| {
         let accepted = Rc::clone(accepted);
         on_time(Rc::clone(&accepted.shard), async move {
             let timer = accepted.shard.timers.timer();
@@ -144,7 +181,13 @@ async fn serve_http2(accepted: &Rc<Accepted>, socket: Stream, unread: Bytes) {
             let opening = refusal.map_or(Opening::Request, Opening::Refused);
             exchange::run(&accepted, &listener, &timer, &mut stream, opening).await;
         })
-    });
+    };
+    let lost = |refusal| {
+        let target = Target::Pseudo { scheme: None, authority: None, path: None, protocol: None };
+        let facts = RequestFacts { version: Version::Http2, method: "", target, body: Body::None };
+        exchange::lost(accepted, &accepted.listener(), facts, refusal);
+    };
+    let served = h2::serve(&accepted.shard, connection, &listener.spec, phase, drive, lost);
     if let Err(reason) = served.await {
         accepted.failed(reason);
     }

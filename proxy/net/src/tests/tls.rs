@@ -165,9 +165,13 @@ fn a_client_that_says_nothing_is_cut_after_the_handshake_timeout() {
         );
         world.client().await.closed().await;
         assert_eq!(world.log.count("HandshakeFailed"), 1);
-        let mut plain = world.sends("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        plain.closed().await;
+        let mut garbage = world.sends("\0\0\0\0\0").await;
+        garbage.closed().await;
         assert_eq!(world.log.count("HandshakeFailed"), 2);
+        let mut plain = world.sends("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let text = plain.rest().await;
+        assert!(text.starts_with("HTTP/1.1 400 ") && text.ends_with("sent to HTTPS port"), "{text}");
+        assert_eq!(world.reported(1).await.details, "plain_http_at_tls_port");
     });
 }
 

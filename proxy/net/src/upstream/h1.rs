@@ -5,7 +5,7 @@ use crate::{
     Event,
     body::{Front, Sink, SinkGone, Source, SourceError},
     fields::HeadFields,
-    h1::{Framed, Head, Reader, Writer},
+    h1::{Framed, Head, Reader, Unclean, Writer},
     io::Stream,
     shard::Shard,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     answer: Answer,
     /// The request, its end included, has been handed over.
     finished: bool,
+    /// The request could not be written.
+    unsendable: bool,
 }
 
 /// What has come of the answer.
@@ -63,6 +65,7 @@ impl Connection {
             protocol: false,
             answer: Answer::Awaited,
             finished: false,
+            unsendable: false,
         })
     }
 
@@ -114,11 +117,14 @@ impl UpstreamStream for Connection {
             encode::field(&mut text, b"connection", b"upgrade");
             encode::field(&mut text, b"upgrade", protocol.as_bytes());
         }
-        Head(text)
+        Head::new(text)
     }
 
     fn send_head(&mut self, head: Head) -> Result<(), SinkGone> {
-        let Head(mut text) = head;
+        let mut text = head.finish().map_err(|Unclean| {
+            self.unsendable = true;
+            SinkGone
+        })?;
         let framed = match self.body {
             Body::None => Framed::Counted,
             Body::Length(length) => {
@@ -137,6 +143,9 @@ impl UpstreamStream for Connection {
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseFacts, FailureKind>> {
+        if self.unsendable {
+            return Poll::Ready(Err(FailureKind::Protocol("request_not_for_http1")));
+        }
         if self.answer == Answer::Interim {
             self.reader.skip_head();
             self.answer = Answer::Awaited;

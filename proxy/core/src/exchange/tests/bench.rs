@@ -2,7 +2,7 @@
 
 use crate::exchange::{Action, Connection, Context, Event, Exchange, ShardState};
 use crate::flags::ResponseFlags;
-use crate::hygiene::{Body, RequestFacts, ResponseFacts, Target, Version};
+use crate::hygiene::{Body, Refusal, RequestFacts, ResponseFacts, Target, Version};
 use crate::snapshot::{ChainCompiler, Listener, Snapshot, compile};
 use sluice_filter::{Chain, ChainState, Filter, Filters, PhaseMask};
 use sluice_model::{NoFiles, Source, load, spec};
@@ -134,6 +134,17 @@ impl Bench {
         self.request("GET", target, Body::None)
     }
 
+    /// The codec refuses a head of which it has read the request line.
+    pub(super) fn refused(&mut self, refusal: Refusal) -> Action {
+        self.on(Event::HeadRefused { facts: half(), refusal, wall: SystemTime::UNIX_EPOCH })
+    }
+
+    /// The client leaves in the middle of a head.
+    pub(super) fn lost(&mut self) -> Action {
+        let refusal = Refusal::incomplete_head();
+        self.on(Event::HeadLost { facts: half(), refusal, wall: SystemTime::UNIX_EPOCH })
+    }
+
     pub(super) fn connected(&mut self, reused: bool) -> Action {
         self.on(Event::Connected { reused, version: Version::Http11 })
     }
@@ -216,6 +227,11 @@ impl Bench {
         assert_eq!(self.exchange.record().bytes_sent, body.len() as u64);
         assert!(!self.exchange.record().details.is_empty());
     }
+}
+
+/// What is known of a head that was not read whole.
+fn half() -> RequestFacts<'static> {
+    RequestFacts { version: Version::Http11, method: "PUT", target: Target::Line(b"/half"), body: Body::None }
 }
 
 fn lines(fields: Vec<(String, String)>) -> Vec<String> {

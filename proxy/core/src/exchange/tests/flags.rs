@@ -147,34 +147,40 @@ fn si_where_nobody_sends_a_byte() {
 #[test]
 fn si_and_408_where_the_client_is_too_slow() {
     let mut bench = forward("one");
-    let refusal = Refusal::header_timeout();
-    let action = bench.on(Event::RequestRefused { facts: None, refusal, wall: SystemTime::UNIX_EPOCH });
+    let action = bench.refused(Refusal::header_timeout());
     bench.replied(action, 408, Flags::IDLE_TIMEOUT, "Request Timeout");
     assert!(!bench.exchange.downstream_reusable());
 
     let mut bench = forward("one");
     assert_eq!(bench.request("POST", "/", Body::Unknown), Action::Connect);
     assert_eq!(bench.connected(false), Action::Send);
-    let refusal = Refusal::body_timeout();
-    let action = bench.on(Event::RequestRefused { facts: None, refusal, wall: SystemTime::UNIX_EPOCH });
+    let action = bench.on(Event::RequestRefused(Refusal::body_timeout()));
     bench.replied(action, 408, Flags::IDLE_TIMEOUT, "Request Timeout");
+}
+
+#[test]
+fn dc_where_the_client_leaves_in_the_middle_of_a_head() {
+    let mut bench = forward("one");
+    assert_eq!(bench.lost(), Action::Done);
+    let record = bench.exchange.record();
+    assert_eq!((record.status, record.flags, &*record.path), (0, Flags::DOWNSTREAM_GONE, "/half"));
+    assert!(!bench.exchange.downstream_reusable());
 }
 
 #[test]
 fn dpe_where_the_client_breaks_the_rules() {
     let mut bench = forward("one");
-    let refusal = Refusal::codec(431, "too many header fields");
-    let action = bench.on(Event::RequestRefused { facts: None, refusal, wall: SystemTime::UNIX_EPOCH });
+    let action = bench.refused(Refusal::codec(431, "too many header fields"));
     bench.replied(action, 431, Flags::DOWNSTREAM_PROTOCOL_ERROR, "Request Header Fields Too Large");
-    assert_eq!(bench.exchange.record().details, "too many header fields");
+    let record = bench.exchange.record();
+    assert_eq!((record.details, &*record.method, &*record.path), ("too many header fields", "PUT", "/half"));
 
     // What is known of the head is told even where its codec refuses it.
     let mut bench = forward("one");
     let target = Target::Pseudo { scheme: None, authority: None, path: Some(b"/long"), protocol: None };
     let facts = RequestFacts { version: Version::Http2, method: "PUT", target, body: Body::Unknown };
     let refusal = Refusal::codec(414, "target_too_long");
-    let facts = Some(facts);
-    let action = bench.on(Event::RequestRefused { facts, refusal, wall: SystemTime::UNIX_EPOCH });
+    let action = bench.on(Event::HeadRefused { facts, refusal, wall: SystemTime::UNIX_EPOCH });
     bench.replied(action, 414, Flags::DOWNSTREAM_PROTOCOL_ERROR, "URI Too Long");
     let record = bench.exchange.record();
     assert_eq!((record.version, &*record.method, &*record.path), (Version::Http2, "PUT", "/long"));

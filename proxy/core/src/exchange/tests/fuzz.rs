@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use crate::exchange::{Action, ConnectFailure, Event, FailureKind, Sent, UpstreamFailure};
 use crate::hygiene::{Body, Refusal, Version};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 const ROUTES: &str = "
 - name: api
@@ -34,11 +34,11 @@ fn operate(bench: &mut Bench, rng: &mut fastrand::Rng) -> Action {
             bench.version = [Version::Http10, Version::Http11][rng.usize(..2)];
             bench.request(method, target, body)
         }
-        2 => bench.on(Event::RequestRefused {
-            facts: None,
-            refusal: Refusal::body_timeout(),
-            wall: SystemTime::UNIX_EPOCH,
-        }),
+        2 => match rng.u8(..4) {
+            0 => bench.refused(Refusal::header_timeout()),
+            1 => bench.lost(),
+            _ => bench.on(Event::RequestRefused(Refusal::body_timeout())),
+        },
         3 | 4 => bench.on(Event::RequestBody(piece)),
         5 => bench.on(Event::RequestTrailers(&trailers)),
         6 => bench.on(Event::RequestEnd),

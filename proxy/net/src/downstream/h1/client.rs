@@ -5,7 +5,7 @@ use crate::{
     body::{Front, Sink, SinkGone, Source, SourceError},
     downstream::Downstream,
     fields::HeadFields,
-    h1::{Framed, Head, Reader, Writer},
+    h1::{Framed, Head, Reader, Unclean, Writer},
     io::Stream,
     shard::Shard,
 };
@@ -22,9 +22,10 @@ use std::{
 /// connection closes after the answer.
 pub(super) const DRAINED: u64 = 64 * 1024;
 
-/// A client that ended its sending half after its request may be waiting for the answer, or may be gone: nothing tells
-/// until something is sent to it. It is given this long for the answer to begin.
-const HALF_CLOSED: Duration = Duration::from_secs(2);
+/// A client that ended its sending half after its request waits for the answer, as nginx and HAProxy see it too: it is
+/// served within the ordinary timeouts. One that is gone altogether looks the same until its kernel says so with a reset,
+/// and behind the end of a stream no reactor reports that: whoever looks so often finds it.
+const HALF_CLOSED: Duration = Duration::from_millis(500);
 
 /// What a connection needs only while it has a request; waits in its shard for whoever is next.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Work {
 pub(crate) struct Client {
     pub(super) shard: Rc<Shard>,
     pub(super) stream: Stream,
+    /// The listener speaks TLS.
+    tls: bool,
     pub(super) work: Box<Work>,
     /// The request's head has been read whole.
     known: bool,
@@ -47,7 +50,8 @@ pub(crate) struct Client {
     pub(super) close: bool,
     /// Nothing may be sent any more.
     pub(super) cut: bool,
-    half_closed: Option<Instant>,
+    /// When to look whether a client that has ended its sending half is still there.
+    look_again: Option<Instant>,
     pub(super) ending: Ending,
 }
 
@@ -75,6 +79,8 @@ pub(super) enum HeadRead {
     Preface,
     /// What it sent is no request.
     Refused(http1::Error),
+    /// What it sent begins none.
+    Nothing,
     /// It closed, or the socket broke, in front of a request or in the middle of its head.
     Closed,
 }
@@ -90,16 +96,18 @@ impl Work {
 }
 
 impl Client {
-    pub(super) fn new(shard: &Rc<Shard>, stream: Stream) -> Self {
+    /// `tls` is whether the listener speaks TLS, whatever the client does.
+    pub(super) fn new(shard: &Rc<Shard>, stream: Stream, tls: bool) -> Self {
         Self {
             shard: Rc::clone(shard),
             stream,
+            tls,
             work: shard.http1.take(|| Box::new(Work::new(shard))),
             known: false,
             answer: Answer::default(),
             close: false,
             cut: false,
-            half_closed: None,
+            look_again: None,
             ending: Ending::default(),
         }
     }
@@ -132,9 +140,26 @@ impl Client {
         }
     }
 
-    /// Whether a byte of a request has been read that is not answered yet.
+    /// Whether a byte of a request has been read that is not answered yet. The one line end that clients may put in front
+    /// of a request (RFC 9112 section 2.2), mostly behind the body before, begins none.
     pub(super) fn has_begun(&self) -> bool {
-        !self.work.reader.unread().is_empty()
+        !matches!(self.work.reader.unread(), b"" | b"\r" | b"\r\n")
+    }
+
+    /// Forgets what was read and begins no request, so that the connection is idle again; false where there is no
+    /// telling yet.
+    pub(super) fn set_aside(&mut self) -> bool {
+        let idle = matches!(self.work.reader.unread(), b"" | b"\r\n");
+        if idle {
+            self.work.reader.forget();
+            self.work.request.clear();
+        }
+        idle
+    }
+
+    /// Whether the client speaks plain HTTP where the listener expects TLS.
+    pub(super) fn plain_at_tls(&self) -> bool {
+        self.tls && matches!(self.stream, Stream::Plain(_))
     }
 
     /// After an exchange: makes the connection ready for the next request.
@@ -219,18 +244,19 @@ impl Client {
         self.answer.body = body;
         let mut text = self.work.writer.lend(&self.shard.buffers);
         encode::status_line(&mut text, status, encode::reason_phrase(status).as_bytes());
-        Head(text)
+        Head::new(text)
     }
 }
 
 impl Downstream for Client {
     type Head = Head;
 
-    fn has_head(&self) -> bool {
-        self.known
-    }
-
     fn facts(&self) -> RequestFacts<'_> {
+        if !self.known {
+            let (method, target) = http1::request_line(self.work.reader.unread());
+            let target = Target::Line(target.as_bytes());
+            return RequestFacts { version: Version::Http11, method, target, body: Body::None };
+        }
         let view = self.work.request.view(self.work.reader.block());
         RequestFacts {
             version: match view.version() {
@@ -262,7 +288,10 @@ impl Downstream for Client {
     }
 
     fn send_head(&mut self, head: Head) -> Result<(), SinkGone> {
-        let Head(mut text) = head;
+        let mut text = head.finish().map_err(|Unclean| {
+            self.cut();
+            SinkGone
+        })?;
         match self.answer.body.take() {
             None => {
                 if self.answer.status == 101 {
@@ -298,24 +327,29 @@ impl Downstream for Client {
         self.close |= !self.work.reader.has_surplus();
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<SourceError> {
         loop {
             match ready!(self.work.reader.poll_ahead(cx, &mut self.stream)) {
                 Ok(0) => break,
                 Ok(_) => {}
-                Err(_) => return Poll::Ready(()),
+                Err(_) => return Poll::Ready(SourceError::Gone),
             }
         }
         if !self.work.reader.complete() && !self.work.reader.has_surplus() {
-            return Poll::Ready(());
+            return Poll::Ready(SourceError::Gone);
         }
         let now = self.shard.now();
-        let since = *self.half_closed.get_or_insert(now);
-        if !self.answer.begun && now >= since + HALF_CLOSED { Poll::Ready(()) } else { Poll::Pending }
+        if self.look_again.is_none_or(|at| at <= now) {
+            self.look_again = Some(now + HALF_CLOSED);
+            if !matches!(self.stream.tcp().take_error(), Ok(None)) {
+                return Poll::Ready(SourceError::Gone);
+            }
+        }
+        Poll::Pending
     }
 
     fn gone_at(&self) -> Option<Instant> {
-        if self.answer.begun { None } else { self.half_closed.map(|since| since + HALF_CLOSED) }
+        self.look_again
     }
 
     fn awaits_continue(&self) -> bool {
@@ -371,6 +405,9 @@ impl Source for Client {
 
 impl Sink for Client {
     fn poll_push<S: Source>(&mut self, cx: &mut Context<'_>, source: &S) -> Poll<Result<usize, SinkGone>> {
+        if self.cut {
+            return Poll::Ready(Err(SinkGone));
+        }
         self.work.writer.poll_push(cx, &mut self.stream, source)
     }
 
@@ -380,6 +417,9 @@ impl Sink for Client {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SinkGone>> {
+        if self.cut {
+            return Poll::Ready(Err(SinkGone));
+        }
         self.work.writer.poll_flush(cx, &mut self.stream)
     }
 

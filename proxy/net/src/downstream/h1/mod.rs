@@ -6,11 +6,14 @@
 //!   ▼ timeout, FIN        ▼                    ▼                      ▼
 //!  Closed            Exchange (refusal) ──▶ Linger ───────────────▶ Closed
 //! ```
+//!
+//! A client that leaves in the middle of a head is reported, although there is nobody to answer.
 
 mod client;
 mod end;
 
 use crate::{
+    downstream::Downstream,
     exchange::{self, Opening},
     io::{Stream, Timer},
     shard::Accepted,
@@ -48,6 +51,8 @@ pub(crate) enum Served {
 /// What waiting for a request came to.
 enum Next {
     Request,
+    /// None has begun.
+    Idle,
     Refusal(Refusal),
     Http2,
     Close,
@@ -71,18 +76,20 @@ pub(crate) async fn serve(accepted: Rc<Accepted>, mut stream: Stream) -> Served 
             listener: accepted.listener(),
             accepted: &accepted,
             timer: &timer,
-            client: Client::new(&accepted.shard, stream),
+            client: Client::new(&accepted.shard, stream, accepted.info().tls),
             requests,
         };
         match connection.requests().await {
-            Next::Request => {}
+            Next::Idle => {}
             Next::Http2 => return connection.into_http2(),
-            Next::Refusal(_) | Next::Close => return Served::Closed,
+            Next::Request | Next::Refusal(_) | Next::Close => return Served::Closed,
         }
-        let keep_alive = connection.listener.spec.timeouts.keep_alive;
-        quiet_since = accepted.shard.now();
-        deadline = keep_alive.limit().map(|limit| quiet_since + limit);
-        requests = connection.requests;
+        if connection.requests > requests {
+            let keep_alive = connection.listener.spec.timeouts.keep_alive;
+            quiet_since = accepted.shard.now();
+            deadline = keep_alive.limit().map(|limit| quiet_since + limit);
+            requests = connection.requests;
+        }
         stream = connection.client.into_stream();
     }
 }
@@ -129,7 +136,7 @@ impl Connection<'_> {
         self.accepted.shard.now()
     }
 
-    /// Serves what has arrived. `Next::Request` when the connection is idle again.
+    /// Serves what has arrived, until the connection is idle again.
     async fn requests(&mut self) -> Next {
         loop {
             let opening = match self.head().await {
@@ -141,8 +148,8 @@ impl Connection<'_> {
                 self.end().await;
                 return Next::Close;
             }
-            if !self.client.has_begun() {
-                return Next::Request;
+            if self.client.set_aside() {
+                return Next::Idle;
             }
             self.listener = self.accepted.listener();
         }
@@ -161,17 +168,20 @@ impl Connection<'_> {
             if let Poll::Ready(read) = self.client.poll_request(cx, &limits) {
                 return Poll::Ready(Some(read));
             }
-            if !self.client.has_begun() {
-                // TLS had something to read that is no byte of a request.
-                self.client.work.reader.forget();
-            }
             if self.accepted.forced() {
                 return Poll::Ready(Some(HeadRead::Closed));
+            }
+            if self.client.set_aside() {
+                // A line end, or TLS had something to read that is no byte of a request.
+                return Poll::Ready(Some(HeadRead::Nothing));
             }
             self.timer.poll_until(cx, deadline).map(|()| None)
         })
         .await;
         match read {
+            Some(HeadRead::Complete | HeadRead::Preface) if self.client.plain_at_tls() => {
+                Next::Refusal(Refusal::PLAIN_AT_TLS)
+            }
             Some(HeadRead::Complete) if self.speaks(Protocol::Http1) => Next::Request,
             Some(HeadRead::Refused(error)) => Next::Refusal(Refusal::codec(error.status(), error.details())),
             Some(HeadRead::Preface) if self.requests == 0 && self.speaks(Protocol::Http2) => Next::Http2,
@@ -179,9 +189,22 @@ impl Connection<'_> {
                 let error = sluice_http1::Error::UnsupportedVersion;
                 Next::Refusal(Refusal::codec(error.status(), error.details()))
             }
-            Some(HeadRead::Closed) => Next::Close,
+            Some(HeadRead::Nothing) => Next::Idle,
+            Some(HeadRead::Closed) => {
+                self.report_lost();
+                Next::Close
+            }
             None if !self.client.has_begun() => Next::Close,
             None => Next::Refusal(Refusal::header_timeout()),
+        }
+    }
+
+    /// Reports a head of which there is only a beginning.
+    fn report_lost(&self) {
+        if self.client.has_begun() {
+            let refusal =
+                if self.accepted.forced() { Refusal::drained() } else { Refusal::incomplete_head() };
+            exchange::lost(self.accepted, &self.listener, self.client.facts(), refusal);
         }
     }
 

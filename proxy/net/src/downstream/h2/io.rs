@@ -49,6 +49,9 @@ impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let write = self.stream.poll_write(cx, bytes);
         self.tally.wrote(&write, self.timers.now());
+        if let Poll::Ready(Ok(count)) = write {
+            self.tally.sent([bytes], count);
+        }
         write
     }
 
@@ -59,6 +62,9 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         let write = self.stream.poll_write_vectored(cx, slices);
         self.tally.wrote(&write, self.timers.now());
+        if let Poll::Ready(Ok(count)) = write {
+            self.tally.sent(slices.iter().map(|slice| &**slice), count);
+        }
         write
     }
 

@@ -5,6 +5,7 @@
 //! like an HTTP/1 connection that serves one request.
 
 mod budget;
+mod faults;
 mod io;
 mod stream;
 mod tally;
@@ -31,7 +32,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a head may be longer than the listener's bound before the crate refuses it by itself, unseen by the log.
+/// What a head may be longer than the listener's bound before the crate refuses it by itself, and the log does not see what
+/// was asked for.
 const HEAD_MARGIN: u32 = 16 * 1024;
 
 /// For how long a connection without streams stays open after GOAWAY while nothing moves, so that the client reads what
@@ -54,14 +56,15 @@ pub(crate) struct Accepted {
 }
 
 /// Serves a connection to its end. `drive` serves one stream to its end, or answers it with the refusal; it runs in a
-/// task of its own. `phase` says how the process and the listener treat it. The error is a few words on what went wrong before
-/// the first stream, fit for a label.
+/// task of its own. `lost` reports what the crate has refused by itself. `phase` says how the process and the listener treat
+/// it. The error is a few words on what went wrong before the first stream, fit for a label.
 pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
     shard: &Rc<Shard>,
     accepted: Accepted,
     listener: &spec::Listener,
     phase: impl Fn() -> Phase,
     drive: impl Fn(Stream, Option<Refusal>) -> F,
+    lost: impl Fn(Refusal),
 ) -> Result<(), &'static str> {
     let Accepted { socket, unread, tls, deadline } = accepted;
     let timer = shard.timers.timer();
@@ -81,7 +84,12 @@ pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
             return Poll::Ready(Err("drained"));
         }
         match handshake.as_mut().poll(cx) {
-            Poll::Ready(connection) => Poll::Ready(connection.map_err(|_| "http2 preface")),
+            Poll::Ready(connection) => Poll::Ready(connection.map_err(|error| {
+                if error.is_go_away() && error.is_library() {
+                    lost(Refusal::codec(0, "http2_preface"));
+                }
+                "http2 preface"
+            })),
             Poll::Pending => timer.poll_until(cx, deadline).map(|()| Err("timed out")),
         }
     });
@@ -99,6 +107,7 @@ pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
             let refusal = stream.oversized(&listener.limits);
             tokio::task::spawn_local(drive(stream, refusal));
         },
+        lost,
     };
     poll_fn(|cx| connection.poll(cx, phase())).await;
     Ok(())
@@ -121,7 +130,7 @@ fn settings(limits: &spec::ListenerLimits) -> server::Builder {
     builder
 }
 
-struct Connection<'a, A> {
+struct Connection<'a, A, L> {
     shard: &'a Rc<Shard>,
     connection: server::Connection<Io, Bytes>,
     tally: Rc<Tally>,
@@ -130,11 +139,13 @@ struct Connection<'a, A> {
     /// When GOAWAY was sent.
     going_away: Option<Instant>,
     accept: A,
+    lost: L,
 }
 
-impl<A> Connection<'_, A>
+impl<A, L> Connection<'_, A, L>
 where
     A: FnMut(http::Request<h2::RecvStream>, server::SendResponse<Bytes>, &Rc<Tally>),
+    L: Fn(Refusal),
 {
     /// Ready when the connection is over; dropping it closes the socket.
     fn poll(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<()> {
@@ -147,11 +158,19 @@ where
             while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
                 match accepted {
                     Some(Ok((request, respond))) => (self.accept)(request, respond, &self.tally),
-                    Some(Err(_)) | None => return Poll::Ready(()),
+                    Some(Err(error)) => {
+                        if error.is_go_away() && error.is_library() {
+                            error.reason().and_then(faults::refusal).map(&self.lost);
+                        }
+                        return Poll::Ready(());
+                    }
+                    None => return Poll::Ready(()),
                 }
             }
+            self.tally.refused(&self.lost);
             let now = self.shard.now();
             if self.tally.flooded() {
+                faults::refusal(Reason::ENHANCE_YOUR_CALM).map(&self.lost);
                 self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 self.going_away.get_or_insert(now);
                 continue;

@@ -1,6 +1,6 @@
 //! One request of an HTTP/2 client.
 
-use super::Tally;
+use super::{Tally, faults};
 use crate::{
     body::{Front, Sink, SinkGone, Source, SourceError},
     downstream::Downstream,
@@ -27,6 +27,7 @@ use std::{
 /// One request and the way back for its answer.
 #[derive(Debug)]
 pub(crate) struct Stream {
+    id: u32,
     head: request::Parts,
     /// In place of a `:scheme` that came without `:authority`, which the crate forgets.
     scheme: &'static str,
@@ -78,8 +79,10 @@ impl Stream {
         let length = Receiver::declared(&body, &head.headers);
         let body = Receiver::new(body, length, Keep::Beginning);
         let scheme = if tls { "https" } else { "http" };
-        tally.begin();
+        let id = respond.stream_id().as_u32();
+        tally.begin(id);
         Self {
+            id,
             head,
             scheme,
             body,
@@ -128,7 +131,11 @@ impl Downstream for Stream {
             target: Target::Pseudo {
                 scheme: scheme.map(str::as_bytes),
                 authority: uri.authority().map(|authority| authority.as_str().as_bytes()),
-                path: uri.path_and_query().map(|path| path.as_str().as_bytes()),
+                // A path that is missing would read as `/`.
+                path: uri
+                    .path_and_query()
+                    .filter(|_| !uri.path().is_empty())
+                    .map(|path| path.as_str().as_bytes()),
                 protocol: protocol.map(|protocol| protocol.as_str().as_bytes()),
             },
             body: self.body.length(),
@@ -168,13 +175,17 @@ impl Downstream for Stream {
         Ok(())
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.answer {
-            Answer::Awaited(respond) => drop(ready!(respond.poll_reset(cx))),
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<SourceError> {
+        let reason = match &mut self.answer {
+            Answer::Awaited(respond) => ready!(respond.poll_reset(cx)).ok(),
             Answer::Begun(sender) => ready!(sender.poll_reset(cx)),
-        }
+        };
+        // The crate does not say whose reset it is: clients cancel, a fault is what it finds by itself. Either counts.
         self.reset = true;
-        Poll::Ready(())
+        Poll::Ready(match reason.and_then(faults::refusal) {
+            Some(Refusal { details, .. }) => SourceError::Malformed { status: 400, details },
+            None => SourceError::Reset,
+        })
     }
 
     fn cut(&mut self) {
@@ -187,7 +198,7 @@ impl Downstream for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.tally.end(self.began, self.timers.now(), self.reset);
+        self.tally.end(self.id, self.began, self.timers.now(), self.reset);
     }
 }
 

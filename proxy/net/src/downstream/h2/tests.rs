@@ -46,7 +46,7 @@ async fn connect<F: Future<Output = ()> + 'static>(
         let socket = Socket::Plain(far);
         let accepted = Accepted { socket, unread: Bytes::new(), tls: false, deadline: None };
         let drive = |stream, refusal| on_time(Rc::clone(&shard), drive(stream, refusal));
-        serve(&shard, accepted, &listener, || shard.phase(), drive).await
+        serve(&shard, accepted, &listener, || shard.phase(), drive, |_| {}).await
     });
     let (client, connection) = client::handshake(near).await.unwrap();
     (client.ready().await.unwrap(), spawn_local(connection), served)
@@ -360,7 +360,9 @@ fn a_request_that_is_taken_back_is_noticed() {
 #[test]
 fn a_flood_of_resets_ends_the_connection() {
     run(async |shard, _| {
-        let drive = async |mut stream: Stream, _| poll_fn(|cx| stream.poll_gone(cx)).await;
+        let drive = async |mut stream: Stream, _| {
+            poll_fn(|cx| stream.poll_gone(cx)).await;
+        };
         let (client, end, _) = connect(&shard, "", drive).await;
         let mut client = Some(client);
         let mut sent = 0;
@@ -454,7 +456,7 @@ fn a_drain_leaves_a_slow_client_the_time_to_read() {
             let accepted =
                 Accepted { socket: Socket::Plain(far), unread: Bytes::new(), tls: false, deadline: None };
             let drive = |stream, refusal| on_time(Rc::clone(&serving), drive(stream, refusal));
-            serve(&serving, accepted, &listener, || serving.phase(), drive).await
+            serve(&serving, accepted, &listener, || serving.phase(), drive, |_| {}).await
         });
         let mut builder = client::Builder::new();
         builder.initial_window_size(1 << 20).initial_connection_window_size(1 << 24);
@@ -488,7 +490,7 @@ fn a_client_that_never_closes_is_left_when_it_falls_silent() {
         let served = spawn_local(async move {
             let accepted =
                 Accepted { socket: Socket::Plain(far), unread: Bytes::new(), tls: false, deadline: None };
-            serve(&serving, accepted, &listener(""), || serving.phase(), refuse).await
+            serve(&serving, accepted, &listener(""), || serving.phase(), refuse, |_| {}).await
         });
         // Preface, SETTINGS, and a frame that is an error of the whole connection: DATA on stream 0.
         let bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -536,7 +538,7 @@ fn a_client_that_never_finishes_its_preface_is_cut() {
                 tls: false,
                 deadline: Some(Instant::now() + Duration::from_millis(50)),
             };
-            let served = serve(&shard, accepted, &listener(""), || shard.phase(), refuse).await;
+            let served = serve(&shard, accepted, &listener(""), || shard.phase(), refuse, |_| {}).await;
             assert_eq!(served, Err(reason));
         }
     });

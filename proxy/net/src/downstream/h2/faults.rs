@@ -1,0 +1,116 @@
+//! What the `h2` crate refuses by itself.
+//!
+//! It answers 431 or resets the stream, or ends the connection with GOAWAY, and tells nobody but the client. A connection's
+//! end comes back as an error; for streams, what the crate writes is watched: nine bytes of each frame, payloads passed over.
+
+use h2::Reason;
+use sluice_core::{flags::ResponseFlags, hygiene::Refusal};
+
+/// A frame's length, kind, flags and stream (RFC 9113 section 4.1).
+const HEADER: usize = 9;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+/// A reset with its reason.
+const RESET: usize = HEADER + 4;
+
+/// What a frame says about its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// An answer begins, or ends in trailers.
+    Head(u32),
+    /// The stream is reset, for this reason.
+    Reset(u32, Reason),
+}
+
+/// Finds heads and resets among the frames that leave, however they are cut.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    frame: [u8; RESET],
+    filled: usize,
+    /// Bytes of the payload that are still to be passed over.
+    skip: usize,
+}
+
+impl Watch {
+    /// Takes the next bytes.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], mut see: impl FnMut(Sign)) {
+        while !bytes.is_empty() {
+            if self.skip > 0 {
+                let passed = self.skip.min(bytes.len());
+                self.skip -= passed;
+                bytes = &bytes[passed..];
+                continue;
+            }
+            let wanted = if self.filled < HEADER { HEADER } else { RESET };
+            let taken = (wanted - self.filled).min(bytes.len());
+            self.frame[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
+            self.filled += taken;
+            bytes = &bytes[taken..];
+            let [high, middle, low, kind, _, stream @ .., c0, c1, c2, c3] = self.frame;
+            let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+            let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
+            if self.filled == RESET {
+                see(Sign::Reset(stream, u32::from_be_bytes([c0, c1, c2, c3]).into()));
+                self.filled = 0;
+            } else if self.filled == HEADER && (kind, length) != (RST_STREAM, RESET - HEADER) {
+                if kind == HEADERS {
+                    see(Sign::Head(stream));
+                }
+                self.skip = length;
+                self.filled = 0;
+            }
+        }
+    }
+}
+
+/// How a reset or the end of a connection is logged; `None` where the reason says that the client did nothing wrong.
+pub(super) fn refusal(reason: Reason) -> Option<Refusal> {
+    let details = match reason {
+        Reason::PROTOCOL_ERROR => "http2_protocol_error",
+        Reason::FLOW_CONTROL_ERROR => "http2_flow_control_error",
+        Reason::FRAME_SIZE_ERROR => "http2_frame_size_error",
+        Reason::COMPRESSION_ERROR => "http2_compression_error",
+        Reason::ENHANCE_YOUR_CALM => "http2_enhance_your_calm",
+        // More streams at once than the listener allows.
+        Reason::REFUSED_STREAM => "http2_refused_stream",
+        _ => return None,
+    };
+    let mut refusal = Refusal::codec(0, details);
+    if reason == Reason::REFUSED_STREAM {
+        refusal.flag = ResponseFlags::OVERFLOW;
+    }
+    Some(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0, 0, payload.len() as u8, kind, 0, 0x80, 0, 0, stream];
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    #[test]
+    fn heads_and_resets_are_found_however_frames_are_cut() {
+        let frames = [
+            frame(4, 0, &[]),
+            frame(RST_STREAM, 1, &[0, 0, 0, 1]),
+            frame(0, 3, &[RST_STREAM; 200]),
+            frame(6, 0, &[3; 8]),
+            frame(HEADERS, 3, &[1, 2, 3]),
+            frame(RST_STREAM, 5, &[0, 0, 0, 7]),
+        ];
+        let bytes = frames.concat();
+        for piece in 1..=bytes.len() {
+            let (mut watch, mut found) = (Watch::default(), Vec::new());
+            for piece in bytes.chunks(piece) {
+                watch.feed(piece, |sign| found.push(sign));
+            }
+            let reset = Sign::Reset;
+            let wanted = [reset(1, Reason::PROTOCOL_ERROR), Sign::Head(3), reset(5, Reason::REFUSED_STREAM)];
+            assert_eq!(found, wanted, "by {piece}");
+        }
+    }
+}
