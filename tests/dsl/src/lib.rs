@@ -42,6 +42,7 @@
 //! | the same request over both versions of HTTP | [`Sluice::both`] |
 //! | several on one connection; HTTP/2; TLS | [`Http1`], [`Http2`], [`TlsClient`] |
 //! | exact bytes, in and out | [`Wire`] |
+//! | HTTP/2 frame by frame, as wrong as you like | [`Frames`], [`Outcome`] |
 //! | an upstream that answers, over HTTP/1.1 or HTTP/2 | [`Origin`], [`Answer`]; what it saw is [`Seen`] |
 //! | bodies too long to keep | [`OriginRecipe::digesting`], [`digest`], [`Http2::upload`] |
 //! | an upstream that follows a script of bytes | [`Script`] |
@@ -71,6 +72,7 @@
 mod certificate;
 mod cli;
 mod field;
+mod frames;
 mod http1;
 mod http2;
 mod intake;
@@ -88,6 +90,7 @@ mod wire;
 pub use certificate::{Certificate, TlsClient};
 pub use cli::{Cli, Output};
 pub use field::Fields;
+pub use frames::{Frame, Frames, Outcome};
 pub use http1::Http1;
 pub use http2::Http2;
 pub use intake::digest;

@@ -29,6 +29,7 @@ use tokio::{
 #[derive(Debug)]
 pub struct Wire {
     stream: Stream,
+    local: SocketAddr,
     /// Arrived, and not yet taken by an expectation.
     waiting: Vec<u8>,
 }
@@ -39,9 +40,28 @@ pub(crate) enum Stream {
     Tls(Box<dyn Duplex>),
 }
 
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Of the socket beneath.
+    fn local_address(&self) -> io::Result<SocketAddr>;
+}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+impl Duplex for TcpStream {
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl Duplex for tokio_rustls::client::TlsStream<TcpStream> {
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        self.get_ref().0.local_addr()
+    }
+}
+
+impl Duplex for tokio_rustls::server::TlsStream<TcpStream> {
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        self.get_ref().0.local_addr()
+    }
+}
 
 // === impl Wire ===
 
@@ -75,7 +95,12 @@ impl Wire {
     }
 
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, waiting: Vec::new() }
+        Self { local: stream.local_address(), stream, waiting: Vec::new() }
+    }
+
+    /// The address that the other side knows this end by; in the access log it is the `peer`.
+    pub fn address(&self) -> SocketAddr {
+        self.local
     }
 
     /// Sends bytes.
@@ -128,13 +153,22 @@ impl Wire {
         String::from_utf8_lossy(&self.read_until("\r\n\r\n").await).into_owned()
     }
 
+    /// Takes so many bytes; `None` where the end comes before them.
+    pub async fn read_some(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.waiting.len() < count {
+            if !self.more(&format!("{count} bytes")).await {
+                return None;
+            }
+        }
+        Some(self.waiting.drain(..count).collect())
+    }
+
     /// Takes so many bytes.
     pub async fn read(&mut self, count: usize) -> Vec<u8> {
-        while self.waiting.len() < count {
-            let open = self.more(&format!("{count} bytes")).await;
-            assert!(open, "the end came before {count} bytes: {}", show(&self.waiting));
+        match self.read_some(count).await {
+            Some(bytes) => bytes,
+            None => panic!("the end came before {count} bytes: {}", show(&self.waiting)),
         }
-        self.waiting.drain(..count).collect()
     }
 
     /// Takes everything until the other side closes or resets.
@@ -336,10 +370,18 @@ impl Stream {
         Self::Plain(stream)
     }
 
+    fn local_address(&self) -> SocketAddr {
+        let address = match self {
+            Self::Plain(stream) => stream.local_address(),
+            Self::Tls(stream) => stream.local_address(),
+        };
+        address.expect("a connected socket has an address")
+    }
+
     fn pin(&mut self) -> Pin<&mut dyn Duplex> {
         match self {
             Self::Plain(stream) => Pin::new(stream),
-            Self::Tls(stream) => Pin::new(stream),
+            Self::Tls(stream) => Pin::new(&mut **stream),
         }
     }
 }
