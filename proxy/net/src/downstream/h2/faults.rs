@@ -1,7 +1,7 @@
 //! What the `h2` crate refuses by itself.
 //!
-//! It answers 431 or resets the stream, or ends the connection with GOAWAY, and tells nobody but the client. A connection's
-//! end comes back as an error; for streams, what the crate writes is watched: nine bytes of each frame, payloads passed over.
+//! It answers 431 or resets the stream, or ends the connection with GOAWAY, and tells nobody but the client. So what it writes
+//! is watched: nine bytes of each frame, payloads passed over.
 
 use h2::Reason;
 use sluice_core::{flags::ResponseFlags, hygiene::Refusal};
@@ -10,8 +10,11 @@ use sluice_core::{flags::ResponseFlags, hygiene::Refusal};
 const HEADER: usize = 9;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const GOAWAY: u8 = 7;
 /// A reset with its reason.
 const RESET: usize = HEADER + 4;
+/// An end with its last stream and its reason; more may follow.
+const END: usize = HEADER + 8;
 
 /// What a frame says about its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +23,14 @@ pub(super) enum Sign {
     Head(u32),
     /// The stream is reset, for this reason.
     Reset(u32, Reason),
+    /// The connection ends, for this reason.
+    End(Reason),
 }
 
-/// Finds heads and resets among the frames that leave, however they are cut.
+/// Finds such signs among the frames that leave, however they are cut.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    frame: [u8; RESET],
+    frame: [u8; END],
     filled: usize,
     /// Bytes of the payload that are still to be passed over.
     skip: usize,
@@ -41,25 +46,40 @@ impl Watch {
                 bytes = &bytes[passed..];
                 continue;
             }
-            let wanted = if self.filled < HEADER { HEADER } else { RESET };
+            let wanted = self.wanted();
             let taken = (wanted - self.filled).min(bytes.len());
             self.frame[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
             self.filled += taken;
             bytes = &bytes[taken..];
-            let [high, middle, low, kind, _, stream @ .., c0, c1, c2, c3] = self.frame;
-            let length = u32::from_be_bytes([0, high, middle, low]) as usize;
-            let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
-            if self.filled == RESET {
-                see(Sign::Reset(stream, u32::from_be_bytes([c0, c1, c2, c3]).into()));
-                self.filled = 0;
-            } else if self.filled == HEADER && (kind, length) != (RST_STREAM, RESET - HEADER) {
-                if kind == HEADERS {
-                    see(Sign::Head(stream));
-                }
-                self.skip = length;
-                self.filled = 0;
+            // A header may be all that is wanted of a frame, or its beginning.
+            if self.filled == self.wanted() {
+                self.frame_seen(&mut see);
             }
         }
+    }
+
+    /// How much of the frame has to be seen.
+    fn wanted(&self) -> usize {
+        match self.frame[3] {
+            RST_STREAM if self.filled >= HEADER => RESET,
+            GOAWAY if self.filled >= HEADER => END,
+            _ => HEADER,
+        }
+    }
+
+    fn frame_seen(&mut self, see: &mut impl FnMut(Sign)) {
+        let number = |at: usize| {
+            u32::from_be_bytes([self.frame[at], self.frame[at + 1], self.frame[at + 2], self.frame[at + 3]])
+        };
+        let stream = number(5) & 0x7fff_ffff;
+        match self.frame[3] {
+            HEADERS => see(Sign::Head(stream)),
+            RST_STREAM => see(Sign::Reset(stream, number(HEADER).into())),
+            GOAWAY => see(Sign::End(number(HEADER + 4).into())),
+            _ => {}
+        }
+        self.skip = ((number(0) >> 8) as usize).saturating_sub(self.filled - HEADER);
+        self.filled = 0;
     }
 }
 
@@ -93,13 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn heads_and_resets_are_found_however_frames_are_cut() {
+    fn signs_are_found_however_frames_are_cut() {
         let frames = [
             frame(4, 0, &[]),
             frame(RST_STREAM, 1, &[0, 0, 0, 1]),
             frame(0, 3, &[RST_STREAM; 200]),
             frame(6, 0, &[3; 8]),
             frame(HEADERS, 3, &[1, 2, 3]),
+            frame(GOAWAY, 0, &[0, 0, 0, 5, 0, 0, 0, 11, b'w', b'h', b'y']),
             frame(RST_STREAM, 5, &[0, 0, 0, 7]),
         ];
         let bytes = frames.concat();
@@ -109,7 +130,12 @@ mod tests {
                 watch.feed(piece, |sign| found.push(sign));
             }
             let reset = Sign::Reset;
-            let wanted = [reset(1, Reason::PROTOCOL_ERROR), Sign::Head(3), reset(5, Reason::REFUSED_STREAM)];
+            let wanted = [
+                reset(1, Reason::PROTOCOL_ERROR),
+                Sign::Head(3),
+                Sign::End(Reason::ENHANCE_YOUR_CALM),
+                reset(5, Reason::REFUSED_STREAM),
+            ];
             assert_eq!(found, wanted, "by {piece}");
         }
     }

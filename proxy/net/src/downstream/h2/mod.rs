@@ -158,19 +158,15 @@ where
             while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
                 match accepted {
                     Some(Ok((request, respond))) => (self.accept)(request, respond, &self.tally),
-                    Some(Err(error)) => {
-                        if error.is_go_away() && error.is_library() {
-                            error.reason().and_then(faults::refusal).map(&self.lost);
-                        }
+                    Some(Err(_)) | None => {
+                        self.tally.refused(&self.lost);
                         return Poll::Ready(());
                     }
-                    None => return Poll::Ready(()),
                 }
             }
             self.tally.refused(&self.lost);
             let now = self.shard.now();
             if self.tally.flooded() {
-                faults::refusal(Reason::ENHANCE_YOUR_CALM).map(&self.lost);
                 self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 self.going_away.get_or_insert(now);
                 continue;

@@ -137,7 +137,7 @@ impl Tally {
                 // Its only answer.
                 Sign::Head(_) => Some(Refusal::codec(431, "http2_head_too_large")),
                 Sign::Reset(stream, _) if self.streams.borrow().contains(&stream) => None,
-                Sign::Reset(_, reason) => faults::refusal(reason),
+                Sign::Reset(_, reason) | Sign::End(reason) => faults::refusal(reason),
             };
             refusal.map(&lost);
         }
