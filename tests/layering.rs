@@ -9,8 +9,9 @@ use std::{
 };
 
 /// Highest first; a crate names only what stands below it.
-const LAYERS: [&str; 10] = [
+const LAYERS: [&str; 11] = [
     "sluice-control",
+    "sluice-translate",
     "sluice-crds",
     "sluice-proxy",
     "sluice-net",
@@ -23,7 +24,8 @@ const LAYERS: [&str; 10] = [
 ];
 
 /// Crates that are sans-io, all the way down.
-const PURE: [&str; 5] = ["sluice-crds", "sluice-core", "sluice-http1", "sluice-filter", "sluice-model"];
+const PURE: [&str; 6] =
+    ["sluice-translate", "sluice-crds", "sluice-core", "sluice-http1", "sluice-filter", "sluice-model"];
 
 const IO: [&str; 6] = ["tokio", "hyper", "h2", "rustls", "kube", "mio"];
 

@@ -25,7 +25,7 @@ pub mod object;
 pub mod proto;
 mod verdict;
 
-pub use manifest::{AnyObject, Manifest};
+pub use manifest::{AnyObject, Known, Manifest};
 pub use object::{Kind, Object, ObjectName, Standing};
 pub use sluice_model::convert::{Problem, Reason};
 pub use verdict::{Need, Verdict};

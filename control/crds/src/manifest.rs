@@ -8,6 +8,7 @@ use crate::{
     },
     object::{Kind, Object, ObjectName},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluice_model::{
     convert::{Problem, Reason, Repairs},
     tree::{self, Content, NodeId, Path, Position, Tree},
@@ -47,6 +48,12 @@ pub enum EntryContent {
     Invalid(Problem),
 }
 
+/// A kind that Sluice knows.
+pub trait Known: Kind {
+    /// The object, if it is of this kind.
+    fn of(object: &AnyObject) -> Option<&Object<Self>>;
+}
+
 macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
         /// An object of any kind that Sluice knows.
@@ -82,6 +89,11 @@ macro_rules! kinds {
                 match self { $(Self::$kind(object) => object.name(),)* }
             }
 
+            /// Name, namespace, labels, annotations, age.
+            pub fn metadata(&self) -> &ObjectMeta {
+                match self { $(Self::$kind(object) => &object.metadata,)* }
+            }
+
             /// What is wrong with it. See [`Object::problems`].
             pub fn problems(&self) -> &[Problem] {
                 match self { $(Self::$kind(object) => &object.problems,)* }
@@ -103,6 +115,15 @@ macro_rules! kinds {
                 match self { $(Self::$kind(object) => object.serialize(serializer),)* }
             }
         }
+
+        $(impl Known for $kind {
+            fn of(object: &AnyObject) -> Option<&Object<Self>> {
+                match object {
+                    AnyObject::$kind(object) => Some(object),
+                    _ => None,
+                }
+            }
+        })*
 
         $(impl From<Object<$kind>> for AnyObject {
             fn from(object: Object<$kind>) -> Self {

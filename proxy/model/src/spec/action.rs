@@ -36,6 +36,14 @@ pub struct Forward {
     pub sticky: Option<Sticky>,
 }
 
+impl Forward {
+    /// Everything to one cluster.
+    pub fn to(cluster: String) -> Self {
+        let destination = Destination { cluster, weight: one(), headers: RouteHeaders::default() };
+        Self { destinations: vec![destination], canaries: Vec::new(), canary_total: hundred(), sticky: None }
+    }
+}
+
 const fn hundred() -> u32 {
     100
 }

@@ -31,6 +31,21 @@ pub struct Cluster {
     pub keep_alive: KeepAlive,
 }
 
+impl Cluster {
+    /// A plaintext HTTP/1.1 cluster with every default.
+    pub fn new(name: String, endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            name,
+            endpoints,
+            balancer: Balancer::default(),
+            protocol: ClusterProtocol::default(),
+            tls: None,
+            connect_timeout: connect_timeout(),
+            keep_alive: KeepAlive::default(),
+        }
+    }
+}
+
 const fn connect_timeout() -> Duration {
     Duration::from_secs(5)
 }

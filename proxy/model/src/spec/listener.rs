@@ -111,6 +111,24 @@ pub struct TlsScope {
 }
 
 impl Listener {
+    /// A plaintext listener with every default.
+    pub fn new(name: String, address: SocketAddr, route_table: String) -> Self {
+        Self {
+            name,
+            address,
+            route_table,
+            protocols: both_protocols(),
+            require_http11: false,
+            tls: None,
+            path: PathPolicy::default(),
+            headers: HeaderPolicy::default(),
+            forwarded: Forwarded::default(),
+            request_id: RequestId::default(),
+            limits: ListenerLimits::default(),
+            timeouts: ListenerTimeouts::default(),
+        }
+    }
+
     /// The TLS scopes beside the default one; none without TLS.
     pub fn scopes(&self) -> &[TlsScope] {
         self.tls.as_ref().map_or(&[], |tls| &tls.scopes)

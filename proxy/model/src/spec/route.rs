@@ -86,6 +86,26 @@ pub struct Route {
     pub origin: Option<String>,
 }
 
+impl Route {
+    /// A route for every request, without anything else.
+    pub fn new(name: String, action: Action) -> Self {
+        Self {
+            name,
+            matches: Vec::new(),
+            action,
+            rewrite: Rewrite::default(),
+            headers: RouteHeaders::default(),
+            response_rewrite: ResponseRewrite::default(),
+            timeouts: RouteTimeouts::default(),
+            retry: Retry::default(),
+            max_body: None,
+            mirrors: Vec::new(),
+            filters: Vec::new(),
+            origin: None,
+        }
+    }
+}
+
 /// Bounds in time for one request. `0` switches a bound off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -8,6 +8,9 @@ use std::fmt;
 pub struct StatusCode(u16);
 
 impl StatusCode {
+    /// 503.
+    pub const SERVICE_UNAVAILABLE: Self = Self(503);
+
     /// Refuses informational codes and what is not three digits.
     pub fn new(code: u16) -> Result<Self, InvalidValue> {
         if (200..=599).contains(&code) {

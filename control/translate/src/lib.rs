@@ -1,0 +1,39 @@
+//! Kubernetes objects in, the configuration model out.
+//!
+//! ```text
+//! Change ─▶ Store ─▶ plan: which units there are ─▶ units: host by host, each with what it read ─▶ one configuration
+//!             │                                        ▲
+//!             └── what changed ── who read that ───────┘
+//! ```
+//!
+//! A [`Translator`] holds the objects and what they mean. The pieces that are made on their own are *units*, one for each
+//! host; each remembers what it looked at, so that a change makes only those again that looked at it. There is no clock,
+//! no socket and no file here, and the order in which changes come makes no difference: [`Translator::translate`] gives what
+//! a new translator would give for the same objects.
+//!
+//! What an object asks for and does not get is a [`Report`] about it. An object that was read with a mistake is not used, and
+//! its neighbours are.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `store`, `reads` | the objects, and who looked at what |
+//! | `translator`, `output` | units, and how they become one configuration |
+//! | `services` | from a service and a port to endpoints |
+//! | `ingress` | Ingress with the annotations of ingress-nginx |
+
+mod ingress;
+mod output;
+mod reads;
+mod report;
+mod services;
+mod settings;
+mod store;
+mod translator;
+
+pub use report::{Level, Reason, Report};
+pub use settings::{Classes, NamespacedName, Settings, Topology};
+pub use store::{Age, Change, Held, Of, Place, Store};
+pub use translator::{Translation, Translator};
+
+#[cfg(test)]
+mod tests;

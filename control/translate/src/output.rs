@@ -1,0 +1,106 @@
+//! What the translation of one unit gives, and how all of it becomes one configuration.
+
+use crate::{report::Report, settings::Settings};
+use sluice_model::spec;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Where virtual hosts are served.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TableKey {
+    /// The port, as objects name it.
+    pub(crate) port: u16,
+    /// The server with TLS of an Istio Gateway, which has hosts of its own.
+    pub(crate) server: Option<Arc<str>>,
+}
+
+/// What the translation of one unit gives. Names are unique in the whole configuration; the same name stands for the same
+/// thing in every output.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Output {
+    /// Hosts and where they are served.
+    pub(crate) hosts: Vec<(TableKey, spec::VirtualHost)>,
+    /// What the routes name.
+    pub(crate) clusters: Vec<spec::Cluster>,
+    /// Certificates that the unit brings along; with the port where they are for everybody who names them.
+    pub(crate) certificates: Vec<(u16, spec::Secret)>,
+    /// Servers with TLS, with certificates of their own.
+    pub(crate) servers: Vec<Server>,
+    /// What is to be said.
+    pub(crate) reports: Vec<Report>,
+}
+
+/// A server with TLS.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Server {
+    pub(crate) key: TableKey,
+    pub(crate) scope: spec::TlsScope,
+    pub(crate) secrets: Vec<spec::Secret>,
+}
+
+/// One configuration from all outputs, in their order.
+pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'o Output>) -> spec::Config {
+    let mut tables: BTreeMap<TableKey, Vec<spec::VirtualHost>> = BTreeMap::new();
+    let mut clusters: BTreeMap<String, spec::Cluster> = BTreeMap::new();
+    let mut secrets: BTreeMap<String, spec::Secret> = BTreeMap::new();
+    let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
+    let mut seen: BTreeSet<(u16, String)> = BTreeSet::new();
+    for output in outputs {
+        for (key, host) in &output.hosts {
+            tables.entry(key.clone()).or_default().push(host.clone());
+        }
+        clusters.extend(output.clusters.iter().map(|cluster| (cluster.name.clone(), cluster.clone())));
+        for (port, secret) in &output.certificates {
+            if seen.insert((*port, secret.name.clone())) {
+                tls(&mut ports, *port).certificates.push(secret.name.clone());
+            }
+            secrets.insert(secret.name.clone(), secret.clone());
+        }
+        for server in &output.servers {
+            tls(&mut ports, server.key.port).scopes.push(server.scope.clone());
+            tables.entry(server.key.clone()).or_default();
+            secrets.extend(server.secrets.iter().map(|secret| (secret.name.clone(), secret.clone())));
+        }
+    }
+    let mut numbers: BTreeSet<u16> = tables.keys().map(|key| key.port).collect();
+    numbers.extend(ports.keys());
+    for port in &numbers {
+        tables.entry(TableKey { port: *port, server: None }).or_default();
+    }
+    spec::Config {
+        listeners: numbers.into_iter().map(|port| listener(settings, port, ports.remove(&port))).collect(),
+        route_tables: tables
+            .into_iter()
+            .map(|(key, virtual_hosts)| spec::RouteTable { name: key.to_string(), virtual_hosts })
+            .collect(),
+        clusters: clusters.into_values().collect(),
+        secrets: secrets.into_values().collect(),
+        ..spec::Config::default()
+    }
+}
+
+fn tls(ports: &mut BTreeMap<u16, spec::ListenerTls>, port: u16) -> &mut spec::ListenerTls {
+    ports.entry(port).or_insert_with(|| spec::ListenerTls {
+        certificates: Vec::new(),
+        scopes: Vec::new(),
+        require_known_name: false,
+    })
+}
+
+fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> spec::Listener {
+    let table = TableKey { port, server: None }.to_string();
+    let mut listener = spec::Listener::new(table.clone(), settings.address(port), table);
+    listener.tls = tls;
+    listener
+}
+
+impl std::fmt::Display for TableKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.server {
+            None => write!(out, "port-{}", self.port),
+            Some(server) => write!(out, "port-{} {server}", self.port),
+        }
+    }
+}

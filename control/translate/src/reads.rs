@@ -1,0 +1,76 @@
+//! What a translation looked at, so that it is made again when that changes, and only then.
+
+use crate::store::{Of, Store};
+use sluice_crds::{Known, ObjectName, core::EndpointSlice, core::Pod};
+use std::{cell::RefCell, collections::HashSet};
+
+/// Something that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Read {
+    /// An object, there or not.
+    Object(ObjectName),
+    /// The slices of a service.
+    Slices {
+        /// Of the service.
+        namespace: String,
+        /// Of the service.
+        service: String,
+    },
+    /// The pods of a namespace.
+    Pods(String),
+    /// All objects of a kind.
+    All(&'static str),
+}
+
+/// The store, seen by the translation of one unit.
+#[derive(Debug)]
+pub(crate) struct View<'s> {
+    store: &'s Store,
+    reads: RefCell<HashSet<Read>>,
+}
+
+// === impl Read ===
+
+impl Read {
+    pub(crate) fn slices(namespace: &str, service: &str) -> Self {
+        Self::Slices { namespace: namespace.to_owned(), service: service.to_owned() }
+    }
+}
+
+// === impl View ===
+
+impl<'s> View<'s> {
+    pub(crate) fn new(store: &'s Store) -> Self {
+        Self { store, reads: RefCell::default() }
+    }
+
+    /// What was looked at.
+    pub(crate) fn into_reads(self) -> HashSet<Read> {
+        self.reads.into_inner()
+    }
+
+    /// The object of this name; `None` also where it was rejected.
+    pub(crate) fn get<K: Known>(&self, namespace: &str, name: &str) -> Option<Of<'s, K>> {
+        let read = ObjectName { kind: K::KIND, namespace: namespace.to_owned(), name: name.to_owned() };
+        self.reads.borrow_mut().insert(Read::Object(read));
+        self.store.get(namespace, name)
+    }
+
+    /// All objects of a kind: the unit is made again whenever any of them changes.
+    pub(crate) fn all<K: Known>(&self) -> impl Iterator<Item = Of<'s, K>> + use<'s, K> {
+        self.reads.borrow_mut().insert(Read::All(K::KIND));
+        self.store.all()
+    }
+
+    /// The slices of a service, by name.
+    pub(crate) fn slices(&self, namespace: &str, service: &str) -> Vec<Of<'s, EndpointSlice>> {
+        self.reads.borrow_mut().insert(Read::slices(namespace, service));
+        self.store.slices(namespace, service).collect()
+    }
+
+    /// The pods of a namespace, by name.
+    pub(crate) fn pods(&self, namespace: &str) -> Vec<Of<'s, Pod>> {
+        self.reads.borrow_mut().insert(Read::Pods(namespace.to_owned()));
+        self.store.in_namespace(namespace)
+    }
+}

@@ -1,0 +1,7 @@
+//! From a service and a port to the endpoints behind it.
+
+mod endpoints;
+mod port;
+
+pub(crate) use endpoints::endpoints;
+pub(crate) use port::{PortRef, find_port};

@@ -1,0 +1,120 @@
+//! What the process was told besides the objects: flags, and what follows from them.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
+/// Names an object in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespacedName {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// What a gateway was told besides the objects. A change of it is a new [`Translator`](crate::Translator).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The address that listeners have.
+    pub bind: IpAddr,
+    /// Local ports of the ports that objects name; a port that is not here is bound as it is.
+    pub port_map: BTreeMap<u16, u16>,
+    /// The port of Ingresses without TLS (`--http-port`).
+    pub http_port: u16,
+    /// The port of Ingresses with TLS (`--https-port`).
+    pub https_port: u16,
+    /// What names of services end in.
+    pub cluster_domain: String,
+    /// Labels of the gateway's pod, which Gateways select.
+    pub labels: BTreeMap<String, String>,
+    /// The namespace of the gateway's pod, where Gateways' secrets are.
+    pub pod_namespace: String,
+    /// The node and zone of the gateway's pod, for endpoints that are meant for their neighbours.
+    pub topology: Topology,
+    /// Which Ingresses are ours.
+    pub classes: Classes,
+    /// What stands before annotations, without the slash (`--annotations-prefix`).
+    pub annotations_prefix: String,
+    /// Who serves what no Ingress takes (`--default-backend-service`).
+    pub default_backend: Option<NamespacedName>,
+    /// The certificate for names that no Ingress has one for (`--default-ssl-certificate`).
+    pub default_certificate: Option<NamespacedName>,
+    /// The namespace whose objects hold for the whole mesh.
+    pub root_namespace: String,
+    /// Serve what asks for a protection that is not in effect (`--allow-unprotected`).
+    pub allow_unprotected: bool,
+    /// Whether services may stand for names outside of the cluster (`--disable-svc-external-name` says no).
+    pub external_names: bool,
+}
+
+/// Where the gateway's pod is; unknown where empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Topology {
+    /// Its node.
+    pub node: String,
+    /// The zone of its node.
+    pub zone: String,
+}
+
+/// Which Ingresses are ours, and how they behave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classes {
+    /// Controllers of IngressClasses whose Ingresses behave as those of ingress-nginx.
+    pub compat_controllers: Vec<String>,
+    /// Controllers of IngressClasses whose Ingresses behave as the text of Kubernetes says.
+    pub spec_controllers: Vec<String>,
+    /// The name that the old annotation `kubernetes.io/ingress.class` has to have (`--ingress-class`).
+    pub annotation: String,
+    /// Take IngressClasses by that name too, whatever their controller (`--ingress-class-by-name`).
+    pub by_name: bool,
+    /// Take Ingresses that name no class (`--watch-ingress-without-class`).
+    pub without_class: bool,
+    /// Leave out Ingresses that have a default backend (`--disable-catch-all`).
+    pub disable_catch_all: bool,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Where the listener of a port that objects name listens.
+    pub fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port_map.get(&port).copied().unwrap_or(port))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bind: Ipv4Addr::UNSPECIFIED.into(),
+            port_map: BTreeMap::new(),
+            http_port: 80,
+            https_port: 443,
+            cluster_domain: "cluster.local".to_owned(),
+            labels: BTreeMap::new(),
+            pod_namespace: "default".to_owned(),
+            topology: Topology::default(),
+            classes: Classes::default(),
+            annotations_prefix: sluice_crds::annotations::PREFIX.to_owned(),
+            default_backend: None,
+            default_certificate: None,
+            root_namespace: "istio-system".to_owned(),
+            allow_unprotected: false,
+            external_names: true,
+        }
+    }
+}
+
+impl Default for Classes {
+    fn default() -> Self {
+        Self {
+            compat_controllers: vec!["k8s.io/ingress-nginx".to_owned()],
+            spec_controllers: vec!["sluice.dev/ingress".to_owned()],
+            annotation: "nginx".to_owned(),
+            by_name: false,
+            without_class: false,
+            disable_catch_all: false,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Whole translations: manifests in, configuration and reports out.
+
+use crate::{Change, Held, Place, Settings, Translation, Translator};
+use sluice_crds::{Manifest, manifest::EntryContent};
+use std::net::Ipv4Addr;
+
+/// The objects of a text, as one file of a folder.
+pub(crate) fn changes(text: &str) -> Vec<Change> {
+    let manifest = Manifest::read(text);
+    assert!(manifest.malformed.is_empty(), "{:?}", manifest.malformed);
+    let entries = manifest.entries.into_iter().zip(0..);
+    entries
+        .filter_map(|(entry, order)| match entry.content {
+            EntryContent::Object(object) => {
+                let place = Place { file: "test.yaml".into(), line: entry.position.line };
+                Some(Change::Put(Held::new(*object, Some(place), order)))
+            }
+            EntryContent::Other { .. } => None,
+            EntryContent::Invalid(problem) => panic!("{problem:?}"),
+        })
+        .collect()
+}
+
+/// What objects mean, in the settings of a gateway on loopback.
+pub(crate) fn translate(text: &str) -> Translation {
+    let mut translator = Translator::new(settings());
+    for change in changes(text) {
+        translator.apply(change);
+    }
+    let translation = translator.translate();
+    let loaded = sluice_model::validate("test", translation.config.clone(), &sluice_model::NoFiles);
+    loaded.unwrap_or_else(|error| panic!("the model refuses it:\n{error}"));
+    translation
+}
+
+pub(crate) fn settings() -> Settings {
+    let mut settings = Settings { bind: Ipv4Addr::LOCALHOST.into(), ..Settings::default() };
+    settings.classes.without_class = true;
+    settings
+}
+
+const SHOP: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: shop, namespace: shop }
+spec:
+  rules:
+  - host: Shop.Example.com
+    http:
+      paths:
+      - { path: /, pathType: Prefix, backend: { service: { name: web, port: { name: http } } } }
+      - { path: /cart, pathType: Exact, backend: { service: { name: cart, port: { number: 80 } } } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: web-1, namespace: shop, labels: { kubernetes.io/service-name: web } }
+addressType: IPv4
+ports: [{ name: http, port: 8080 }]
+endpoints:
+- { addresses: [10.0.0.1] }
+- { addresses: [10.0.0.2], conditions: { ready: false } }
+";
+
+#[test]
+fn an_ingress_becomes_a_virtual_host_and_its_services_clusters() {
+    let translation = translate(SHOP);
+    let host = &translation.config.route_tables[0].virtual_hosts[0];
+    assert_eq!(host.hosts[0].to_string(), "shop.example.com");
+    let names: Vec<&str> = host.routes.iter().map(|route| route.name.as_str()).collect();
+    assert_eq!(names, ["exact /cart", "prefix /"]);
+    let cluster = &translation.config.clusters[0];
+    assert_eq!(cluster.name, "shop-web-80");
+    let addresses: Vec<String> =
+        cluster.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
+    assert_eq!(addresses, ["10.0.0.1:8080"]);
+    let said: Vec<String> = translation.reports.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["WARNING Ingress shop/shop: there is no Service shop/cart; its paths answer 503"]);
+}
+
+#[test]
+fn a_change_renews_only_the_host_that_it_touches() {
+    let mut translator = Translator::new(settings());
+    for change in
+        changes(SHOP).into_iter().chain(changes(&SHOP.replace("shop", "blog").replace("Shop", "Blog")))
+    {
+        translator.apply(change);
+    }
+    assert_eq!(translator.translate().renewed, 2);
+    assert_eq!(translator.translate().renewed, 0);
+    for change in changes(&SHOP.replace("10.0.0.1", "10.0.0.9")) {
+        translator.apply(change);
+    }
+    let after = translator.translate();
+    assert_eq!(after.renewed, 1);
+    let mut fresh = Translator::new(settings());
+    for held in translator.store().iter().cloned().collect::<Vec<_>>() {
+        fresh.apply(Change::Put(held));
+    }
+    let fresh = fresh.translate();
+    assert_eq!((fresh.config, fresh.reports), (after.config, after.reports));
+}
