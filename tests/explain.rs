@@ -101,3 +101,49 @@ async fn the_proxy_does_what_explain_says() {
     assert_eq!(proxy.send(&ask("/admin/users")).await.status, 404);
     assert_eq!(proxy.send(&ask("/").host("elsewhere.test")).await.status, 404);
 }
+
+#[tokio::test]
+async fn for_many_requests_explain_names_the_route_that_serves_them() {
+    const ROUTES: &str = r#"
+- { name: exact, match: [{ path: { exact: /a/b } }], action: { respond: { status: 200, body: exact } } }
+- { name: posts, match: [{ path: { prefix: /a }, methods: [POST] }], action: { respond: { status: 200, body: posts } } }
+- { name: gold, match: [{ path: { prefix: /a }, headers: [{ name: x-tier, value: { prefix: go } }] }], action: { respond: { status: 200, body: gold } } }
+- { name: cookie, match: [{ path: { prefix: / }, cookies: [{ name: c, value: present }] }], action: { respond: { status: 200, body: cookie } } }
+- { name: regex, match: [{ path: { regex: { pattern: "/.*[0-9]" } } }], action: { respond: { status: 200, body: regex } } }
+- { name: query, match: [{ query: [{ name: q, value: { exact: "1" } }] }], action: { respond: { status: 200, body: query } } }
+"#;
+    let indented: Vec<String> = ROUTES.lines().map(|line| format!("          {line}\n")).collect();
+    let text = format!(
+        "listeners: [{{ name: web, address: '127.0.0.1:0', route_table: main }}]\nroute_tables:\n  - name: main\n    \
+         virtual_hosts:\n      - name: all\n        hosts: ['*.test']\n        routes:\n{}",
+        indented.concat()
+    );
+    let proxy = sluice!().config(&text).start().await;
+    let mut met = std::collections::BTreeSet::new();
+    for method in ["GET", "POST"] {
+        for target in ["/a/b", "/a/./b?q=1", "/a/c/7", "/x?q=1", "/x/../a"] {
+            for field in [("x-tier", "gold"), ("cookie", "c=1"), ("x", "y")] {
+                let host = if field.0 == "x" && method == "POST" { "shop.org" } else { "shop.test" };
+                let asked = Request::new(method, target).host(host).field(field.0, field.1);
+                let reply = proxy.send(&asked).await;
+                let header = format!("{}: {}", field.0, field.1);
+                let arguments = ["explain", "a.yaml", "--method", method, "--host", host, "--path", target];
+                let said = cli!()
+                    .file("a.yaml", &text)
+                    .run(arguments.into_iter().chain(["--header", &header]))
+                    .await
+                    .stdout;
+                let wanted = match reply.status {
+                    200 => format!("route      {}\n", reply.text()),
+                    _ => "404 NR".to_owned(),
+                };
+                assert!(
+                    said.contains(&wanted),
+                    "{method} {target} at {host} with {header} meets {wanted}:\n{said}"
+                );
+                met.insert(wanted);
+            }
+        }
+    }
+    assert_eq!(met.len(), 7, "every route and 404 serve some of the requests: {met:?}");
+}

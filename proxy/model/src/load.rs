@@ -106,6 +106,9 @@ fn told(source: &Source, problem: &Problem, top: Option<&str>) -> Diagnostic {
 
 /// A finding of the checks, unless it is about something that could not be read as written.
 fn found(source: &Source, tree: &Tree, repairs: &Repairs, finding: Finding) -> Option<Diagnostic> {
+    if !finding.rests_on.iter().all(|path| repairs.as_written(tree, path)) {
+        return None;
+    }
     let (position, path) = match repairs.locate(tree, &finding.path) {
         Some(place) if !place.sound => return None,
         Some(place) if place.path.steps().len() == finding.path.steps().len() => (place.position, place.path),

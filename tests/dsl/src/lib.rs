@@ -47,7 +47,7 @@
 //! | bodies too long to keep | [`OriginRecipe::digesting`], [`digest`], [`Http2::upload`] |
 //! | an upstream that follows a script of bytes | [`Script`] |
 //! | HTTP/2 streams of an upstream, in the test's own hands | [`Streams`] |
-//! | an upstream that refuses connections | [`Nobody`] |
+//! | an upstream that refuses connections, or leaves them unanswered | [`Nobody`], [`Deaf`] |
 //! | the access log | [`Sluice::logged`], [`Sluice::log`] |
 //! | admin pages | [`Sluice::admin`], [`Sluice::admin_post`], [`Sluice::stat`] |
 //! | signals and the end | [`Sluice::signal`], [`Sluice::ended`] |
@@ -101,7 +101,7 @@ pub use process::Process;
 pub use proxy::Sluice;
 pub use recipe::Recipe;
 pub use rustix::process::Signal;
-pub use script::{Nobody, Script};
+pub use script::{Deaf, Nobody, Script};
 pub use streams::Streams;
 pub use tool::{required, tool};
 pub use wire::Wire;

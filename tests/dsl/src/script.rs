@@ -10,7 +10,7 @@ use std::{
     },
 };
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::mpsc,
     task::{JoinHandle, JoinSet},
 };
@@ -39,6 +39,13 @@ pub struct Script {
 #[derive(Debug)]
 pub struct Nobody {
     socket: TcpSocket,
+}
+
+/// An address at which a connection is never established: somebody listens, but takes nobody.
+#[derive(Debug)]
+pub struct Deaf {
+    listener: TcpListener,
+    _waiting: TcpStream,
 }
 
 // === impl Script ===
@@ -130,6 +137,31 @@ impl Default for Nobody {
 }
 
 impl std::fmt::Display for Nobody {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.address().fmt(out)
+    }
+}
+
+// === impl Deaf ===
+
+impl Deaf {
+    /// Fills the queue of a listener. Linux queues one connection more than it is told to, and drops the SYN of others.
+    pub async fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback should have a free port");
+        let listener = socket.listen(0).expect("a bound socket can listen");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let waiting = TcpStream::connect(address).await.expect("the queue should take one connection");
+        Self { listener, _waiting: waiting }
+    }
+
+    /// The address.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("a bound socket has an address")
+    }
+}
+
+impl std::fmt::Display for Deaf {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.address().fmt(out)
     }

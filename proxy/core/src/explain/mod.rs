@@ -14,7 +14,7 @@ use crate::{
     route::{Action, MatchInfo, MatchScratch, RequestView, Route},
     scope::ScopedTables,
     snapshot::{Cluster, Listener, Snapshot},
-    split::{Chosen, Forward, Why},
+    split::{Destination, Forward, Shares, Why},
 };
 use sluice_model::{spec::Scheme, value::HostPattern};
 use std::{net::IpAddr, sync::Arc};
@@ -127,8 +127,10 @@ pub enum Outcome {
         why: Why,
         /// Where it may go.
         to: Vec<Target>,
+        /// The percentage of the requests like this one that nobody gets (503 `NC`), as all main destinations weigh 0.
+        nobody: f64,
     },
-    /// Every weight is 0 (503 `NC`).
+    /// Every weight that counts is 0 (503 `NC`).
     Nowhere,
     /// The client is told to go elsewhere.
     Redirect {
@@ -316,53 +318,29 @@ fn outcome(
                 location: String::from_utf8_lossy(&location).into_owned(),
             }
         }
-        Action::Forward(forward) => {
-            // Any seed will do: where a draw decides, all the shares are shown and not what was drawn.
-            match forward.choose(request, &mut fastrand::Rng::with_seed(0), scratch) {
-                None => Outcome::Nowhere,
-                Some(chosen) => Outcome::Forward {
-                    why: chosen.why,
-                    to: targets(snapshot, forward, &chosen, |canary| {
-                        forward.rules_out(canary, request, scratch)
-                    }),
-                },
-            }
-        }
+        Action::Forward(forward) => forwarded(snapshot, forward, request, scratch),
     }
 }
 
-fn targets(
+fn forwarded(
     snapshot: &Snapshot,
     forward: &Forward,
-    chosen: &Chosen<'_>,
-    mut ruled_out: impl FnMut(usize) -> bool,
-) -> Vec<Target> {
-    let target = |destination: &crate::split::Destination, share: f64| Target {
+    request: &View<'_>,
+    scratch: &mut MatchScratch,
+) -> Outcome {
+    let Shares { why, to, nobody } = forward.shares(request, scratch);
+    if to.is_empty() {
+        return Outcome::Nowhere;
+    }
+    let target = |(destination, share): (&Destination, f64)| Target {
         cluster: destination.cluster_name.to_string(),
-        share,
+        share: share * 100.0,
         endpoints: snapshot
             .cluster(destination.cluster)
             .map(|cluster| endpoints(cluster))
             .unwrap_or_default(),
     };
-    // A position that a cookie is yet to fix is a draw as well.
-    if chosen.why != Why::Weight && chosen.set_cookie.is_none() {
-        return vec![target(chosen.destination, 100.0)];
-    }
-    let total = forward.canary_total() as f64;
-    let mut left = 1.0;
-    let mut targets = Vec::new();
-    for (_, canary) in forward.canaries().enumerate().filter(|(number, _)| !ruled_out(*number)) {
-        let share = f64::from(canary.weight) / total;
-        left -= share;
-        targets.push(target(canary, share * 100.0));
-    }
-    let sum: f64 = forward.destinations().iter().map(|destination| f64::from(destination.weight)).sum();
-    for destination in forward.destinations() {
-        targets.push(target(destination, left * f64::from(destination.weight) / sum.max(1.0) * 100.0));
-    }
-    targets.retain(|target| target.share > 0.0);
-    targets
+    Outcome::Forward { why, to: to.into_iter().map(target).collect(), nobody: nobody * 100.0 }
 }
 
 fn endpoints(cluster: &Cluster) -> Vec<String> {

@@ -71,15 +71,18 @@ impl fmt::Display for Served {
             Outcome::Nowhere => writeln!(out, "answer     503 NC: every weight is 0")?,
             Outcome::Redirect { status, location } => writeln!(out, "redirect   {status} to {location}")?,
             Outcome::Respond { status, bytes } => writeln!(out, "answer     {status} with {bytes} bytes")?,
-            Outcome::Forward { why, to } => {
+            Outcome::Forward { why, to, nobody } => {
                 writeln!(out, "forward    {}", reason(*why))?;
                 for target in to {
-                    let share = (target.share * 10_000.0).round() / 10_000.0;
+                    let share = rounded(target.share);
                     let endpoints = match target.endpoints.as_slice() {
                         [] => "no endpoint: 503 UH".to_owned(),
                         endpoints => endpoints.join(", "),
                     };
                     writeln!(out, "           {share} % {} at {endpoints}", target.cluster)?;
+                }
+                if *nobody > 0.0 {
+                    writeln!(out, "           {} % nowhere: 503 NC, every weight is 0", rounded(*nobody))?;
                 }
             }
         }
@@ -96,6 +99,10 @@ impl fmt::Display for Served {
     }
 }
 
+fn rounded(share: f64) -> f64 {
+    (share * 10_000.0).round() / 10_000.0
+}
+
 const fn reason(why: Why) -> &'static str {
     match why {
         Why::Single => "to the only destination",
@@ -103,5 +110,34 @@ const fn reason(why: Why) -> &'static str {
         Why::Cookie => "a canary's cookie rule decides",
         Why::Sticky => "the client's position decides",
         Why::Weight => "by weight",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::Target;
+
+    #[test]
+    fn the_part_that_nobody_gets_is_said() {
+        let served = Served {
+            virtual_host: "shop".into(),
+            pattern: "*".into(),
+            route: "all".into(),
+            origin: None,
+            held: Vec::new(),
+            outcome: Outcome::Forward {
+                why: Why::Weight,
+                to: vec![Target { cluster: "v2".into(), share: 12.5, endpoints: Vec::new() }],
+                nobody: 87.5,
+            },
+            rewritten: None,
+            host: None,
+            mirrors: Vec::new(),
+        };
+        let text = served.to_string();
+        let shares =
+            "12.5 % v2 at no endpoint: 503 UH\n           87.5 % nowhere: 503 NC, every weight is 0\n";
+        assert!(text.ends_with(shares), "{text}");
     }
 }

@@ -6,10 +6,12 @@
 
 mod canary;
 mod position;
+mod shares;
 #[cfg(test)]
 mod tests;
 
 pub use position::SetCookie;
+pub(crate) use shares::Shares;
 
 use crate::{
     edits::RouteEdits,
@@ -82,6 +84,19 @@ pub enum Why {
     Weight,
 }
 
+/// How far the rules of a split decide without a draw.
+#[derive(Debug)]
+enum Settled<'f> {
+    /// There is one destination only, or a canary's rule takes the request.
+    Taken(Chosen<'f>),
+    /// A position decides: the one that the client has, or one to draw.
+    Open {
+        known: Option<u64>,
+        /// Canaries that header or cookie rules out, a bit for each.
+        ruled_out: u64,
+    },
+}
+
 /// What a split refers to by name.
 pub(crate) trait Names {
     fn cluster(&self, name: &str) -> ClusterId;
@@ -137,11 +152,6 @@ impl Forward {
         self.canaries.iter().map(|canary| &canary.destination)
     }
 
-    /// What the canaries' weights are parts of.
-    pub const fn canary_total(&self) -> u64 {
-        self.canary_total
-    }
-
     /// Chooses a destination. `None` where every weight is 0: nobody may get the request (503 `NC`).
     pub fn choose<'f, F: Fields + ?Sized>(
         &'f self,
@@ -149,29 +159,57 @@ impl Forward {
         rng: &mut fastrand::Rng,
         scratch: &mut MatchScratch,
     ) -> Option<Chosen<'f>> {
-        if self.canaries.is_empty() && self.destinations.len() == 1 {
-            let destination = &self.destinations[0];
-            return Some(Chosen { destination, canary: None, why: Why::Single, set_cookie: None });
-        }
-        let mut ruled_out = 0_u64;
-        for (why, number, ruling) in self.rulings(request, scratch) {
-            match ruling {
-                Ruling::Take => return Some(self.canary(number, why, None)),
-                Ruling::Never => ruled_out |= 1 << number,
-            }
-        }
-        let known = self.sticky.as_ref().and_then(|sticky| sticky.position(request, scratch));
+        let (known, ruled_out) = match self.settle(request, scratch) {
+            Settled::Taken(chosen) => return Some(chosen),
+            Settled::Open { known, ruled_out } => (known, ruled_out),
+        };
         let position = known.unwrap_or_else(|| rng.u64(..));
         let set_cookie =
             self.sticky.as_ref().filter(|_| known.is_none()).and_then(|sticky| sticky.cookie(position));
         let why = if known.is_some() || set_cookie.is_some() { Why::Sticky } else { Why::Weight };
+        let (canary, destination) = self.owner(position, ruled_out)?;
+        Some(Chosen { destination, canary, why, set_cookie })
+    }
+
+    /// What decides without a draw, or what a draw would have to decide.
+    fn settle<'f, F: Fields + ?Sized>(
+        &'f self,
+        request: &RequestView<'_, F>,
+        scratch: &mut MatchScratch,
+    ) -> Settled<'f> {
+        if self.canaries.is_empty() && self.destinations.len() == 1 {
+            let destination = &self.destinations[0];
+            return Settled::Taken(Chosen { destination, canary: None, why: Why::Single, set_cookie: None });
+        }
+        let mut ruled_out = 0_u64;
+        for (why, number, ruling) in self.rulings(request, scratch) {
+            match ruling {
+                Ruling::Take => {
+                    let destination = &self.canaries[number].destination;
+                    return Settled::Taken(Chosen {
+                        destination,
+                        canary: Some(number),
+                        why,
+                        set_cookie: None,
+                    });
+                }
+                Ruling::Never => ruled_out |= 1 << number,
+            }
+        }
+        let known = self.sticky.as_ref().and_then(|sticky| sticky.position(request, scratch));
+        Settled::Open { known, ruled_out }
+    }
+
+    /// Who owns a position, and its number where that is a canary; `None` where it would be a destination and all of
+    /// them weigh 0.
+    fn owner(&self, position: u64, ruled_out: u64) -> Option<(Option<usize>, &Destination)> {
         let drawn = share(position, self.canary_total);
         let mut owned = 0;
         for (number, canary) in self.canaries.iter().enumerate() {
             owned += u64::from(canary.destination.weight);
             if drawn < owned {
                 if ruled_out & (1 << number) == 0 {
-                    return Some(self.canary(number, why, set_cookie));
+                    return Some((Some(number), &canary.destination));
                 }
                 break;
             }
@@ -186,19 +224,7 @@ impl Forward {
             owned += u64::from(destination.weight);
             drawn < owned
         })?;
-        Some(Chosen { destination, canary: None, why, set_cookie })
-    }
-
-    /// Whether header or cookie keep this canary from serving the request, which says nothing for another canary.
-    pub(crate) fn rules_out<F: Fields + ?Sized>(
-        &self,
-        number: usize,
-        request: &RequestView<'_, F>,
-        scratch: &mut MatchScratch,
-    ) -> bool {
-        let never =
-            |(_, ruled, ruling): (Why, usize, Ruling)| ruled == number && matches!(ruling, Ruling::Never);
-        self.rulings(request, scratch).any(never)
+        Some((None, destination))
     }
 
     /// What header and cookie rules say, in the order in which they count. A canary that its header rules out is not asked
@@ -235,10 +261,6 @@ impl Forward {
         }
         let ruled_out = (0..self.canaries.len()).filter(move |number| never & (1 << number) != 0);
         first.into_iter().chain(ruled_out.map(|number| (Why::Weight, number, Ruling::Never)))
-    }
-
-    fn canary<'f>(&'f self, number: usize, why: Why, set_cookie: Option<SetCookie<'f>>) -> Chosen<'f> {
-        Chosen { destination: &self.canaries[number].destination, canary: Some(number), why, set_cookie }
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::route::Scheme;
+use proptest::prelude::*;
 use sluice_model::spec::{Canary as WrittenCanary, HashKey, Sticky};
 use std::collections::HashMap;
 
@@ -30,18 +31,7 @@ fn compile(forward: &spec::Forward) -> Forward {
 /// The cluster, why, and the cookie to set.
 fn ask(forward: &Forward, fields: &[(&str, &str)], rng: &mut fastrand::Rng) -> (String, Why, Option<String>) {
     let fields = fields.to_vec();
-    let request = RequestView {
-        method: "GET",
-        scheme: Scheme::Http,
-        authority: "a",
-        host: "a",
-        path: "/",
-        query: None,
-        source: [127, 0, 0, 1].into(),
-        port: 80,
-        fields: &fields,
-    };
-    let chosen = forward.choose(&request, rng, &mut MatchScratch::default()).unwrap();
+    let chosen = forward.choose(&plain(&fields), rng, &mut MatchScratch::default()).unwrap();
     let cookie = chosen.set_cookie.map(|cookie| {
         let mut out = Vec::new();
         cookie.write(false, &mut out);
@@ -222,21 +212,104 @@ fn a_cookie_that_came_over_tls_stays_there() {
     assert_eq!(written(true), written(false) + "; Secure");
 }
 
-#[test]
-fn nobody_serves_where_every_weight_is_zero() {
-    let split =
-        compile(&forward(r#"{"destinations":[{"cluster":"a","weight":0},{"cluster":"b","weight":0}]}"#));
-    let fields: Vec<(&str, &str)> = Vec::new();
-    let request = RequestView {
+fn plain<'a>(fields: &'a Vec<(&'a str, &'a str)>) -> RequestView<'a, Vec<(&'a str, &'a str)>> {
+    RequestView {
         method: "GET",
         scheme: Scheme::Http,
-        authority: "",
-        host: "",
+        authority: "a",
+        host: "a",
         path: "/",
         query: None,
         source: [127, 0, 0, 1].into(),
         port: 80,
-        fields: &fields,
-    };
-    assert!(split.choose(&request, &mut rng(), &mut MatchScratch::default()).is_none());
+        fields,
+    }
+}
+
+#[test]
+fn nobody_serves_where_every_weight_is_zero() {
+    let split =
+        compile(&forward(r#"{"destinations":[{"cluster":"a","weight":0},{"cluster":"b","weight":0}]}"#));
+    let fields = Vec::new();
+    assert!(split.choose(&plain(&fields), &mut rng(), &mut MatchScratch::default()).is_none());
+    let shares = split.shares(&plain(&fields), &mut MatchScratch::default());
+    assert!(shares.to.is_empty() && shares.nobody > 0.99, "{shares:?}");
+}
+
+#[test]
+fn a_canary_keeps_its_share_where_all_destinations_weigh_nothing() {
+    let split = compile(&forward(
+        r#"{"destinations":[{"cluster":"a","weight":0},{"cluster":"b","weight":0}],
+            "canaries":[{"cluster":"c","weight":25,"header":{"name":"x"}}]}"#,
+    ));
+    for (field, wanted, nobody) in
+        [("other", Some(0.25), 0.75), ("always", Some(1.0), 0.0), ("never", None, 1.0)]
+    {
+        let fields = vec![("x", field)];
+        let shares = split.shares(&plain(&fields), &mut MatchScratch::default());
+        let to: Vec<f64> = shares.to.iter().map(|(_, share)| *share).collect();
+        assert_eq!((to, shares.nobody), (Vec::from_iter(wanted), nobody), "{field}");
+    }
+}
+
+proptest! {
+    /// What `explain` says of a request is what requests like it meet.
+    #[test]
+    fn shares_are_what_draws_come_to(
+        destinations in prop::collection::vec(0..3_u32, 1..4),
+        canaries in prop::collection::vec((0..40_u32, any::<bool>(), any::<bool>()), 0..4),
+        sticky in 0..3_usize,
+        header in prop::option::of(prop::sample::select(vec!["always", "never", "other"])),
+        cookie in prop::option::of(prop::sample::select(vec!["c=always", "c=never", "c=x", "k=17"])),
+        seed in any::<u64>(),
+    ) {
+        let mut written = forward(r#"{"destinations":[]}"#);
+        written.destinations = destinations
+            .iter()
+            .enumerate()
+            .map(|(number, weight)| spec::Destination {
+                cluster: format!("d{number}"),
+                weight: *weight,
+                headers: spec::RouteHeaders::default(),
+            })
+            .collect();
+        written.canaries = canaries
+            .iter()
+            .enumerate()
+            .map(|(number, (weight, header, cookie))| WrittenCanary {
+                weight: *weight,
+                header: header.then(|| serde_json::from_str(r#"{"name":"x"}"#).unwrap()),
+                cookie: cookie.then(|| "c".to_owned()),
+                ..serde_json::from_str(&format!(r#"{{"cluster":"c{number}"}}"#)).unwrap()
+            })
+            .collect();
+        written.sticky = match sticky {
+            0 => None,
+            1 => Some(Sticky::Hash(HashKey::Cookie("k".into()))),
+            _ => Some(serde_json::from_str(r#"{"cookie":{"name":"side","key":"key"}}"#).unwrap()),
+        };
+        let split = compile(&written);
+        let fields: Vec<(&str, &str)> =
+            header.map(|value| ("x", value)).into_iter().chain(cookie.map(|value| ("cookie", value))).collect();
+        let mut scratch = MatchScratch::default();
+        let shares = split.shares(&plain(&fields), &mut scratch);
+        let sum: f64 = shares.to.iter().map(|(_, share)| share).sum::<f64>() + shares.nobody;
+        prop_assert!((sum - 1.0).abs() < 1e-9, "{shares:?}");
+
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut met: HashMap<Option<&str>, u32> = HashMap::new();
+        for _ in 0..2000 {
+            let chosen = split.choose(&plain(&fields), &mut rng, &mut scratch);
+            if let Some(chosen) = &chosen {
+                prop_assert_eq!(chosen.why, shares.why);
+            }
+            *met.entry(chosen.map(|chosen| &*chosen.destination.cluster_name)).or_default() += 1;
+        }
+        let said = shares.to.iter().map(|(destination, share)| (Some(&*destination.cluster_name), *share));
+        for (cluster, share) in said.chain([(None, shares.nobody)]) {
+            let met = f64::from(met.remove(&cluster).unwrap_or_default()) / 2000.0;
+            prop_assert!((met - share).abs() < 0.08, "{cluster:?} meets {met} of {share}");
+        }
+        prop_assert!(met.is_empty(), "{met:?} are not said");
+    }
 }

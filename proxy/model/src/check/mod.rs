@@ -31,6 +31,9 @@ pub(crate) struct Finding {
     pub(crate) path: Path,
     pub(crate) message: String,
     pub(crate) suggestion: Option<String>,
+    /// Other places that it draws conclusions from: where one of them was not read as written, the finding may be but a
+    /// consequence of that.
+    pub(crate) rests_on: Vec<Path>,
 }
 
 /// What the checks say, and the content of the secrets.
@@ -96,7 +99,7 @@ impl Context<'_> {
     }
 
     fn find(&mut self, severity: Severity, at: At<'_>, message: String) -> &mut Finding {
-        let finding = Finding { severity, path: at.path(), message, suggestion: None };
+        let finding = Finding { severity, path: at.path(), message, suggestion: None, rests_on: Vec::new() };
         let index = self.findings.len();
         self.findings.push(finding);
         &mut self.findings[index]
@@ -104,6 +107,11 @@ impl Context<'_> {
 }
 
 impl Finding {
+    fn rests_on(&mut self, at: At<'_>) -> &mut Self {
+        self.rests_on.push(at.path());
+        self
+    }
+
     fn suggest(&mut self, suggestion: impl Into<String>) {
         self.suggestion = Some(suggestion.into());
     }

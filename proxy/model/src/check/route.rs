@@ -21,7 +21,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
     let action = at.key("action");
     match &route.action {
         Action::Forward(forward) => split::check(cx, forward, action.key("forward")),
-        Action::Redirect(redirect) => self::redirect(cx, redirect, route, action.key("redirect")),
+        Action::Redirect(redirect) => self::redirect(cx, redirect, route, matches, action.key("redirect")),
         Action::Respond(response) => respond(cx, response, action.key("respond")),
     }
     if !matches!(route.action, Action::Forward(_)) {
@@ -40,7 +40,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
             cx.error(at.key("mirrors"), "only `forward` can be mirrored");
         }
     }
-    rewrite(cx, &route.rewrite, route, at.key("rewrite"));
+    rewrite(cx, &route.rewrite, route, matches, at.key("rewrite"));
     retry(cx, &route.retry, at.key("retry"));
     response::check(cx, &route.response_rewrite, at.key("response_rewrite"));
     edits::check(cx, &route.headers, at.key("headers"));
@@ -63,7 +63,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
     }
 }
 
-fn rewrite(cx: &mut Context<'_>, rewrite: &Rewrite, route: &Route, at: At<'_>) {
+fn rewrite(cx: &mut Context<'_>, rewrite: &Rewrite, route: &Route, matches: At<'_>, at: At<'_>) {
     let path = at.key("path");
     match &rewrite.path {
         None => {}
@@ -74,6 +74,7 @@ fn rewrite(cx: &mut Context<'_>, rewrite: &Rewrite, route: &Route, at: At<'_>) {
                     path.key("prefix"),
                     "replaces the whole path: no path condition of the route is a prefix",
                 )
+                .rests_on(matches)
                 .suggest("match a `prefix`, or write `whole`");
             }
         }
@@ -136,7 +137,7 @@ fn retry(cx: &mut Context<'_>, retry: &Retry, at: At<'_>) {
     }
 }
 
-fn redirect(cx: &mut Context<'_>, redirect: &Redirect, route: &Route, at: At<'_>) {
+fn redirect(cx: &mut Context<'_>, redirect: &Redirect, route: &Route, matches: At<'_>, at: At<'_>) {
     let same = Redirect { code: redirect.code, ..Redirect::default() };
     if *redirect == same {
         cx.error(at, "redirects to where the request already is")
@@ -164,6 +165,7 @@ fn redirect(cx: &mut Context<'_>, redirect: &Redirect, route: &Route, at: At<'_>
                     path.key("prefix"),
                     "replaces the whole path: no path condition of the route is a prefix",
                 )
+                .rests_on(matches)
                 .suggest("match a `prefix`, or write `whole`");
             }
         }

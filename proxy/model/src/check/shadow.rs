@@ -19,6 +19,7 @@ pub(super) fn check(cx: &mut Context<'_>, host: &VirtualHost, routes: At<'_>) {
                 routes.index(index),
                 format!("never reached: route `{name}` above matches every request"),
             )
+            .rests_on(routes.index(first).key("match"))
             .suggest("move it up");
             continue;
         }
@@ -30,7 +31,9 @@ pub(super) fn check(cx: &mut Context<'_>, host: &VirtualHost, routes: At<'_>) {
             cx.warning(
                 routes.index(index),
                 format!("never reached: route `{name}` above has the same conditions"),
-            );
+            )
+            .rests_on(routes.index(*first).key("match"))
+            .rests_on(routes.index(index).key("match"));
         }
         for each in matches(route) {
             earlier.entry(each).or_insert(index);

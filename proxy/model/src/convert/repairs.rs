@@ -136,6 +136,40 @@ impl Repairs {
         Some(Place { position: tree.node(node).position, path: written, sound })
     }
 
+    /// Whether the value of a path and all that it holds was read as written. What does not stand there counts as written
+    /// unless a key beside it was left out, which might have been meant.
+    pub fn as_written(&self, tree: &Tree, path: &Path) -> bool {
+        let Some(place) = self.locate(tree, path).filter(|place| place.sound) else {
+            return tree.root().is_none();
+        };
+        let mut node = tree.root();
+        for step in place.path.steps() {
+            node = node.and_then(|node| match step {
+                Step::Key(key) => tree.get(node, key),
+                Step::Index(index) => tree.elements(node)?.get(*index).copied(),
+            });
+        }
+        let Some(node) = node else { return true };
+        if place.path.steps().len() < path.steps().len() {
+            let entries = tree.entries(node).unwrap_or_default();
+            return !entries.iter().any(|(key, _)| self.removed.contains(key));
+        }
+        self.whole(tree, node)
+    }
+
+    fn whole(&self, tree: &Tree, node: NodeId) -> bool {
+        let here = !self.holes.contains_key(&Spot::node(node))
+            && !self.missing.contains_key(&node)
+            && !self.truncated.contains(&node);
+        here && match &tree.node(node).content {
+            Content::Sequence(elements) => elements.iter().all(|element| self.whole(tree, *element)),
+            Content::Mapping(entries) => {
+                entries.iter().all(|(key, value)| !self.removed.contains(key) && self.whole(tree, *value))
+            }
+            _ => true,
+        }
+    }
+
     /// Whether the names of the first `count` elements of a list of the document are as they were written, and no key of
     /// the document was left out that might have been meant to be the list.
     pub fn sound_names(&self, tree: &Tree, list: &str, count: usize) -> bool {

@@ -106,3 +106,41 @@ fn validating_a_written_form_checks_the_same_rules() {
          cluster `reviews`; did you mean `review`?"
     ));
 }
+
+#[test]
+fn a_broken_condition_shadows_nothing() {
+    const REST: &str = "
+- { name: b, action: { forward: { destinations: [{ cluster: c }] } } }
+- { name: d, match: [{ path: { exact: / } }], action: { respond: { status: 200 } } }";
+    let respond = "action: { respond: { status: 200 } }";
+    for broken in [
+        "match: [{ path: { prefix: 5 5, x: y } }]",
+        "match: [{ methods: {} }]",
+        "match: [{ nonsense: 1 }]",
+        "match: [{ headers: [{ name: x }] }]",
+        "match: 5",
+        "conditions: [{ path: / }]",
+    ] {
+        let said = say_routes(&format!("- {{ name: a, {broken}, {respond} }}{REST}"));
+        assert!(said.contains("error: routes[0]"), "{broken}: {said}");
+        assert!(!said.contains("never reached"), "{broken}: {said}");
+    }
+    for good in
+        ["match: [{ port: 80 }], action: { respond: { status: 5 } }", &format!("match: [], {respond}")]
+    {
+        let said = say_routes(&format!("- {{ name: a, {good} }}\n- {{ name: b, {good} }}"));
+        assert!(said.contains("routes[1]: never reached: route `a` above has the same conditions"), "{said}");
+    }
+}
+
+#[test]
+fn a_broken_condition_does_not_make_a_prefix_useless() {
+    let rewritten = |path: &str| {
+        say_routes(&format!(
+            "- name: a\n  match: [{{ path: {path} }}]\n  rewrite: {{ path: {{ prefix: /b }} }}\n  action: {{ forward: {{ \
+             destinations: [{{ cluster: c }}] }} }}"
+        ))
+    };
+    assert!(rewritten("{ exact: /a }").contains("no path condition of the route is a prefix"));
+    assert!(!rewritten("{ nonsense: /a }").contains("no path condition of the route is a prefix"));
+}

@@ -12,7 +12,8 @@ pub struct RouteHeaders {
     /// On the way up.
     #[serde(skip_serializing_if = "is_default")]
     pub request: HeaderEdits,
-    /// On the way down; also for redirects, direct responses and answers that the proxy makes after routing.
+    /// On the way down; also for redirects, direct responses and answers that the proxy makes after routing, except those
+    /// of a fault.
     #[serde(skip_serializing_if = "is_default")]
     pub response: HeaderEdits,
 }
