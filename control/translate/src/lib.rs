@@ -31,7 +31,7 @@ mod store;
 mod translator;
 
 pub use report::{Level, Reason, Report};
-pub use settings::{Classes, NamespacedName, Settings, Topology};
+pub use settings::{Classes, Hsts, IngressDefaults, NamespacedName, PemPair, Settings, Topology};
 pub use store::{Age, Change, Held, Of, Place, Store};
 pub use translator::{Translation, Translator};
 

@@ -1,5 +1,6 @@
 //! What the process was told besides the objects: flags, and what follows from them.
 
+use sluice_model::{spec::RedirectCode, value::Cidr};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -41,12 +42,58 @@ pub struct Settings {
     pub default_backend: Option<NamespacedName>,
     /// The certificate for names that no Ingress has one for (`--default-ssl-certificate`).
     pub default_certificate: Option<NamespacedName>,
+    /// What is shown where there is no such certificate; the caller makes it. Where it is absent too, clients that no
+    /// certificate is for are refused.
+    pub fallback_certificate: Option<PemPair>,
+    /// What Ingresses get that do not say otherwise; the ConfigMap of the controller.
+    pub ingress: IngressDefaults,
     /// The namespace whose objects hold for the whole mesh.
     pub root_namespace: String,
     /// Serve what asks for a protection that is not in effect (`--allow-unprotected`).
     pub allow_unprotected: bool,
     /// Whether services may stand for names outside of the cluster (`--disable-svc-external-name` says no).
     pub external_names: bool,
+}
+
+/// A certificate chain and its private key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PemPair {
+    /// The chain, the leaf first.
+    pub certificate: String,
+    /// PKCS#8, PKCS#1 or SEC1.
+    pub key: String,
+}
+
+/// What Ingresses get that do not say otherwise. Fields are named after the ConfigMap's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngressDefaults {
+    /// Send clients without TLS to https where the host has a certificate.
+    pub ssl_redirect: bool,
+    /// Send them there in any case.
+    pub force_ssl_redirect: bool,
+    /// The status of such redirects.
+    pub http_redirect_code: RedirectCode,
+    /// Keep the slash at the end of the URI in them.
+    pub preserve_trailing_slash: bool,
+    /// Paths that begin like this are never redirected.
+    pub no_tls_redirect_locations: Vec<String>,
+    /// `strict-transport-security` in https answers of hosts that have a certificate.
+    pub hsts: Option<Hsts>,
+    /// Leave Ingresses out whose paths of type Exact or Prefix look like regular expressions.
+    pub strict_validate_path_type: bool,
+    /// Whose `x-forwarded-*` is believed.
+    pub trusted: Vec<Cidr>,
+}
+
+/// What `strict-transport-security` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hsts {
+    /// Seconds.
+    pub max_age: u64,
+    /// Subdomains too.
+    pub include_subdomains: bool,
+    /// The host may be on the lists of browsers.
+    pub preload: bool,
 }
 
 /// Where the gateway's pod is; unknown where empty.
@@ -99,10 +146,39 @@ impl Default for Settings {
             annotations_prefix: sluice_crds::annotations::PREFIX.to_owned(),
             default_backend: None,
             default_certificate: None,
+            fallback_certificate: None,
+            ingress: IngressDefaults::default(),
             root_namespace: "istio-system".to_owned(),
             allow_unprotected: false,
             external_names: true,
         }
+    }
+}
+
+impl std::fmt::Debug for PemPair {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("PemPair(<redacted>)")
+    }
+}
+
+impl Default for IngressDefaults {
+    fn default() -> Self {
+        Self {
+            ssl_redirect: true,
+            force_ssl_redirect: false,
+            http_redirect_code: RedirectCode::PermanentRedirect,
+            preserve_trailing_slash: false,
+            no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
+            hsts: Some(Hsts::default()),
+            strict_validate_path_type: true,
+            trusted: Vec::new(),
+        }
+    }
+}
+
+impl Default for Hsts {
+    fn default() -> Self {
+        Self { max_age: 31_536_000, include_subdomains: true, preload: false }
     }
 }
 

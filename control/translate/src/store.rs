@@ -77,6 +77,11 @@ impl Held {
         &self.object
     }
 
+    /// Whether both hold one and the same object, not just equal ones.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.object, &other.object) && self.place == other.place
+    }
+
     /// Where it stands; `None` for what a server sent.
     pub fn place(&self) -> Option<&Place> {
         self.place.as_ref()

@@ -27,6 +27,7 @@ pub struct Translator {
     touched: HashSet<Read>,
     plan: Plan,
     plan_reads: HashSet<Read>,
+    examined: ingress::Examined,
     units: BTreeMap<UnitKey, Output>,
     reads: HashMap<UnitKey, HashSet<Read>>,
     readers: HashMap<Read, BTreeSet<UnitKey>>,
@@ -35,7 +36,7 @@ pub struct Translator {
 /// Which units there are, and which objects each is made of.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    pub(crate) units: BTreeMap<UnitKey, ingress::Members>,
+    pub(crate) units: BTreeMap<UnitKey, ingress::Site>,
     /// About objects that are in no unit.
     pub(crate) reports: Vec<Report>,
 }
@@ -62,6 +63,7 @@ impl Translator {
             touched: HashSet::new(),
             plan: Plan::default(),
             plan_reads: HashSet::new(),
+            examined: ingress::Examined::default(),
             units: BTreeMap::new(),
             reads: HashMap::new(),
             readers: HashMap::new(),
@@ -105,7 +107,7 @@ impl Translator {
 
     fn replan(&mut self, stale: &mut BTreeSet<UnitKey>) {
         let view = View::new(&self.store);
-        let plan = ingress::plan(&view, &self.settings);
+        let plan = ingress::plan(&view, &self.settings, &mut self.examined);
         self.plan_reads = view.into_reads();
         let gone: Vec<UnitKey> =
             self.units.keys().filter(|key| !plan.units.contains_key(*key)).cloned().collect();
@@ -115,8 +117,8 @@ impl Translator {
             self.forget_reads(&key);
         }
         stale.retain(|key| plan.units.contains_key(key));
-        for (key, members) in &plan.units {
-            if self.plan.units.get(key) != Some(members) {
+        for (key, site) in &plan.units {
+            if self.plan.units.get(key) != Some(site) {
                 stale.insert(key.clone());
             }
         }
@@ -124,10 +126,10 @@ impl Translator {
     }
 
     fn renew(&mut self, key: UnitKey) {
-        let Some(members) = self.plan.units.get(&key) else { return };
+        let Some(site) = self.plan.units.get(&key) else { return };
         let view = View::new(&self.store);
         let output = match &key {
-            UnitKey::Ingress(host) => ingress::translate(&view, &self.settings, host, members),
+            UnitKey::Ingress(host) => ingress::translate(&view, &self.settings, host, site),
         };
         let reads = view.into_reads();
         self.forget_reads(&key);

@@ -54,6 +54,46 @@ pub enum Risk {
     Critical,
 }
 
+/// What ingress-nginx makes of a value that it cannot read. One bad Ingress never affects others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BadValue {
+    /// It is as if the annotation were not there.
+    Ignored,
+    /// The paths of the Ingress answer 503.
+    Denied,
+    /// The Ingress is not served at all.
+    Dropped,
+}
+
+/// Rows whose paths answer 503 when the value is bad.
+const DENIED: [&str; 10] = [
+    "auth-type",
+    "auth-url",
+    "auth-secret",
+    "auth-tls-secret",
+    "proxy-ssl-secret",
+    "allowlist-source-range",
+    "whitelist-source-range",
+    "denylist-source-range",
+    "custom-headers",
+    "auth-proxy-set-headers",
+];
+
+/// Rows that drop the Ingress when the value is bad.
+const DROPPED: [&str; 11] = [
+    "limit-connections",
+    "limit-rps",
+    "limit-rpm",
+    "limit-burst-multiplier",
+    "limit-rate",
+    "limit-rate-after",
+    "limit-allowlist",
+    "limit-whitelist",
+    "permanent-redirect",
+    "temporal-redirect",
+    "auth-secret-type",
+];
+
 /// Names that mean the same as another.
 const ALIASES: [(&str, &str); 2] =
     [("whitelist-source-range", "allowlist-source-range"), ("limit-whitelist", "limit-allowlist")];
@@ -114,9 +154,21 @@ pub fn canonical(name: &str) -> &str {
 }
 
 impl Annotation {
-    /// Reads a value. What ingress-nginx makes of a bad one differs from row to row; nobody takes it.
+    /// Reads a value. What becomes of a bad one is [`bad_value`](Self::bad_value).
     pub fn parse(&self, text: &str) -> Result<Value, InvalidValue> {
         self.value.parse(text)
+    }
+
+    /// What a value that [`parse`](Self::parse) refuses leads to. An expression that ingress-nginx could match and RE2
+    /// cannot is no reason to guess: it drops the Ingress, whatever the row.
+    pub fn bad_value(&self, error: &InvalidValue) -> BadValue {
+        if error.is_expression() || DROPPED.contains(&self.name) {
+            BadValue::Dropped
+        } else if DENIED.contains(&self.name) || self.verdict.fails_closed() {
+            BadValue::Denied
+        } else {
+            BadValue::Ignored
+        }
     }
 }
 

@@ -143,6 +143,25 @@ fn bad_values_are_explained() {
     }
 }
 
+#[test]
+fn a_bad_value_never_opens_what_its_row_protects() {
+    for row in all() {
+        let Err(error) = row.parse("(?=a)b, \u{1}") else { continue };
+        if row.verdict.fails_closed() {
+            assert_ne!(row.bad_value(&error), BadValue::Ignored, "{}", row.name);
+        }
+    }
+    let outcome = |name, text| {
+        let Lookup::Known(row) = look_up(name) else { panic!("{name}") };
+        row.bad_value(&row.parse(text).unwrap_err())
+    };
+    assert_eq!(outcome("ssl-redirect", "yes"), BadValue::Ignored);
+    assert_eq!(outcome("whitelist-source-range", "10.0.0.0/99"), BadValue::Denied);
+    assert_eq!(outcome("limit-rps", "ten"), BadValue::Dropped);
+    assert_eq!(outcome("server-alias", "a b"), BadValue::Ignored);
+    assert_eq!(outcome("server-alias", "~^(?!www)"), BadValue::Dropped, "never approximated");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -91,18 +91,32 @@ pub enum Value {
 
 /// Why a text is not what it should be, with the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidValue(String);
+pub struct InvalidValue {
+    message: String,
+    expression: bool,
+}
+
+impl InvalidValue {
+    fn new(message: String) -> Self {
+        Self { message, expression: false }
+    }
+
+    /// Whether it is a regular expression that is wrong, or uses what RE2 does not have.
+    pub const fn is_expression(&self) -> bool {
+        self.expression
+    }
+}
 
 impl fmt::Display for InvalidValue {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        out.write_str(&self.message)
     }
 }
 
 impl std::error::Error for InvalidValue {}
 
 fn wrong<T>(text: &str, is_not: &str, instead: &str) -> Result<T, InvalidValue> {
-    Err(InvalidValue(format!("`{}` is not {is_not}: {instead}", brief(text))))
+    Err(InvalidValue::new(format!("`{}` is not {is_not}: {instead}", brief(text))))
 }
 
 fn check(good: bool, text: &str, is_not: &str, instead: &str) -> Result<(), InvalidValue> {
@@ -138,7 +152,7 @@ impl ValueKind {
             Self::Time => time(text).map(Value::Time),
             Self::GoDuration => match text.parse::<Duration>() {
                 Ok(length) => Ok(Value::Time(length.get())),
-                Err(error) => Err(InvalidValue(error.to_string())),
+                Err(error) => Err(InvalidValue::new(error.to_string())),
             },
             Self::Size => size(text).map(Value::Size),
             Self::Text => Ok(Value::Text(text.to_owned())),
@@ -166,10 +180,7 @@ impl ValueKind {
             Self::List => list(text, |_| Ok(())),
             Self::Addresses => addresses(text).map(Value::Addresses),
             Self::Codes => codes(text).map(Value::Codes),
-            Self::Regex => match text.parse::<sluice_model::value::Regex>() {
-                Ok(_) => Ok(Value::Text(text.to_owned())),
-                Err(error) => Err(InvalidValue(error.to_string())),
-            },
+            Self::Regex => regex(text).map(|()| Value::Text(text.to_owned())),
             Self::Path => text_if(
                 text.starts_with('/') && !text.starts_with("//") && printable(text),
                 text,
@@ -287,10 +298,16 @@ fn origin(text: &str) -> Result<(), InvalidValue> {
     }
 }
 
+fn regex(text: &str) -> Result<(), InvalidValue> {
+    match text.parse::<sluice_model::value::Regex>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(InvalidValue { message: error.to_string(), expression: true }),
+    }
+}
+
 fn server_name(text: &str) -> Result<(), InvalidValue> {
-    if let Some(regex) = text.strip_prefix('~') {
-        let regex = regex.parse::<sluice_model::value::Regex>();
-        return regex.map(|_| ()).map_err(|error| InvalidValue(error.to_string()));
+    if let Some(expression) = text.strip_prefix('~') {
+        return regex(expression);
     }
     let name = text.strip_prefix("*.").unwrap_or(text);
     let good = name.split('.').all(|label| {

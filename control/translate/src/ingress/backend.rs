@@ -1,53 +1,49 @@
 //! Backends: from what an Ingress names to a cluster.
 
-use super::paths::Location;
-use super::select::Personality;
-use crate::{
-    output::Output,
-    reads::View,
-    report::{Level, Reason, Report},
-    services::{PortRef, endpoints, find_port},
-    settings::Settings,
+use super::{
+    location::{Location, Scene},
+    select::Personality,
 };
-use sluice_crds::core::Service;
-use sluice_model::spec::{Cluster, Forward};
+use crate::{
+    report::{Level, Reason},
+    services::{PortRef, endpoints, find_port},
+};
+use sluice_crds::core::{IngressServiceBackend, Service};
+use sluice_model::spec::{Action, Cluster, Forward, Route};
 
-/// Where a location's requests go; `None` where what it names is not there, which is reported.
-pub(super) fn resolve(
-    view: &View<'_>,
-    settings: &Settings,
+/// The route forwards to the location's service. Where that is not there, it answers 503.
+pub(super) fn forward(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
+    let Some(service) = location.backend.and_then(|backend| backend.service.as_ref()) else { return };
+    if let Some(cluster) = cluster(scene, location, service) {
+        route.action = Action::Forward(Forward::to(cluster.name.clone()));
+        scene.output.clusters.push(cluster);
+    }
+}
+
+/// A service as a cluster; `None` where it is not there, which is reported.
+pub(super) fn cluster(
+    scene: &mut Scene<'_, '_>,
     location: &Location<'_>,
-    output: &mut Output,
-) -> Option<Forward> {
-    let ingress = location.ingress;
-    let mut missing = |reason, message: String| {
-        output.reports.push(Report::new(ingress.held(), Level::Warning, reason, message));
-    };
-    let service = location.backend.service.as_ref()?;
+    service: &IngressServiceBackend,
+) -> Option<Cluster> {
     let Some(wanted) = PortRef::of(service) else {
-        missing(
-            Reason::Invalid,
-            format!("service `{}`: name its port by `name` or by `number`", service.name),
-        );
+        let message = format!("service `{}`: name its port by `name` or by `number`", service.name);
+        scene.report(location, Level::Warning, Reason::Invalid, message);
         return None;
     };
-    let namespace = ingress.namespace();
-    let Some(found) = view.get::<Service>(namespace, &service.name) else {
-        missing(
-            Reason::NotFound,
-            format!("there is no Service {namespace}/{}; its paths answer 503", service.name),
-        );
+    let namespace = location.ingress.namespace();
+    let Some(found) = scene.view.get::<Service>(namespace, &service.name) else {
+        let message = format!("there is no Service {namespace}/{}; its paths answer 503", service.name);
+        scene.report(location, Level::Warning, Reason::NotFound, message);
         return None;
     };
     let by_target = location.personality == Personality::Compat;
     let Some(port) = find_port(&found.object().content, wanted, by_target) else {
-        missing(
-            Reason::NotFound,
-            format!("Service {namespace}/{} has no port {wanted}; its paths answer 503", service.name),
-        );
+        let message =
+            format!("Service {namespace}/{} has no port {wanted}; its paths answer 503", service.name);
+        scene.report(location, Level::Warning, Reason::NotFound, message);
         return None;
     };
     let name = format!("{namespace}-{}-{}", service.name, port.port);
-    output.clusters.push(Cluster::new(name.clone(), endpoints(view, &settings.topology, found, port, None)));
-    Some(Forward::to(name))
+    Some(Cluster::new(name, endpoints(scene.view, &scene.settings.topology, found, port, None)))
 }

@@ -1,52 +1,33 @@
 //! One host: the paths of its Ingresses, in the order in which they are compared.
 
 use super::{
-    Host, Members, backend,
-    paths::{self, Location},
-    select::Personality,
+    Host, Site,
+    location::{self, Location, Scene},
+    paths::Matching,
+    select::Member,
 };
 use crate::{
     output::{Output, TableKey},
     reads::View,
     report::{Level, Reason, Report},
     settings::Settings,
+    store::Of,
 };
 use sluice_crds::core::{HttpIngressPath, Ingress, PathType};
 use sluice_model::{
-    spec::{Action, DirectResponse, Route, RouteOrder, VirtualHost},
-    value::{HostPattern, StatusCode},
+    spec::{RouteOrder, VirtualHost},
+    value::HostPattern,
 };
+use std::sync::Arc;
 
 /// The virtual host of a host.
-pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, members: &Members) -> Output {
+pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site: &Site) -> Output {
     let mut output = Output::default();
     let Some(pattern) = pattern(host) else { return output };
-    let mut locations: Vec<Location<'_>> = Vec::new();
-    for member in members {
-        let Some(ingress) = view.get::<Ingress>(&member.name.namespace, &member.name.name) else { continue };
-        let rules = ingress.object().content.rules.iter().enumerate();
-        for (rule_index, rule) in rules.filter(|(_, rule)| Host::of(&rule.host) == *host) {
-            let written = rule.http.iter().flat_map(|http| http.paths.iter().enumerate());
-            for (path_index, path) in written {
-                let location = Location::new(ingress, member.personality, path);
-                if let Some(first) = locations.iter().find(|first| first.same_place(&location)) {
-                    let message = format!(
-                        "{} has path `{}` of host `{host}` already; the older one serves it",
-                        first.ingress.name(),
-                        location.path,
-                    );
-                    let report = Report::new(ingress.held(), Level::Warning, Reason::Conflict, message);
-                    output
-                        .reports
-                        .push(report.at(format!("spec.rules[{rule_index}].http.paths[{path_index}].path")));
-                    continue;
-                }
-                locations.push(location);
-            }
-        }
-    }
-    locations.sort_by_cached_key(paths::order);
-    let routes = locations.iter().map(|location| route(view, settings, location, &mut output)).collect();
+    let mut scene = Scene { view, settings, host, output: &mut output };
+    let mut locations = locations(&mut scene, site);
+    locations.sort_by_cached_key(Location::order);
+    let routes = locations.iter().map(|location| location::route(&mut scene, location)).collect();
     let key = TableKey { port: settings.http_port, server: None };
     let virtual_host =
         VirtualHost { name: host.to_string(), hosts: vec![pattern], order: RouteOrder::Explicit, routes };
@@ -66,36 +47,80 @@ fn pattern(host: &Host) -> Option<HostPattern> {
     text.parse().ok()
 }
 
-fn route(view: &View<'_>, settings: &Settings, location: &Location<'_>, output: &mut Output) -> Route {
-    let action = match backend::resolve(view, settings, location, output) {
-        Some(forward) => Action::Forward(forward),
-        None => unavailable(),
-    };
-    let mut route = Route::new(location.route_name(), action);
-    route.matches = vec![location.matching()];
-    route.origin = Some(location.ingress.name().to_string());
-    route
+/// The paths of the host: of those that claim the same, the oldest. Canaries stand beside the path that they are for.
+fn locations<'s>(scene: &mut Scene<'_, 's>, site: &Site) -> Vec<Location<'s>> {
+    let (mut mains, mut canaries) = (Vec::new(), Vec::new());
+    for member in &site.members {
+        let Some(ingress) = scene.view.get::<Ingress>(&member.name.namespace, &member.name.name) else {
+            continue;
+        };
+        let written = written(scene.host, member, ingress);
+        if member.is_canary() { canaries.extend(written) } else { mains.extend(written) }
+    }
+    let regex_host = mains.iter().any(Location::asks_for_regex);
+    let mut locations: Vec<Location<'s>> = Vec::new();
+    for mut location in mains {
+        location.matching = Matching::of(
+            location.kind,
+            location.personality,
+            regex_host,
+            location.annotations.flag("use-regex") == Some(true),
+        );
+        if let Some(first) = locations.iter().find(|first| first.same_place(&location)) {
+            let message = format!(
+                "{} has path `{}` of host `{}` already; the older one serves it",
+                first.ingress.name(),
+                location.path,
+                scene.host,
+            );
+            let report = Report::new(location.ingress.held(), Level::Warning, Reason::Conflict, message);
+            scene.output.reports.push(report.at(location.field));
+        } else {
+            locations.push(location);
+        }
+    }
+    for canary in canaries {
+        match locations.iter_mut().find(|main| main.same_place(&canary)) {
+            Some(main) => main.canaries.push(canary),
+            None => {
+                let message = format!(
+                    "no Ingress has path `{}` of host `{}` with this pathType, so nothing reaches this canary",
+                    canary.path, scene.host,
+                );
+                let report = Report::new(canary.ingress.held(), Level::Warning, Reason::Unreachable, message);
+                scene.output.reports.push(report.at(canary.field));
+            }
+        }
+    }
+    locations
 }
 
-/// What is answered where nothing can serve.
-fn unavailable() -> Action {
-    Action::Respond(DirectResponse {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        body: String::new(),
-        content_type: None,
-    })
+/// The paths that an Ingress has in a host, in the order of its text.
+fn written<'s>(host: &Host, member: &Member, ingress: Of<'s, Ingress>) -> Vec<Location<'s>> {
+    let rules = ingress.object().content.rules.iter().enumerate();
+    let paths = rules.filter(|(_, rule)| Host::of(&rule.host) == *host).flat_map(|(rule_index, rule)| {
+        let paths = rule.http.iter().flat_map(|http| http.paths.iter().enumerate());
+        paths.map(move |(index, path)| (format!("spec.rules[{rule_index}].http.paths[{index}].path"), path))
+    });
+    paths.map(|(field, path)| Location::new(ingress, member, field, path)).collect()
 }
 
 impl<'s> Location<'s> {
-    fn new(
-        ingress: crate::store::Of<'s, Ingress>,
-        personality: Personality,
-        written: &'s HttpIngressPath,
-    ) -> Self {
+    fn new(ingress: Of<'s, Ingress>, member: &Member, field: String, written: &'s HttpIngressPath) -> Self {
         let (path, kind) = match written.path.as_str() {
             "" => ("/", PathType::ImplementationSpecific),
             path => (path, written.path_type),
         };
-        Self { ingress, personality, path, kind, backend: &written.backend }
+        Self {
+            ingress,
+            annotations: Arc::clone(&member.annotations),
+            personality: member.personality,
+            path,
+            kind,
+            matching: Matching::of(kind, member.personality, false, false),
+            backend: Some(&written.backend),
+            canaries: Vec::new(),
+            field,
+        }
     }
 }

@@ -2,11 +2,19 @@
 //!
 //! All Ingresses of a host, of whatever namespace, make one virtual host. They are taken from the oldest to the youngest:
 //! the first that claims a path has it.
+//!
+//! ```text
+//! select: which Ingresses are ours, what each says on its own (annotations), which hosts there are
+//!    └▶ host: the locations of one host, in the order in which they are compared (paths)
+//!          └▶ location: one location becomes a route, step by step: backend, ... each step in a file of its own
+//! ```
 
+mod annotations;
 mod backend;
 mod host;
+mod location;
 mod paths;
 mod select;
 
 pub(crate) use host::translate;
-pub(crate) use select::{Host, Members, plan};
+pub(crate) use select::{Examined, Host, Site, plan};

@@ -1,16 +1,23 @@
 //! Which Ingresses are ours, how they behave, and which hosts they have.
 
+use super::annotations::Annotations;
 use crate::{
     reads::View,
+    report::Report,
     settings::{Classes, Settings},
-    store::Of,
+    store::{Held, Of},
     translator::{Plan, UnitKey},
 };
 use sluice_crds::{
     ObjectName,
     core::{Ingress, IngressClass},
 };
-use std::{cmp::Reverse, fmt};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 /// The old way to name a class.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -19,14 +26,31 @@ const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Host(pub(crate) Box<str>);
 
-/// The Ingresses of a host, the oldest first.
-pub(crate) type Members = Vec<Member>;
+/// What there is of a host.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Site {
+    /// Its Ingresses, the oldest first.
+    pub(crate) members: Vec<Member>,
+}
 
 /// An Ingress and how it behaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Member {
     pub(crate) name: ObjectName,
     pub(crate) personality: Personality,
+    pub(crate) annotations: Arc<Annotations>,
+}
+
+/// What each Ingress says on its own, kept until it changes.
+#[derive(Debug, Default)]
+pub(crate) struct Examined(HashMap<ObjectName, Reading>);
+
+/// What one Ingress says on its own.
+#[derive(Debug, Clone)]
+struct Reading {
+    held: Held,
+    annotations: Arc<Annotations>,
+    reports: Vec<Report>,
 }
 
 /// How an Ingress behaves.
@@ -39,7 +63,7 @@ pub(crate) enum Personality {
 }
 
 /// Which hosts there are, and the Ingresses of each.
-pub(crate) fn plan(view: &View<'_>, settings: &Settings) -> Plan {
+pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined) -> Plan {
     let mut ours: Vec<_> = view
         .all::<Ingress>()
         .filter_map(|ingress| Some((ingress, personality(view, &settings.classes, ingress)?)))
@@ -50,14 +74,18 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings) -> Plan {
         let order = if age.created == i128::MAX { age.order } else { 0 };
         (age.created, order, Reverse(ingress.name()))
     });
+    examined.keep(ours.iter().map(|(ingress, _)| ingress.name()).collect());
     let mut plan = Plan::default();
     for (ingress, personality) in ours {
-        let member = Member { name: ingress.name(), personality };
+        let reading = examined.read(ingress, settings);
+        plan.reports.extend(reading.reports.iter().cloned());
+        if reading.annotations.dropped {
+            continue;
+        }
+        let name = ingress.name();
+        let member = Member { name, personality, annotations: Arc::clone(&reading.annotations) };
         for host in hosts(&ingress.content, &settings.classes) {
-            let members = plan.units.entry(UnitKey::Ingress(host)).or_default();
-            if members.last() != Some(&member) {
-                members.push(member.clone());
-            }
+            plan.units.entry(UnitKey::Ingress(host)).or_default().members.push(member.clone());
         }
     }
     plan
@@ -95,6 +123,36 @@ fn personality(view: &View<'_>, classes: &Classes, ingress: Of<'_, Ingress>) -> 
     match ingress.annotation(CLASS_ANNOTATION) {
         Some(name) if !name.is_empty() => (name == classes.annotation).then_some(Personality::Compat),
         _ => classes.without_class.then_some(Personality::Compat),
+    }
+}
+
+// === impl Examined ===
+
+impl Examined {
+    /// Forgets all others.
+    fn keep(&mut self, names: HashSet<ObjectName>) {
+        self.0.retain(|name, _| names.contains(name));
+    }
+
+    fn read(&mut self, ingress: Of<'_, Ingress>, settings: &Settings) -> &Reading {
+        let read = || {
+            let (annotations, reports) = Annotations::read(ingress, settings);
+            Reading { held: ingress.held().clone(), annotations: Arc::new(annotations), reports }
+        };
+        let known = self.0.entry(ingress.name()).or_insert_with(read);
+        if !known.held.is_same(ingress.held()) {
+            *known = read();
+        }
+        known
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    /// Whether it is an alternative to others, not a server of its own.
+    pub(super) fn is_canary(&self) -> bool {
+        self.annotations.flag("canary") == Some(true)
     }
 }
 

@@ -1,0 +1,130 @@
+//! The annotations of one Ingress, read by the table.
+
+use crate::{
+    report::{Level, Reason, Report},
+    settings::Settings,
+    store::Of,
+};
+use sluice_crds::{
+    annotations::{Annotation, BadValue, Lookup, Value, canonical, look_up},
+    core::Ingress,
+};
+
+/// What the annotations of one Ingress say, without those whose value was bad. Aliases stand under the name that they are
+/// for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Annotations {
+    values: Vec<(&'static Annotation, Value)>,
+    /// Why all paths of the Ingress answer 503.
+    pub(super) denied: Option<&'static str>,
+    /// Whether the Ingress is left out.
+    pub(super) dropped: bool,
+}
+
+#[allow(dead_code, reason = "the steps of the next slices read it")]
+impl Annotations {
+    /// Reads all of them, and says what is wrong with each.
+    pub(super) fn read(ingress: Of<'_, Ingress>, settings: &Settings) -> (Self, Vec<Report>) {
+        let mut all = Self::default();
+        let mut reports = Vec::new();
+        for (key, text) in ingress.object().metadata.annotations.iter().flatten() {
+            let Some(name) =
+                key.strip_prefix(&settings.annotations_prefix).and_then(|rest| rest.strip_prefix('/'))
+            else {
+                continue;
+            };
+            let mut say = |level, reason, message: String| {
+                let report = Report::new(ingress.held(), level, reason, message);
+                reports.push(report.at(format!("metadata.annotations[{key}]")));
+            };
+            match look_up(name) {
+                Lookup::Known(row) => match row.parse(text) {
+                    Ok(value) => all.add(row, value),
+                    Err(error) => {
+                        let outcome = row.bad_value(&error);
+                        let (level, consequence) = match outcome {
+                            BadValue::Ignored => (Level::Warning, "the annotation is ignored"),
+                            BadValue::Denied => (Level::Error, "the paths of this Ingress answer 503"),
+                            BadValue::Dropped => (Level::Error, "this Ingress is not served"),
+                        };
+                        match outcome {
+                            BadValue::Ignored => {}
+                            BadValue::Denied => all.denied = Some(row.name),
+                            BadValue::Dropped => all.dropped = true,
+                        }
+                        say(level, Reason::Invalid, format!("{error}; {consequence}"));
+                    }
+                },
+                Lookup::WithoutEffect => say(
+                    Level::Info,
+                    Reason::NoEffect,
+                    "ingress-nginx has no such annotation any more either; remove it".to_owned(),
+                ),
+                Lookup::Unknown(meant) => {
+                    let way_out = match meant {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => "remove it".to_owned(),
+                    };
+                    say(
+                        Level::Warning,
+                        Reason::UnknownField,
+                        format!("there is no such annotation; {way_out}"),
+                    );
+                }
+            }
+        }
+        (all, reports)
+    }
+
+    /// The canonical name goes before its alias.
+    fn add(&mut self, row: &'static Annotation, value: Value) {
+        let name = canonical(row.name);
+        match self.values.iter_mut().find(|(known, _)| canonical(known.name) == name) {
+            Some(slot) if row.name == name => *slot = (row, value),
+            Some(_) => {}
+            None => self.values.push((row, value)),
+        }
+    }
+
+    /// The rows that the Ingress has with their values, in the order of their names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(&'static Annotation, Value)> {
+        self.values.iter()
+    }
+
+    /// What a row says; `None` where it is absent or its value was bad.
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.values.iter().find(|(row, _)| canonical(row.name) == name).map(|(_, value)| value)
+    }
+
+    /// A truth value.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        match self.get(name)? {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    /// A whole number.
+    pub(super) fn int(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Value::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// A text that is not empty.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            Value::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Texts.
+    pub(super) fn list(&self, name: &str) -> &[String] {
+        match self.get(name) {
+            Some(Value::List(list)) => list,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! From a location to a route, in steps.
+
+use super::{Host, annotations::Annotations, backend, paths::Matching, select::Personality};
+use crate::{
+    output::Output,
+    reads::View,
+    report::{Level, Reason, Report},
+    settings::Settings,
+    store::Of,
+};
+use sluice_crds::core::{Ingress, IngressBackend, PathType};
+use sluice_model::{
+    spec::{Action, DirectResponse, Route},
+    value::StatusCode,
+};
+use std::sync::Arc;
+
+/// A path of a host and the Ingress that has it.
+#[derive(Debug, Clone)]
+pub(super) struct Location<'s> {
+    pub(super) ingress: Of<'s, Ingress>,
+    /// What the Ingress says about all of its paths.
+    pub(super) annotations: Arc<Annotations>,
+    pub(super) personality: Personality,
+    /// As written; `/` where nothing is.
+    pub(super) path: &'s str,
+    pub(super) kind: PathType,
+    pub(super) matching: Matching,
+    /// `None` for what no path of the host takes, where the Ingress has nothing to say about it.
+    pub(super) backend: Option<&'s IngressBackend>,
+    /// The canary Ingresses of this path, the oldest first.
+    pub(super) canaries: Vec<Location<'s>>,
+    /// Where the path stands in the Ingress.
+    pub(super) field: String,
+}
+
+/// What the steps look at, and where they put clusters and reports.
+pub(super) struct Scene<'c, 's> {
+    pub(super) view: &'c View<'s>,
+    pub(super) settings: &'c Settings,
+    pub(super) host: &'c Host,
+    pub(super) output: &'c mut Output,
+}
+
+/// A step adds what one family of annotations asks for. The action is that of the steps before; what only `forward` can
+/// carry is dropped at the end where the action is another one.
+type Step = fn(&mut Scene<'_, '_>, &Location<'_>, &mut Route);
+
+/// The steps, in their order.
+const STEPS: &[Step] = &[backend::forward];
+
+/// The route of a location.
+pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Route {
+    let mut route = Route::new(location.route_name(), unavailable());
+    route.matches = vec![location.conditions()];
+    route.origin = Some(location.ingress.name().to_string());
+    if location.annotations.denied.is_none() {
+        for step in STEPS {
+            step(scene, location, &mut route);
+        }
+    }
+    if matches!(route.action, Action::Forward(_)) { route } else { without_forwarding(route) }
+}
+
+/// Only what every action can carry.
+fn without_forwarding(route: Route) -> Route {
+    let Route { name, matches, action, headers, timeouts, max_body, origin, .. } = route;
+    Route { matches, headers, timeouts, max_body, origin, ..Route::new(name, action) }
+}
+
+/// What is answered where nothing can serve.
+pub(super) fn unavailable() -> Action {
+    respond(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// An answer without a body.
+pub(super) fn respond(status: StatusCode) -> Action {
+    Action::Respond(DirectResponse { status, body: String::new(), content_type: None })
+}
+
+#[allow(dead_code, reason = "the steps of the next slices say it")]
+impl Scene<'_, '_> {
+    /// Says something about the Ingress of a location.
+    pub(super) fn report(
+        &mut self,
+        location: &Location<'_>,
+        level: Level,
+        reason: Reason,
+        message: impl Into<String>,
+    ) {
+        self.output.reports.push(Report::new(location.ingress.held(), level, reason, message));
+    }
+
+    /// Says something about an annotation of a location, given by its name without prefix.
+    pub(super) fn report_annotation(
+        &mut self,
+        location: &Location<'_>,
+        name: &str,
+        level: Level,
+        reason: Reason,
+        message: impl Into<String>,
+    ) {
+        let report = Report::new(location.ingress.held(), level, reason, message);
+        let field = format!("metadata.annotations[{}/{name}]", self.settings.annotations_prefix);
+        self.output.reports.push(report.at(field));
+    }
+}
