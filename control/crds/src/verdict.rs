@@ -24,6 +24,8 @@ pub enum Verdict {
 pub enum Need {
     /// Access-log switches and formats by route.
     AccessLog,
+    /// Pages of another backend in the place of errors.
+    ErrorPages,
     /// Lists of addresses that may or may not come.
     AccessLists,
     /// Passwords, external decisions and tokens.
@@ -80,6 +82,7 @@ impl Need {
     const fn as_str(self) -> &'static str {
         match self {
             Self::AccessLog => "access logs by route",
+            Self::ErrorPages => "error pages of another backend",
             Self::AccessLists => "lists of addresses",
             Self::Authentication => "authentication",
             Self::Authorization => "mesh authorization",
@@ -109,12 +112,14 @@ impl fmt::Display for Need {
     }
 }
 
-/// What a user is told: "not in effect yet: it needs CORS".
+/// What a user is told: "not in effect yet: it needs CORS". The alternate form leaves out what is refused meanwhile.
 impl fmt::Display for Verdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InEffect => out.write_str("in effect"),
             Self::NotYet(need) => write!(out, "not in effect yet: it needs {need}"),
+            Self::FailsClosed(need) if out.alternate() => write!(out, "not in effect yet: it needs {need}"),
+            Self::NeverFailsClosed(reason) if out.alternate() => write!(out, "not supported: {reason}"),
             Self::FailsClosed(need) => {
                 write!(out, "not in effect yet: it needs {need}; until then what it protects is refused")
             }

@@ -19,8 +19,10 @@
 //! | `store`, `reads` | the objects, and who looked at what |
 //! | `translator`, `output` | units, and how they become one configuration |
 //! | `services` | from a service and a port to endpoints |
+//! | `configmap` | what holds where an Ingress says nothing itself |
 //! | `ingress` | Ingress with the annotations of ingress-nginx |
 
+mod configmap;
 mod ingress;
 mod output;
 mod reads;
@@ -31,7 +33,9 @@ mod store;
 mod translator;
 
 pub use report::{Level, Reason, Report};
-pub use settings::{Classes, Hsts, IngressDefaults, NamespacedName, PemPair, Settings, Topology};
+pub use settings::{
+    Classes, Hsts, IngressDefaults, ListenerDefaults, NamespacedName, PemPair, Settings, Topology,
+};
 pub use store::{Age, Change, Held, Of, Place, Store};
 pub use translator::{Translation, Translator};
 

@@ -93,6 +93,13 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
     let table = TableKey { port, server: None }.to_string();
     let mut listener = spec::Listener::new(table.clone(), settings.address(port), table);
     listener.tls = tls;
+    listener.limits = settings.listener.limits;
+    listener.timeouts = settings.listener.timeouts;
+    listener.headers.underscores = settings.listener.underscores;
+    listener.forwarded.trusted.clone_from(&settings.ingress.trusted);
+    if !settings.listener.http2 {
+        listener.protocols.retain(|protocol| *protocol != spec::Protocol::Http2);
+    }
     listener
 }
 

@@ -1,8 +1,8 @@
 //! What is to be said about an object.
 
 use crate::store::{Held, Place};
-use sluice_crds::ObjectName;
-use sluice_model::Severity;
+use sluice_crds::{ObjectName, Verdict};
+use sluice_model::{Severity, convert::brief};
 use std::fmt;
 
 /// One thing that is to be said about an object: to its author, in status and events, by `sluice check`, in the log. Prints
@@ -79,6 +79,47 @@ impl Report {
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.field = field.into();
         self
+    }
+
+    /// What becomes of an annotation or a key that is not simply in effect. Where it protects something, `refused` says what
+    /// is done about it; `unprotected` says that it is served all the same.
+    pub(crate) fn of_verdict(
+        held: &Held,
+        verdict: Verdict,
+        refused: &str,
+        unprotected: bool,
+    ) -> Option<Self> {
+        let (severity, reason) = match verdict {
+            Verdict::InEffect => return None,
+            Verdict::FailsClosed(_) | Verdict::NeverFailsClosed(_) if unprotected => {
+                let message = format!(
+                    "NOT PROTECTED: {verdict:#}, and it is served all the same; leave out `--allow-unprotected` to refuse it"
+                );
+                return Some(Self::new(held, Level::Warning, Reason::NotInEffect, message));
+            }
+            Verdict::FailsClosed(_) => {
+                let message = format!("{verdict:#}; until then {refused}");
+                return Some(Self::new(held, Level::Error, Reason::FailsClosed, message));
+            }
+            Verdict::NeverFailsClosed(_) => {
+                let message = format!("{verdict:#}, so {refused}");
+                return Some(Self::new(held, Level::Error, Reason::FailsClosed, message));
+            }
+            Verdict::NotYet(_) => (Level::Warning, Reason::NotInEffect),
+            Verdict::Never(_) => (Level::Warning, Reason::NoEffect),
+            Verdict::NoEffect(_) => (Level::Info, Reason::NoEffect),
+        };
+        Some(Self::new(held, severity, reason, verdict.to_string()))
+    }
+
+    /// A name that no table knows, and what was probably meant.
+    pub(crate) fn of_unknown(held: &Held, name: &str, meant: Option<&str>) -> Self {
+        let way_out = meant.map_or_else(
+            || "it is ignored; remove it".to_owned(),
+            |meant| format!("it is ignored; did you mean `{meant}`?"),
+        );
+        let message = format!("`{}` is not known: {way_out}", brief(name));
+        Self::new(held, Level::Warning, Reason::UnknownField, message)
     }
 
     /// What reading an object found wrong with it.

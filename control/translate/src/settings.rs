@@ -1,6 +1,10 @@
 //! What the process was told besides the objects: flags, and what follows from them.
 
-use sluice_model::{spec::RedirectCode, value::Cidr};
+use sluice_crds::annotations::Risk;
+use sluice_model::{
+    spec::{KeepAlive, ListenerLimits, ListenerTimeouts, RedirectCode, UnderscorePolicy},
+    value::{Cidr, Duration, Size},
+};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -38,6 +42,8 @@ pub struct Settings {
     pub classes: Classes,
     /// What stands before annotations, without the slash (`--annotations-prefix`).
     pub annotations_prefix: String,
+    /// The ConfigMap of the controller (`--configmap`); where it is not there, the defaults hold.
+    pub configmap: Option<NamespacedName>,
     /// Who serves what no Ingress takes (`--default-backend-service`).
     pub default_backend: Option<NamespacedName>,
     /// The certificate for names that no Ingress has one for (`--default-ssl-certificate`).
@@ -47,6 +53,10 @@ pub struct Settings {
     pub fallback_certificate: Option<PemPair>,
     /// What Ingresses get that do not say otherwise; the ConfigMap of the controller.
     pub ingress: IngressDefaults,
+    /// What listeners get; the ConfigMap of the controller too.
+    pub listener: ListenerDefaults,
+    /// Let all canaries of a path act, their weights summed, in place of the oldest alone.
+    pub all_canaries: bool,
     /// The namespace whose objects hold for the whole mesh.
     pub root_namespace: String,
     /// Serve what asks for a protection that is not in effect (`--allow-unprotected`).
@@ -83,6 +93,56 @@ pub struct IngressDefaults {
     pub strict_validate_path_type: bool,
     /// Whose `x-forwarded-*` is believed.
     pub trusted: Vec<Cidr>,
+    /// How long connecting to a server may take; absent is five seconds.
+    pub proxy_connect_timeout: Option<Duration>,
+    /// How long a server may be silent; absent is a minute for Ingresses that behave as those of ingress-nginx.
+    pub proxy_read_timeout: Option<Duration>,
+    /// How long a server may take nothing; as `proxy_read_timeout`.
+    pub proxy_send_timeout: Option<Duration>,
+    /// The most that a request may carry, 0 for anything; absent is 1 MiB for Ingresses that behave as those of
+    /// ingress-nginx, and anything for others.
+    pub proxy_body_size: Option<Size>,
+    /// What is tried again (nginx `proxy_next_upstream`); absent is `error timeout`.
+    pub proxy_next_upstream: Option<Vec<String>>,
+    /// How often a request is tried, the first time included; 0 is no bound; absent is three times.
+    pub proxy_next_upstream_tries: Option<u32>,
+    /// Also requests that are not idempotent.
+    pub retry_non_idempotent: bool,
+    /// Send requests to the address of the service rather than to its endpoints.
+    pub service_upstream: bool,
+    /// See the annotation of this name; `off` is nothing.
+    pub proxy_redirect_from: String,
+    /// See the annotation of this name.
+    pub proxy_redirect_to: String,
+    /// See the annotation of this name; `off` is nothing.
+    pub proxy_cookie_path: String,
+    /// See the annotation of this name; `off` is nothing.
+    pub proxy_cookie_domain: String,
+    /// How connections to servers are kept.
+    pub keep_alive: KeepAlive,
+    /// Whether snippets are translated; otherwise they are refused.
+    pub allow_snippet_annotations: bool,
+    /// The greatest risk that annotations may be of. Snippets have a switch of their own.
+    pub annotations_risk_level: Risk,
+    /// Words that no annotation may hold.
+    pub annotation_value_word_blocklist: Vec<String>,
+    /// Whether annotations may name objects of other namespaces.
+    pub allow_cross_namespace_resources: bool,
+    /// Keys that protect every Ingress and are not in effect: while there is one, every path answers 503.
+    pub refused: Vec<&'static str>,
+}
+
+/// What listeners get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerDefaults {
+    /// Bounds in bytes and counts.
+    pub limits: ListenerLimits,
+    /// Bounds in time.
+    pub timeouts: ListenerTimeouts,
+    /// Names with underscores.
+    pub underscores: UnderscorePolicy,
+    /// Whether HTTP/2 is spoken.
+    pub http2: bool,
 }
 
 /// What `strict-transport-security` says.
@@ -144,10 +204,13 @@ impl Default for Settings {
             topology: Topology::default(),
             classes: Classes::default(),
             annotations_prefix: sluice_crds::annotations::PREFIX.to_owned(),
+            configmap: None,
             default_backend: None,
             default_certificate: None,
             fallback_certificate: None,
             ingress: IngressDefaults::default(),
+            listener: ListenerDefaults::default(),
+            all_canaries: false,
             root_namespace: "istio-system".to_owned(),
             allow_unprotected: false,
             external_names: true,
@@ -172,6 +235,35 @@ impl Default for IngressDefaults {
             hsts: Some(Hsts::default()),
             strict_validate_path_type: true,
             trusted: Vec::new(),
+            proxy_connect_timeout: None,
+            proxy_read_timeout: None,
+            proxy_send_timeout: None,
+            proxy_body_size: None,
+            proxy_next_upstream: None,
+            proxy_next_upstream_tries: None,
+            retry_non_idempotent: false,
+            service_upstream: false,
+            proxy_redirect_from: "off".to_owned(),
+            proxy_redirect_to: "off".to_owned(),
+            proxy_cookie_path: "off".to_owned(),
+            proxy_cookie_domain: "off".to_owned(),
+            keep_alive: KeepAlive::default(),
+            allow_snippet_annotations: false,
+            annotations_risk_level: Risk::High,
+            annotation_value_word_blocklist: Vec::new(),
+            allow_cross_namespace_resources: false,
+            refused: Vec::new(),
+        }
+    }
+}
+
+impl Default for ListenerDefaults {
+    fn default() -> Self {
+        Self {
+            limits: ListenerLimits::default(),
+            timeouts: ListenerTimeouts::default(),
+            underscores: UnderscorePolicy::default(),
+            http2: true,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Keeps a translation up to date with the objects.
 
 use crate::{
-    ingress,
+    configmap, ingress,
     output::{Output, assemble},
     reads::{Read, View},
     report::Report,
@@ -22,7 +22,11 @@ pub(crate) enum UnitKey {
 /// again.
 #[derive(Debug)]
 pub struct Translator {
+    /// What the process was told.
+    told: Settings,
+    /// The same with what the ConfigMap says.
     settings: Settings,
+    settings_reads: HashSet<Read>,
     store: Store,
     touched: HashSet<Read>,
     plan: Plan,
@@ -58,7 +62,9 @@ impl Translator {
     /// Without any objects.
     pub fn new(settings: Settings) -> Self {
         Self {
+            told: settings.clone(),
             settings,
+            settings_reads: HashSet::new(),
             store: Store::default(),
             touched: HashSet::new(),
             plan: Plan::default(),
@@ -88,6 +94,9 @@ impl Translator {
         let touched = std::mem::take(&mut self.touched);
         let mut stale: BTreeSet<UnitKey> =
             touched.iter().filter_map(|read| self.readers.get(read)).flatten().cloned().collect();
+        if self.plan_reads.is_empty() || !self.settings_reads.is_disjoint(&touched) {
+            self.resettle();
+        }
         if self.plan_reads.is_empty() || !self.plan_reads.is_disjoint(&touched) {
             self.replan(&mut stale);
         }
@@ -105,9 +114,23 @@ impl Translator {
         Translation { config: assemble(&self.settings, self.units.values()), reports, renewed }
     }
 
+    /// Reads the ConfigMap. Where it changes a setting, everything is made again.
+    fn resettle(&mut self) {
+        let view = View::new(&self.store);
+        let settings = configmap::effective(&self.told, &view);
+        self.settings_reads = view.into_reads();
+        if settings != self.settings {
+            self.settings = settings;
+            self.examined = ingress::Examined::default();
+            self.plan = Plan::default();
+            self.plan_reads.clear();
+        }
+    }
+
     fn replan(&mut self, stale: &mut BTreeSet<UnitKey>) {
         let view = View::new(&self.store);
-        let plan = ingress::plan(&view, &self.settings, &mut self.examined);
+        let mut plan = ingress::plan(&view, &self.settings, &mut self.examined);
+        plan.reports.extend(configmap::report(&view, &self.settings));
         self.plan_reads = view.into_reads();
         let gone: Vec<UnitKey> =
             self.units.keys().filter(|key| !plan.units.contains_key(*key)).cloned().collect();

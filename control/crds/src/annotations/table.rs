@@ -49,8 +49,8 @@ pub(super) const TABLE: [Annotation; 138] = [
     row("use-port-in-redirects", Bool, None, Location, Low, InEffect),
     // Error pages.
     row("default-backend", ServiceName, None, Location, Low, InEffect),
-    row("custom-http-errors", Codes, None, Location, Low, InEffect),
-    row("disable-proxy-intercept-errors", Bool, None, Location, Low, InEffect),
+    row("custom-http-errors", Codes, None, Location, Low, NotYet(Need::ErrorPages)),
+    row("disable-proxy-intercept-errors", Bool, None, Location, Low, NotYet(Need::ErrorPages)),
     // Servers.
     row(
         "backend-protocol",

@@ -89,6 +89,20 @@ pub enum Value {
     Object(Option<String>, String),
 }
 
+impl Value {
+    /// Whether it asks for nothing: a switch that is off, or an empty list or text.
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Bool(on) => !on,
+            Self::Text(text) => text.is_empty(),
+            Self::List(list) => list.is_empty(),
+            Self::Addresses(list) => list.is_empty(),
+            Self::Codes(list) => list.is_empty(),
+            Self::Int(_) | Self::Float(_) | Self::Time(_) | Self::Size(_) | Self::Object(..) => false,
+        }
+    }
+}
+
 /// Why a text is not what it should be, with the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidValue {

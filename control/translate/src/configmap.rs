@@ -1,0 +1,232 @@
+//! The controller's ConfigMap (`--configmap`): what holds where an Ingress says nothing itself.
+//!
+//! It becomes settings. A key that is not there, or whose value makes no sense, leaves the setting as it is.
+
+use crate::{
+    reads::View,
+    report::{Level, Reason, Report},
+    settings::Settings,
+    store::Held,
+};
+use sluice_crds::{
+    annotations::{Risk, Value, ValueKind},
+    configmap::{self, Key},
+    core::ConfigMap,
+};
+use sluice_model::{
+    spec::UnderscorePolicy,
+    value::{Duration, Size},
+};
+use std::collections::BTreeMap;
+
+/// The settings of a process that was told `base`, with what its ConfigMap says.
+pub(crate) fn effective(base: &Settings, view: &View<'_>) -> Settings {
+    let mut settings = base.clone();
+    let name = base.configmap.as_ref();
+    if let Some(found) = name.and_then(|name| view.get::<ConfigMap>(&name.namespace, &name.name)) {
+        let keys = Keys(&found.object().content.data);
+        keys.shape_ingresses(&mut settings);
+        keys.shape_servers(&mut settings);
+        keys.shape_listeners(&mut settings);
+    }
+    settings
+}
+
+/// What a ConfigMap says.
+struct Keys<'s>(&'s BTreeMap<String, String>);
+
+impl Keys<'_> {
+    fn value(&self, key: &str) -> Option<Value> {
+        configmap::look_up(key).ok()?.parse(self.0.get(key)?).ok()
+    }
+
+    fn switch(&self, key: &str, setting: &mut bool) {
+        if let Some(Value::Bool(on)) = self.value(key) {
+            *setting = on;
+        }
+    }
+
+    fn time(&self, key: &str) -> Option<Duration> {
+        match self.value(key)? {
+            Value::Time(time) => Some(Duration::from_millis(u64::try_from(time.as_millis()).ok()?)),
+            _ => None,
+        }
+    }
+
+    fn number(&self, key: &str) -> Option<u32> {
+        match self.value(key)? {
+            Value::Int(number) => u32::try_from(number).ok(),
+            _ => None,
+        }
+    }
+
+    fn text(&self, key: &str, setting: &mut String) {
+        if let Some(Value::Text(text)) = self.value(key) {
+            *setting = text;
+        }
+    }
+
+    fn list(&self, key: &str) -> Option<Vec<String>> {
+        match self.value(key)? {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// What Ingresses may say, and what they get.
+    fn shape_ingresses(&self, settings: &mut Settings) {
+        let ingress = &mut settings.ingress;
+        self.switch("ssl-redirect", &mut ingress.ssl_redirect);
+        self.switch("force-ssl-redirect", &mut ingress.force_ssl_redirect);
+        self.switch("preserve-trailing-slash", &mut ingress.preserve_trailing_slash);
+        self.switch("strict-validate-path-type", &mut ingress.strict_validate_path_type);
+        self.switch("allow-snippet-annotations", &mut ingress.allow_snippet_annotations);
+        self.switch("allow-cross-namespace-resources", &mut ingress.allow_cross_namespace_resources);
+        let code = self.number("http-redirect-code").and_then(|code| u16::try_from(code).ok());
+        if let Some(code) = code.and_then(|code| code.try_into().ok()) {
+            ingress.http_redirect_code = code;
+        }
+        if let Some(paths) = self.list("no-tls-redirect-locations") {
+            ingress.no_tls_redirect_locations = paths;
+        }
+        if let Some(words) = self.list("annotation-value-word-blocklist") {
+            ingress.annotation_value_word_blocklist = words;
+        }
+        if let Some(Value::Text(level)) = self.value("annotations-risk-level") {
+            ingress.annotations_risk_level = match level.as_str() {
+                "Low" => Risk::Low,
+                "Medium" => Risk::Medium,
+                "Critical" => Risk::Critical,
+                _ => Risk::High,
+            };
+        }
+        let mut hsts = true;
+        self.switch("hsts", &mut hsts);
+        if let (true, Some(header)) = (hsts, &mut ingress.hsts) {
+            self.switch("hsts-include-subdomains", &mut header.include_subdomains);
+            self.switch("hsts-preload", &mut header.preload);
+            header.max_age = self.number("hsts-max-age").map_or(header.max_age, u64::from);
+        } else {
+            ingress.hsts = None;
+        }
+        ingress.refused = self.refusals();
+    }
+
+    /// The keys that protect every Ingress and are not in effect.
+    fn refusals(&self) -> Vec<&'static str> {
+        let asked = self.0.iter().filter_map(|(key, text)| {
+            let row = configmap::look_up(key).ok()?;
+            (row.verdict.fails_closed() && asks(row, text)).then_some(row.name)
+        });
+        asked.collect()
+    }
+
+    /// How servers are spoken to.
+    fn shape_servers(&self, settings: &mut Settings) {
+        let ingress = &mut settings.ingress;
+        ingress.proxy_connect_timeout = self.time("proxy-connect-timeout").or(ingress.proxy_connect_timeout);
+        ingress.proxy_read_timeout = self.time("proxy-read-timeout").or(ingress.proxy_read_timeout);
+        ingress.proxy_send_timeout = self.time("proxy-send-timeout").or(ingress.proxy_send_timeout);
+        if let Some(Value::Size(size)) = self.value("proxy-body-size") {
+            ingress.proxy_body_size = Some(Size::bytes(size));
+        }
+        self.switch("service-upstream", &mut ingress.service_upstream);
+        self.switch("retry-non-idempotent", &mut ingress.retry_non_idempotent);
+        ingress.proxy_next_upstream = self.list("proxy-next-upstream").or(ingress.proxy_next_upstream.take());
+        ingress.proxy_next_upstream_tries =
+            self.number("proxy-next-upstream-tries").or(ingress.proxy_next_upstream_tries);
+        self.text("proxy-redirect-from", &mut ingress.proxy_redirect_from);
+        self.text("proxy-redirect-to", &mut ingress.proxy_redirect_to);
+        self.text("proxy-cookie-path", &mut ingress.proxy_cookie_path);
+        self.text("proxy-cookie-domain", &mut ingress.proxy_cookie_domain);
+        let keep_alive = &mut ingress.keep_alive;
+        keep_alive.max_idle = self.number("upstream-keepalive-connections").unwrap_or(keep_alive.max_idle);
+        keep_alive.max_requests =
+            self.number("upstream-keepalive-requests").unwrap_or(keep_alive.max_requests);
+        keep_alive.idle_timeout = self.time("upstream-keepalive-timeout").unwrap_or(keep_alive.idle_timeout);
+    }
+
+    /// What clients may send, and how long they may take.
+    fn shape_listeners(&self, settings: &mut Settings) {
+        let mut on = [false; 2];
+        self.switch("use-forwarded-headers", &mut on[0]);
+        self.switch("enable-real-ip", &mut on[1]);
+        if on != [false; 2] {
+            settings.ingress.trusted = match self.value("proxy-real-ip-cidr") {
+                Some(Value::Addresses(trusted)) => trusted,
+                _ => ["0.0.0.0/0", "::/0"].iter().filter_map(|all| all.parse().ok()).collect(),
+            };
+        }
+        let listener = &mut settings.listener;
+        let timeouts = &mut listener.timeouts;
+        timeouts.header = self.time("client-header-timeout").unwrap_or(timeouts.header);
+        timeouts.body_idle = self.time("client-body-timeout").unwrap_or(timeouts.body_idle);
+        timeouts.keep_alive = self.time("keep-alive").unwrap_or(timeouts.keep_alive);
+        let limits = &mut listener.limits;
+        limits.requests_per_connection =
+            self.number("keep-alive-requests").unwrap_or(limits.requests_per_connection);
+        limits.connections =
+            self.number("max-worker-connections").filter(|most| *most > 0).or(limits.connections);
+        let streams = self.number("http2-max-concurrent-streams");
+        if let Some(streams) = streams.filter(|streams| (1..=10_000).contains(streams)) {
+            limits.concurrent_streams = streams;
+        }
+        if let Some(Value::Text(buffers)) = self.value("large-client-header-buffers")
+            && let Some((all, one)) = header_buffers(&buffers)
+        {
+            limits.target = Size::bytes(one);
+            limits.head = Size::bytes(all);
+        }
+        if let Some(Value::Bool(allowed)) = self.value("enable-underscores-in-headers") {
+            listener.underscores = if allowed { UnderscorePolicy::Allow } else { UnderscorePolicy::Drop };
+        }
+        self.switch("use-http2", &mut listener.http2);
+    }
+}
+
+/// `4 8k`: the bytes of all buffers together, and of one.
+fn header_buffers(text: &str) -> Option<(u64, u64)> {
+    let (count, size) = text.split_once(' ')?;
+    let Ok(Value::Size(size)) = ValueKind::Size.parse(size) else { return None };
+    let all = count.parse::<u64>().ok()?.checked_mul(size)?;
+    (all > 0).then_some((all, size))
+}
+
+/// Whether a value wants anything at all.
+fn asks(row: &Key, text: &str) -> bool {
+    row.parse(text).map_or(true, |value| !value.is_nothing())
+}
+
+/// What is to be said about the keys of the ConfigMap.
+pub(crate) fn report(view: &View<'_>, settings: &Settings) -> Vec<Report> {
+    let Some(name) = &settings.configmap else { return Vec::new() };
+    let Some(found) = view.get::<ConfigMap>(&name.namespace, &name.name) else { return Vec::new() };
+    let keys = found.object().content.data.iter();
+    keys.flat_map(|(key, text)| {
+        let about = about(found.held(), key, text, settings.allow_unprotected);
+        about.into_iter().map(move |report| report.at(format!("data.{key}")))
+    })
+    .collect()
+}
+
+fn about(held: &Held, key: &str, text: &str, unprotected: bool) -> Vec<Report> {
+    let row = match configmap::look_up(key) {
+        Ok(row) => row,
+        Err(meant) => return vec![Report::of_unknown(held, key, meant)],
+    };
+    let mut reports = Vec::new();
+    if let Err(error) = row.parse(text) {
+        let holds = match row.default {
+            Some(default) => format!("; `{default}` holds instead"),
+            None => "; it is ignored".to_owned(),
+        };
+        reports.push(Report::new(held, Level::Warning, Reason::Invalid, format!("{error}{holds}")));
+    }
+    if asks(row, text) {
+        reports.extend(Report::of_verdict(held, row.verdict, "every Ingress answers 503", unprotected));
+    }
+    reports
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+use crate::{
+    Change, NamespacedName, Translation, Translator,
+    tests::{changes, settings},
+};
+use sluice_model::spec::UnderscorePolicy;
+
+const INGRESS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: shop, namespace: shop }
+spec:
+  rules: [{ host: shop.example.com, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] } }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { clusterIP: 10.9.0.1, ports: [{ port: 80 }] }
+";
+
+fn config_map(data: &str) -> Vec<Change> {
+    changes(&format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: controller, namespace: ingress-nginx }}\ndata:\n{data}"
+    ))
+}
+
+fn translator() -> Translator {
+    let mut settings = settings();
+    let name = NamespacedName { namespace: "ingress-nginx".to_owned(), name: "controller".to_owned() };
+    settings.configmap = Some(name);
+    let mut translator = Translator::new(settings);
+    for change in changes(INGRESS) {
+        translator.apply(change);
+    }
+    translator
+}
+
+fn with(translator: &mut Translator, data: &str) -> Translation {
+    for change in config_map(data) {
+        translator.apply(change);
+    }
+    translator.translate()
+}
+
+#[test]
+fn the_config_map_shapes_listeners_and_a_change_of_it_is_a_change_of_everything() {
+    let mut translator = translator();
+    let before = translator.translate();
+    assert_eq!(before.config.listeners[0].limits.target.get(), 16 * 1024);
+    let after = with(
+        &mut translator,
+        "  large-client-header-buffers: 4 32k\n  enable-underscores-in-headers: 'false'\n  keep-alive: '20'\n  \
+         use-http2: 'false'\n  use-forwarded-headers: 'true'\n  proxy-real-ip-cidr: 10.0.0.0/8\n",
+    );
+    let listener = &after.config.listeners[0];
+    assert_eq!((listener.limits.target.get(), listener.limits.head.get()), (32 << 10, 128 << 10));
+    assert_eq!(listener.headers.underscores, UnderscorePolicy::Drop);
+    assert_eq!(listener.timeouts.keep_alive.get().as_secs(), 20);
+    assert_eq!(listener.protocols.len(), 1);
+    assert_eq!(listener.forwarded.trusted[0].to_string(), "10.0.0.0/8");
+    assert_eq!(after.renewed, 1);
+    assert_eq!(translator.translate().renewed, 0);
+    let again = with(&mut translator, "  no-such-key: x\n");
+    assert_eq!(again.config, before.config, "what is gone holds no more");
+    assert_eq!(again.renewed, 1);
+}
+
+#[test]
+fn every_key_is_judged() {
+    let reports = with(
+        &mut translator(),
+        "  hsts: perhaps\n  use-forwarded-header: 'true'\n  use-gzip: 'true'\n  enable-brotli: 'false'\n  \
+         main-snippet: 'worker_priority 1;'\n  reuse-port: 'true'\n  global-auth-url: http://auth/\n",
+    )
+    .reports;
+    let said: Vec<String> = reports
+        .iter()
+        .filter(|report| report.object.kind == "ConfigMap")
+        .map(|report| report.to_string().replace(" ConfigMap ingress-nginx/controller: data", ""))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "ERROR.global-auth-url: not in effect yet: it needs authentication; until then every Ingress answers 503",
+            "WARNING.hsts: `perhaps` is not a truth value: write `true` or `false`; `true` holds instead",
+            "WARNING.use-forwarded-header: `use-forwarded-header` is not known: it is ignored; did you mean `use-forwarded-headers`?",
+            "WARNING.use-gzip: not in effect yet: it needs compression",
+            "WARNING.main-snippet: not supported: it configures the nginx process",
+            "INFO.reuse-port: no effect: it tunes nginx itself",
+        ]
+    );
+}
