@@ -66,8 +66,8 @@ async fn a_connection_whose_end_has_arrived_is_never_used() {
         // A POST is sent once only, so it would fail on a connection that is closed already.
         let reply = client.send(&Request::post("/", "body")).await;
         assert_eq!(reply.status, 200, "request {number}");
+        // From here on the end lies in the proxy's socket, whether or not its pool has been swept since.
         origin.finished().await;
-        proxy.stat_becomes("sluice_upstream_connections_open", &[], |open| open == 0.0).await;
     }
     assert_eq!(origin.connections(), 10);
     assert_eq!(proxy.stat("sluice_upstream_retries_total", &[]).await, 0.0);

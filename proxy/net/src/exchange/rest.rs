@@ -2,8 +2,8 @@
 //! it nevertheless.
 //!
 //! The exchange has been reported by then and its upstream let go. The bounds are those of any body: the route's size, the
-//! client's silence, and what a copy may hold. A copy that is too slow delays the client's next request no longer than it
-//! would have delayed the primary. It ends where no copy is left that wants more; an HTTP/1 connection then goes on, or
+//! client's silence, and what a copy may hold. A copy that is too slow delays the client's next request a few seconds at
+//! most ([`Mirrors::alone`]). It ends where no copy is left that wants more; an HTTP/1 connection then goes on, or
 //! ends, as after any other early answer.
 
 use super::{STEPS, reply::Slice, stall::Stall};
@@ -53,6 +53,7 @@ impl Rest {
             // An answer without 100 has told the client that nobody needs its body.
             return;
         }
+        self.mirrors.alone();
         poll_fn(|cx| self.poll(cx, accepted, timer, down)).await;
     }
 

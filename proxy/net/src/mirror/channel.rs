@@ -25,7 +25,6 @@ pub(super) struct Channel {
     state: Cell<State>,
     /// Set with the end of the body.
     trailers: OnceCell<HeaderMap>,
-    sent: Cell<u64>,
     /// The copy's task.
     copy: RefCell<Option<Waker>>,
     /// The request's task, which waits for the copy.
@@ -52,7 +51,6 @@ impl Channel {
             account: RefCell::new(account),
             state: Cell::new(State::Open),
             trailers: OnceCell::new(),
-            sent: Cell::new(0),
             copy: RefCell::default(),
             request: RefCell::default(),
         }
@@ -98,11 +96,6 @@ impl Channel {
         if self.is_open() { self.account.borrow().held() } else { 0 }
     }
 
-    /// Bytes that the copy has sent.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent.get()
-    }
-
     /// Has the request's task woken when the copy has sent something, or is over.
     pub(super) fn watch(&self, cx: &Context<'_>) {
         *self.request.borrow_mut() = Some(cx.waker().clone());
@@ -138,7 +131,6 @@ impl Channel {
 
     fn released(&self, count: usize) {
         self.account.borrow_mut().release(count);
-        self.sent.set(self.sent.get() + count as u64);
         wake(&self.request);
     }
 }

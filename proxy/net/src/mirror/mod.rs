@@ -8,8 +8,10 @@
 //!
 //! A long body moves from one fast socket to another without a pause, and a copy whose task and whose server got no turn
 //! meanwhile would be reset although it is healthy. So while a copy holds half of what it may, the request pauses until
-//! it has sent most of that, but only within [`Patience`]: a copy that does not move costs the request one short pause,
-//! one that is slow a quarter of a second in all, and one that keeps up with 100 MB/s is never reset.
+//! it has sent most of that, but only within [`Patience`]: a copy that stands still costs the request half a second, one
+//! that is slower than it a fifth of its time more, and one that keeps up with 100 MB/s is never reset. Only turns count,
+//! not the clock, so that a busy machine makes no copy slow. When the primary is through, nobody else is delayed, and the
+//! rest of the body waits five seconds.
 //!
 //! # Ends
 //!
@@ -100,15 +102,18 @@ impl Mirrors {
             self.patience.rest(now);
             return Poll::Ready(());
         }
-        let mut sent = 0;
         for channel in behind {
             channel.watch(cx);
-            sent += channel.sent();
         }
-        self.patience.wait(now, sent)
+        self.patience.wait(now)
     }
 
-    /// When [`poll_fair`](Self::poll_fair) gives up, at the latest.
+    /// The primary is through: what comes now is for the copies alone.
+    pub(crate) fn alone(&mut self) {
+        self.patience.alone();
+    }
+
+    /// When [`poll_fair`](Self::poll_fair) is to be asked again, at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.patience.deadline()
     }
