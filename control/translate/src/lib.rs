@@ -21,9 +21,11 @@
 //! | `services` | from a service and a port to endpoints |
 //! | `configmap` | what holds where an Ingress says nothing itself |
 //! | `ingress` | Ingress with the annotations of ingress-nginx |
+//! | `istio` | Gateway, VirtualService, DestinationRule, ServiceEntry |
 
 mod configmap;
 mod ingress;
+mod istio;
 mod output;
 mod reads;
 mod report;

@@ -20,6 +20,8 @@ pub(crate) struct TableKey {
 /// thing in every output.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Output {
+    /// Ports without TLS that are open even where they have no hosts.
+    pub(crate) ports: Vec<u16>,
     /// Hosts and where they are served.
     pub(crate) hosts: Vec<(TableKey, spec::VirtualHost)>,
     /// What the routes name.
@@ -48,6 +50,9 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
     let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
     let mut seen: BTreeSet<(u16, String)> = BTreeSet::new();
     for output in outputs {
+        for port in &output.ports {
+            tables.entry(TableKey { port: *port, server: None }).or_default();
+        }
         for (key, host) in &output.hosts {
             tables.entry(key.clone()).or_default().push(host.clone());
         }

@@ -1,7 +1,7 @@
 //! What a translation looked at, so that it is made again when that changes, and only then.
 
 use crate::store::{Of, Store};
-use sluice_crds::{Known, ObjectName, core::EndpointSlice, core::Pod};
+use sluice_crds::{Known, ObjectName, core::EndpointSlice};
 use std::{cell::RefCell, collections::HashSet};
 
 /// Something that was looked at.
@@ -16,8 +16,13 @@ pub(crate) enum Read {
         /// Of the service.
         service: String,
     },
-    /// The pods of a namespace.
-    Pods(String),
+    /// The objects of a kind in a namespace.
+    Within {
+        /// The kind.
+        kind: &'static str,
+        /// The namespace.
+        namespace: String,
+    },
     /// All objects of a kind.
     All(&'static str),
 }
@@ -34,6 +39,10 @@ pub(crate) struct View<'s> {
 impl Read {
     pub(crate) fn slices(namespace: &str, service: &str) -> Self {
         Self::Slices { namespace: namespace.to_owned(), service: service.to_owned() }
+    }
+
+    pub(crate) fn within(kind: &'static str, namespace: &str) -> Self {
+        Self::Within { kind, namespace: namespace.to_owned() }
     }
 }
 
@@ -68,9 +77,9 @@ impl<'s> View<'s> {
         self.store.slices(namespace, service).collect()
     }
 
-    /// The pods of a namespace, by name.
-    pub(crate) fn pods(&self, namespace: &str) -> Vec<Of<'s, Pod>> {
-        self.reads.borrow_mut().insert(Read::Pods(namespace.to_owned()));
+    /// The objects of a kind in a namespace, by name.
+    pub(crate) fn within<K: Known>(&self, namespace: &str) -> Vec<Of<'s, K>> {
+        self.reads.borrow_mut().insert(Read::within(K::KIND, namespace));
         self.store.in_namespace(namespace)
     }
 }

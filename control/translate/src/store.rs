@@ -3,7 +3,7 @@
 use crate::reads::Read;
 use sluice_crds::{
     AnyObject, Known, Object, ObjectName,
-    core::{EndpointSlice, Pod, SERVICE_NAME_LABEL},
+    core::{EndpointSlice, SERVICE_NAME_LABEL},
     object::Kind,
 };
 use std::{
@@ -129,9 +129,7 @@ impl Store {
                 }
             }
         }
-        if name.kind == Pod::KIND {
-            touched(Read::Pods(name.namespace.clone()));
-        }
+        touched(Read::within(name.kind, &name.namespace));
         touched(Read::Object(name));
     }
 

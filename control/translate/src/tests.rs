@@ -23,7 +23,12 @@ pub(crate) fn changes(text: &str) -> Vec<Change> {
 
 /// What objects mean, in the settings of a gateway on loopback.
 pub(crate) fn translate(text: &str) -> Translation {
-    let mut translator = Translator::new(settings());
+    translate_with(settings(), text)
+}
+
+/// What objects mean in these settings.
+pub(crate) fn translate_with(settings: Settings, text: &str) -> Translation {
+    let mut translator = Translator::new(settings);
     for change in changes(text) {
         translator.apply(change);
     }

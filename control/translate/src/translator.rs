@@ -1,7 +1,7 @@
 //! Keeps a translation up to date with the objects.
 
 use crate::{
-    configmap, ingress,
+    configmap, ingress, istio,
     output::{Output, assemble},
     reads::{Read, View},
     report::Report,
@@ -16,6 +16,33 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 pub(crate) enum UnitKey {
     /// A host of Ingresses.
     Ingress(ingress::Host),
+    /// A piece of what Gateways serve.
+    Gateway(istio::Piece),
+}
+
+/// The objects that a unit is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Members {
+    /// Of a host of Ingresses.
+    Ingress(ingress::Site),
+    /// Of a piece of what Gateways serve.
+    Gateway(istio::Members),
+}
+
+/// Kinds of units that are planned together, each kind on its own.
+#[derive(Debug, Clone, Copy)]
+enum Family {
+    Ingress,
+    Gateway,
+}
+
+/// The plan of a family, and what it rests on.
+#[derive(Debug)]
+struct Planned {
+    family: Family,
+    plan: Plan,
+    /// `None` before it was made for the first time.
+    reads: Option<HashSet<Read>>,
 }
 
 /// Turns objects into a configuration, and a change of objects into another one; what a change does not touch is not made
@@ -26,21 +53,21 @@ pub struct Translator {
     told: Settings,
     /// The same with what the ConfigMap says.
     settings: Settings,
-    settings_reads: HashSet<Read>,
+    /// What that rests on; `None` before it was looked at.
+    settings_reads: Option<HashSet<Read>>,
     store: Store,
     touched: HashSet<Read>,
-    plan: Plan,
-    plan_reads: HashSet<Read>,
+    plans: [Planned; 2],
     examined: ingress::Examined,
     units: BTreeMap<UnitKey, Output>,
     reads: HashMap<UnitKey, HashSet<Read>>,
     readers: HashMap<Read, BTreeSet<UnitKey>>,
 }
 
-/// Which units there are, and which objects each is made of.
+/// Which units a family has, and which objects each is made of.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    pub(crate) units: BTreeMap<UnitKey, ingress::Site>,
+    pub(crate) units: BTreeMap<UnitKey, Members>,
     /// About objects that are in no unit.
     pub(crate) reports: Vec<Report>,
 }
@@ -64,11 +91,10 @@ impl Translator {
         Self {
             told: settings.clone(),
             settings,
-            settings_reads: HashSet::new(),
+            settings_reads: None,
             store: Store::default(),
             touched: HashSet::new(),
-            plan: Plan::default(),
-            plan_reads: HashSet::new(),
+            plans: [Planned::new(Family::Ingress), Planned::new(Family::Gateway)],
             examined: ingress::Examined::default(),
             units: BTreeMap::new(),
             reads: HashMap::new(),
@@ -94,11 +120,13 @@ impl Translator {
         let touched = std::mem::take(&mut self.touched);
         let mut stale: BTreeSet<UnitKey> =
             touched.iter().filter_map(|read| self.readers.get(read)).flatten().cloned().collect();
-        if self.plan_reads.is_empty() || !self.settings_reads.is_disjoint(&touched) {
-            self.resettle();
+        if self.settings_reads.as_ref().is_none_or(|reads| !reads.is_disjoint(&touched)) {
+            self.resettle(&mut stale);
         }
-        if self.plan_reads.is_empty() || !self.plan_reads.is_disjoint(&touched) {
-            self.replan(&mut stale);
+        for index in 0..self.plans.len() {
+            if self.plans[index].reads.as_ref().is_none_or(|reads| !reads.is_disjoint(&touched)) {
+                self.replan(index, &mut stale);
+            }
         }
         let renewed = stale.len();
         for key in stale {
@@ -106,7 +134,7 @@ impl Translator {
         }
         let rejected = self.store.iter().flat_map(Report::of_problems);
         let mut reports: Vec<Report> = rejected
-            .chain(self.plan.reports.iter().cloned())
+            .chain(self.plans.iter().flat_map(|planned| planned.plan.reports.iter().cloned()))
             .chain(self.units.values().flat_map(|unit| unit.reports.clone()))
             .collect();
         reports.sort();
@@ -115,44 +143,55 @@ impl Translator {
     }
 
     /// Reads the ConfigMap. Where it changes a setting, everything is made again.
-    fn resettle(&mut self) {
+    fn resettle(&mut self, stale: &mut BTreeSet<UnitKey>) {
         let view = View::new(&self.store);
         let settings = configmap::effective(&self.told, &view);
-        self.settings_reads = view.into_reads();
+        self.settings_reads = Some(view.into_reads());
         if settings != self.settings {
             self.settings = settings;
             self.examined = ingress::Examined::default();
-            self.plan = Plan::default();
-            self.plan_reads.clear();
+            for planned in &mut self.plans {
+                planned.reads = None;
+            }
+            stale.extend(self.units.keys().cloned());
         }
     }
 
-    fn replan(&mut self, stale: &mut BTreeSet<UnitKey>) {
+    fn replan(&mut self, index: usize, stale: &mut BTreeSet<UnitKey>) {
         let view = View::new(&self.store);
-        let mut plan = ingress::plan(&view, &self.settings, &mut self.examined);
-        plan.reports.extend(configmap::report(&view, &self.settings));
-        self.plan_reads = view.into_reads();
-        let gone: Vec<UnitKey> =
-            self.units.keys().filter(|key| !plan.units.contains_key(*key)).cloned().collect();
-        for key in gone {
-            stale.remove(&key);
-            self.units.remove(&key);
-            self.forget_reads(&key);
-        }
-        stale.retain(|key| plan.units.contains_key(key));
-        for (key, site) in &plan.units {
-            if self.plan.units.get(key) != Some(site) {
-                stale.insert(key.clone());
+        let plan = match self.plans[index].family {
+            Family::Ingress => {
+                let mut plan = ingress::plan(&view, &self.settings, &mut self.examined);
+                plan.reports.extend(configmap::report(&view, &self.settings));
+                plan
             }
+            Family::Gateway => istio::plan(&view, &self.settings),
+        };
+        self.plans[index].reads = Some(view.into_reads());
+        let old = std::mem::take(&mut self.plans[index].plan);
+        for key in old.units.keys().filter(|key| !plan.units.contains_key(*key)) {
+            stale.remove(key);
+            self.units.remove(key);
+            self.forget_reads(key);
         }
-        self.plan = plan;
+        let changed = plan.units.iter().filter(|(key, members)| old.units.get(*key) != Some(*members));
+        stale.extend(changed.map(|(key, _)| key.clone()));
+        self.plans[index].plan = plan;
     }
 
     fn renew(&mut self, key: UnitKey) {
-        let Some(site) = self.plan.units.get(&key) else { return };
+        let Some(members) = self.plans.iter().find_map(|planned| planned.plan.units.get(&key)) else {
+            return;
+        };
         let view = View::new(&self.store);
-        let output = match &key {
-            UnitKey::Ingress(host) => ingress::translate(&view, &self.settings, host, site),
+        let output = match (&key, members) {
+            (UnitKey::Ingress(host), Members::Ingress(site)) => {
+                ingress::translate(&view, &self.settings, host, site)
+            }
+            (UnitKey::Gateway(piece), Members::Gateway(members)) => {
+                istio::translate(&view, &self.settings, piece, members)
+            }
+            (UnitKey::Ingress(_), Members::Gateway(_)) | (UnitKey::Gateway(_), Members::Ingress(_)) => return,
         };
         let reads = view.into_reads();
         self.forget_reads(&key);
@@ -172,5 +211,13 @@ impl Translator {
                 }
             }
         }
+    }
+}
+
+// === impl Planned ===
+
+impl Planned {
+    fn new(family: Family) -> Self {
+        Self { family, plan: Plan::default(), reads: None }
     }
 }

@@ -99,7 +99,10 @@ fn listener_tls(
     let servers = tls
         .scopes
         .iter()
-        .filter_map(|scope| build(Some(&scope.name), &scope.certificates, scope.require_known_name))
+        .map(|scope| match &*scope.certificates {
+            [] => None,
+            certificates => build(Some(&scope.name), certificates, scope.require_known_name),
+        })
         .collect();
     if errors.is_empty() { Ok(ListenerTls::new(default, scopes, servers)) } else { Err(errors) }
 }

@@ -21,8 +21,8 @@ pub struct ListenerTls {
 #[derive(Debug)]
 struct Scoped {
     scopes: TlsScopes,
-    /// By place of the scope.
-    servers: Box<[Arc<ServerTls>]>,
+    /// By place of the scope; one without certificates has none.
+    servers: Box<[Option<Arc<ServerTls>>]>,
 }
 
 /// A fatal `unrecognized_name` alert (RFC 6066 section 3) in a plaintext record.
@@ -35,7 +35,7 @@ impl ListenerTls {
     pub(crate) fn new(
         default: Option<Arc<ServerTls>>,
         scopes: Option<TlsScopes>,
-        servers: Box<[Arc<ServerTls>]>,
+        servers: Box<[Option<Arc<ServerTls>>]>,
     ) -> Self {
         Self { default, scoped: scopes.map(|scopes| Scoped { scopes, servers }) }
     }
@@ -47,7 +47,7 @@ impl ListenerTls {
             (Some(_), None) => None,
             (Some(_), Some(scoped)) => match scoped.scopes.named(scope)? {
                 Scope::Default => self.default.as_ref(),
-                Scope::Listed(place) => scoped.servers.get(place),
+                Scope::Listed(place) => scoped.servers.get(place)?.as_ref(),
             },
         }
     }
@@ -80,7 +80,7 @@ impl ListenerTls {
             Some(Scoped { scopes, servers }) => {
                 match scopes.find(&normal(server_name.unwrap_or_default()))? {
                     Scope::Default => (None, self.default.as_ref()),
-                    scope @ Scope::Listed(place) => (scopes.name(scope), servers.get(place)),
+                    scope @ Scope::Listed(place) => (scopes.name(scope), servers.get(place)?.as_ref()),
                 }
             }
         };

@@ -340,6 +340,7 @@ fn scoped(own: bool, secrets: &[&Certificate], old: Option<&TlsContext>) -> TlsC
     scopes:
     - {{ name: shop, server_names: [shop.test, '*.shop.test'], certificates: [shop] }}
     - {{ name: bank, server_names: [my.shop.test], certificates: [bank], require_known_name: true }}
+    - {{ name: shut, server_names: [shut.shop.test], certificates: [] }}
 route_tables: [{{ name: main }}]
 secrets: [{}]
 ",
@@ -386,6 +387,16 @@ async fn without_a_default_scope_a_name_of_nobody_is_refused() {
         assert_eq!(failure(connected), HandshakeFailure::Refused, "{name}");
     }
     assert!(meet(listener, &client, "a.shop.test").await.0.is_ok());
+}
+
+#[tokio::test]
+async fn a_scope_without_certificates_refuses_whatever_the_others_could_serve() {
+    let authority = Authority::new();
+    let everything = |secret| authority.issue(secret, &["shop.test", "*.shop.test"]);
+    let context = scoped(true, &[&everything("shop"), &everything("bank"), &everything("own")], None);
+    let (accepted, _) =
+        meet(context.listener("one").unwrap(), &insecure(ClientAlpn::Auto), "shut.shop.test").await;
+    assert_eq!(failure(accepted), HandshakeFailure::UnknownName);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::{
     report::Report,
     settings::{Classes, Settings},
     store::{Held, Of},
-    translator::{Plan, UnitKey},
+    translator::{Members, Plan, UnitKey},
 };
 use sluice_crds::{
     ObjectName,
@@ -14,7 +14,7 @@ use sluice_crds::{
 };
 use std::{
     cmp::Reverse,
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::Arc,
 };
@@ -75,20 +75,23 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
         (age.created, order, Reverse(ingress.name()))
     });
     examined.keep(ours.iter().map(|(ingress, _)| ingress.name()).collect());
-    let mut plan = Plan::default();
+    let mut sites: BTreeMap<Host, Site> = BTreeMap::new();
+    let mut reports = Vec::new();
     for (ingress, personality) in ours {
         let reading = examined.read(ingress, settings);
-        plan.reports.extend(reading.reports.iter().cloned());
+        reports.extend(reading.reports.iter().cloned());
         if reading.annotations.dropped {
             continue;
         }
         let name = ingress.name();
         let member = Member { name, personality, annotations: Arc::clone(&reading.annotations) };
         for host in hosts(&ingress.content, &settings.classes) {
-            plan.units.entry(UnitKey::Ingress(host)).or_default().members.push(member.clone());
+            sites.entry(host).or_default().members.push(member.clone());
         }
     }
-    plan
+    let units =
+        sites.into_iter().map(|(host, site)| (UnitKey::Ingress(host), Members::Ingress(site))).collect();
+    Plan { units, reports }
 }
 
 /// The hosts that an Ingress has something to say about.

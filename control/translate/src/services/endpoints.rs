@@ -77,7 +77,7 @@ fn find<'s>(view: &View<'s>, service: Of<'s, Service>, port: &ServicePort) -> Ve
     if selector.is_empty() {
         return Vec::new();
     }
-    let pods = view.pods(service.namespace());
+    let pods = view.within::<Pod>(service.namespace());
     pods.into_iter()
         .filter(|pod| selects(selector, pod.metadata.labels.as_ref()))
         .flat_map(|pod| of_pod(pod, port))

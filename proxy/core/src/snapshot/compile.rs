@@ -51,13 +51,13 @@ fn listeners(old: Option<&Snapshot>, config: &Config, tables: &[Arc<RouteTable>]
     config.listeners().iter().filter_map(listener).collect()
 }
 
-/// Clusters keep their slots. A free slot is used again under another generation.
+/// Clusters keep their slots. What is unavailable has none, so nothing finds it. A free slot is used again under another generation.
 fn clusters(old: Option<&Snapshot>, config: &Config) -> Box<[Slot]> {
     let mut slots: Vec<Slot> = old.map(|old| old.clusters.to_vec()).unwrap_or_default();
     let mut known: HashMap<Arc<str>, u32> = HashMap::new();
     for (number, slot) in (0..).zip(&mut slots) {
         match &slot.cluster {
-            Some(cluster) if config.cluster(&cluster.name).is_some() => {
+            Some(cluster) if config.cluster(&cluster.name).is_some_and(|cluster| !cluster.unavailable) => {
                 known.insert(Arc::clone(&cluster.name), number);
             }
             Some(_) => {
@@ -69,7 +69,7 @@ fn clusters(old: Option<&Snapshot>, config: &Config) -> Box<[Slot]> {
     }
     let mut free: Vec<u32> =
         (0..).zip(&slots).filter(|(_, slot)| slot.cluster.is_none()).map(|(number, _)| number).collect();
-    for spec in config.clusters() {
+    for spec in config.clusters().iter().filter(|cluster| !cluster.unavailable) {
         let number = known.get(&*spec.name).copied().unwrap_or_else(|| {
             free.pop().unwrap_or_else(|| {
                 slots.push(Slot::default());

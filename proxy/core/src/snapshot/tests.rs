@@ -4,7 +4,7 @@ use crate::{
     route::{MatchScratch, Outcome, RequestView, Scheme},
 };
 use sluice_filter::NoFields;
-use sluice_model::{Config, ReadFile, Source};
+use sluice_model::{Config, ReadFile, Source, spec};
 use std::{fmt::Write, io};
 
 struct NoFiles;
@@ -111,6 +111,23 @@ fn an_old_id_never_finds_another_cluster() {
     let third = compile(Some(&second), &two_hosts("/x", "127.0.0.1:1002"), &NoChains);
     assert!(third.cluster(id).is_none(), "the slot is used again under another generation");
     assert!(third.cluster(third.cluster_named("b").unwrap().id).is_some());
+}
+
+#[test]
+fn what_is_unavailable_is_no_cluster_until_it_is() {
+    let text = |unavailable: bool| {
+        let config = two_hosts("/x", "127.0.0.1:1002").to_spec();
+        let mut clusters = config.clusters.clone();
+        clusters[1].unavailable = unavailable;
+        load(&serde_json::to_string(&spec::Config { clusters, ..config }).unwrap())
+    };
+    let first = compile(None, &text(true), &NoChains);
+    assert!(first.cluster_named("b").is_none() && first.cluster_named("a").is_some());
+    let second = compile(Some(&first), &text(false), &NoChains);
+    let id = second.cluster_named("b").unwrap().id;
+    assert!(!Arc::ptr_eq(&first.tables()[0], &second.tables()[0]), "the route knows the cluster now");
+    let third = compile(Some(&second), &text(true), &NoChains);
+    assert!(third.cluster(id).is_none());
 }
 
 #[test]

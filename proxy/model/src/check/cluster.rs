@@ -20,6 +20,12 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At
 }
 
 fn one<'a>(cx: &mut Context<'a>, cluster: &'a Cluster, at: At<'_>) {
+    if cluster.unavailable {
+        if !cluster.endpoints.is_empty() {
+            cx.warning(at.key("endpoints"), "have no effect: the cluster is `unavailable`");
+        }
+        return;
+    }
     endpoints(cx, cluster, at);
     match &cluster.tls {
         None if cluster.protocol == ClusterProtocol::Auto => {

@@ -25,7 +25,11 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, tls: &'a ListenerTls, at: At<'_>) 
     let mut owners = HashMap::new();
     for (index, scope) in tls.scopes.iter().enumerate() {
         let at = all.index(index);
-        certificates(cx, &scope.certificates, at.key("certificates"));
+        if scope.certificates.is_empty() {
+            cx.warning(at, "the scope has no certificate, so every handshake for it is refused");
+        } else {
+            certificates(cx, &scope.certificates, at.key("certificates"));
+        }
         if let Some(table) = &scope.route_table {
             names::refer(cx, at.key("route_table"), Kind::RouteTable, table);
         }

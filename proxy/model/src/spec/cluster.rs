@@ -29,6 +29,10 @@ pub struct Cluster {
     /// How connections are kept for the next request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub keep_alive: KeepAlive,
+    /// Stands in for something that is not there, or that must not be used as it is: requests get 503 `NC`, mirrors copy
+    /// nothing. Everything else about the cluster is irrelevant.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unavailable: bool,
 }
 
 impl Cluster {
@@ -42,7 +46,13 @@ impl Cluster {
             tls: None,
             connect_timeout: connect_timeout(),
             keep_alive: KeepAlive::default(),
+            unavailable: false,
         }
+    }
+
+    /// One that answers 503 `NC`.
+    pub fn unavailable(name: String) -> Self {
+        Self { unavailable: true, ..Self::new(name, Vec::new()) }
     }
 }
 

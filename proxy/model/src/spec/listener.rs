@@ -100,7 +100,9 @@ pub struct TlsScope {
     /// all others and for clients that name none. Exact beats suffix, a longer suffix beats a shorter one. The same
     /// patterns sort requests by their host.
     pub server_names: Vec<HostPattern>,
-    /// Secrets of kind `tls`, chosen as at the listener.
+    /// Secrets of kind `tls`, chosen as at the listener. Without any, every handshake that asks for the scope is refused
+    /// with the alert `unrecognized_name`, and none falls to another scope.
+    #[serde(default)]
     pub certificates: Vec<String>,
     /// The route table that serves it; absent takes the listener's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

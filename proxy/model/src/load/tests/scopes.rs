@@ -51,15 +51,15 @@ error: scopes[2].name: scope `a` exists already, see scopes[0]
 }
 
 #[test]
-fn a_scope_needs_names_that_clients_can_send_and_a_certificate() {
+fn a_scope_needs_names_that_clients_can_send_and_a_certificate_to_serve_anybody() {
     assert_eq!(
         say_tls(
             "{ scopes: [
       { name: a, server_names: [], certificates: [] },
       { name: b, server_names: [127.0.0.1, '[::1]', 'www.*', '*-a.test', '~a'], certificates: [web], route_table: s }] }"
         ),
-        "error: scopes[0].server_names: a scope needs a server name; write `[\"*\"]` for all that no other scope has
-error: scopes[0].certificates: TLS needs a certificate; name a secret of kind `tls`
+        "warning: scopes[0]: the scope has no certificate, so every handshake for it is refused
+error: scopes[0].server_names: a scope needs a server name; write `[\"*\"]` for all that no other scope has
 error: scopes[1].server_names[0]: clients send no address as a server name, so `127.0.0.1` is never picked; leave addresses to the default scope, or to a scope for `*`
 error: scopes[1].server_names[1]: clients send no address as a server name, so `[::1]` is never picked; leave addresses to the default scope, or to a scope for `*`
 error: scopes[1].server_names[2]: `www.*` cannot tell TLS scopes apart; write a name, `*.suffix`, `?.suffix` or `*`

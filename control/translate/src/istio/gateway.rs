@@ -1,0 +1,294 @@
+//! Gateways: which of them are ours, and the servers that they have in the end.
+//!
+//! The Gateways of one gateway are one: from the oldest to the youngest, each server joins those of its port, unless an older
+//! one has the port for another kind of traffic, or one of its hosts for TLS.
+
+use super::{names, port};
+use crate::{
+    output::TableKey,
+    reads::View,
+    report::{Level, Reason, Report},
+    settings::Settings,
+    store::{Age, Of},
+};
+use sluice_crds::istio::{Gateway, Server, ServerTlsMode};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A server that is ours and in order.
+#[derive(Debug, Clone)]
+pub(super) struct Site<'s> {
+    pub(super) gateway: Of<'s, Gateway>,
+    /// Its place in the Gateway.
+    pub(super) index: usize,
+    pub(super) server: &'s Server,
+    pub(super) traffic: Traffic,
+    /// Where its hosts are.
+    pub(super) table: TableKey,
+}
+
+/// What comes to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Traffic {
+    /// HTTP without TLS.
+    Plain,
+    /// HTTP in TLS that ends here.
+    Secure,
+    /// TLS that would have to be treated in a way that is not there: every handshake is refused.
+    Refused,
+    /// Connections of any kind, which have no listener.
+    Connections,
+}
+
+/// The order in which objects of Istio were made: where that does not say, by name, then by namespace.
+pub(super) fn age<'o>(age: Age, name: Option<&'o str>, namespace: &'o str) -> (i128, u64, &'o str, &'o str) {
+    let order = if age.created == i128::MAX { age.order } else { 0 };
+    (age.created, order, name.unwrap_or_default(), namespace)
+}
+
+/// The servers of this gateway, from the oldest Gateway to the youngest.
+pub(super) fn sites<'s>(view: &View<'s>, settings: &Settings, reports: &mut Vec<Report>) -> Vec<Site<'s>> {
+    let mut ours: Vec<Of<'s, Gateway>> = view
+        .all::<Gateway>()
+        .filter(|gateway| {
+            gateway
+                .object()
+                .content
+                .selector
+                .iter()
+                .all(|(key, value)| settings.labels.get(key) == Some(value))
+        })
+        .collect();
+    ours.sort_by_key(|gateway| {
+        age(gateway.age(), gateway.object().metadata.name.as_deref(), gateway.namespace())
+    });
+    let mut taken = Taken::default();
+    let mut sites = Vec::new();
+    for gateway in ours {
+        let mistakes = check(gateway);
+        if !mistakes.is_empty() {
+            reports.extend(mistakes);
+            continue;
+        }
+        for (index, server) in gateway.object().content.servers.iter().enumerate() {
+            let site = Site {
+                gateway,
+                index,
+                server,
+                traffic: traffic(server),
+                table: TableKey { port: 0, server: None },
+            };
+            sites.extend(taken.join(view, settings, site, reports));
+        }
+    }
+    sites
+}
+
+/// What the servers so far have.
+#[derive(Default)]
+struct Taken {
+    ports: BTreeMap<u16, (Traffic, String)>,
+    tls_hosts: BTreeSet<(u16, String)>,
+}
+
+impl Taken {
+    fn join<'s>(
+        &mut self,
+        view: &View<'s>,
+        settings: &Settings,
+        mut site: Site<'s>,
+        reports: &mut Vec<Report>,
+    ) -> Option<Site<'s>> {
+        let mut say = |severity, reason, field: &str, message: String| {
+            reports.push(site.report(severity, reason, field, message));
+        };
+        if site.traffic == Traffic::Connections {
+            let message = format!(
+                "not in effect yet: {} needs TCP and TLS pass-through; the port is not opened",
+                site.server.port.as_ref().map_or("this", |port| &port.protocol)
+            );
+            say(Level::Error, Reason::NotInEffect, "port.protocol", message);
+            return None;
+        }
+        if let Ok(bind) = site.server.bind.parse::<std::net::IpAddr>()
+            && !bind.is_unspecified()
+            && bind != settings.bind
+        {
+            let message = format!(
+                "this gateway listens at {} for all servers, so the server is not opened; start it with `--bind {bind}`, or leave `bind` out",
+                settings.bind
+            );
+            say(Level::Error, Reason::NotInEffect, "bind", message);
+            return None;
+        }
+        let written = site.server.port.as_ref().map_or(0, |port| port.number);
+        let number = port::of_pod(view, settings, written);
+        let secure = site.traffic != Traffic::Plain;
+        match self.ports.get(&number) {
+            Some((other, owner)) if (*other != Traffic::Plain) != secure => {
+                let message = format!(
+                    "{owner} has the port {} TLS already; the older one serves it",
+                    if secure { "without" } else { "with" }
+                );
+                say(Level::Error, Reason::Conflict, "port", message);
+                return None;
+            }
+            _ => {}
+        }
+        if secure {
+            let hosts: Vec<&str> = site.hosts().map(|(_, host)| host).collect();
+            if let Some(host) =
+                hosts.iter().find(|host| self.tls_hosts.contains(&(number, host.to_ascii_lowercase())))
+            {
+                let message = format!(
+                    "`{host}` belongs to an older server with TLS at this port already, so this server is not served; give it hosts of its own"
+                );
+                say(Level::Error, Reason::Conflict, "hosts", message);
+                return None;
+            }
+            self.tls_hosts.extend(hosts.into_iter().map(|host| (number, host.to_ascii_lowercase())));
+        }
+        let owner = site.gateway.name().to_string();
+        self.ports.entry(number).or_insert((site.traffic, owner));
+        site.table = TableKey { port: number, server: secure.then(|| site.scope_name().into()) };
+        Some(site)
+    }
+}
+
+/// What comes to a server. TLS that is not SIMPLE asks for more than is there.
+fn traffic(server: &Server) -> Traffic {
+    let protocol = server.port.as_ref().map_or("", |port| &port.protocol).to_ascii_uppercase();
+    match (&*protocol, &server.tls) {
+        ("HTTPS", Some(tls)) if tls.mode == ServerTlsMode::Simple => Traffic::Secure,
+        ("HTTPS" | "TLS", _) => Traffic::Refused,
+        ("TCP" | "MONGO", _) => Traffic::Connections,
+        _ => Traffic::Plain,
+    }
+}
+
+/// What is wrong with a Gateway; it is not served then.
+fn check(gateway: Of<'_, Gateway>) -> Vec<Report> {
+    let mut found = Vec::new();
+    let mut say = |field: String, message: String| {
+        found.push(
+            Report::new(gateway.held(), Level::Error, Reason::Invalid, message).at(format!("spec.{field}")),
+        );
+    };
+    let servers = &gateway.object().content.servers;
+    if servers.is_empty() {
+        say("servers".to_owned(), "a Gateway needs a server".to_owned());
+    }
+    let mut port_names = BTreeSet::new();
+    for (index, server) in servers.iter().enumerate() {
+        let at = format!("servers[{index}]");
+        match &server.port {
+            None => say(format!("{at}.port"), "a server needs a port".to_owned()),
+            Some(port) => {
+                let protocol = port.protocol.to_ascii_uppercase();
+                let secure = matches!(&*protocol, "HTTPS" | "TLS");
+                if port.number == 0 {
+                    say(format!("{at}.port.number"), "nobody comes to port 0".to_owned());
+                }
+                if !matches!(
+                    &*protocol,
+                    "HTTP" | "HTTPS" | "HTTP2" | "GRPC" | "GRPC-WEB" | "TCP" | "TLS" | "MONGO"
+                ) {
+                    let message = format!(
+                        "`{}` is not a protocol: write HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TCP, TLS or MONGO",
+                        port.protocol
+                    );
+                    say(format!("{at}.port.protocol"), message);
+                } else if secure && server.tls.is_none() {
+                    let message = format!(
+                        "{protocol} needs `tls`; write `tls: {{ mode: SIMPLE, credentialName: ... }}`"
+                    );
+                    say(format!("{at}.tls"), message);
+                } else if !secure && server.tls.as_ref().is_some_and(|tls| !tls.https_redirect) {
+                    let message =
+                        format!("{protocol} has no TLS but `httpsRedirect: true`; write protocol HTTPS");
+                    say(format!("{at}.tls"), message);
+                }
+                if !port.name.is_empty() && !port_names.insert(&port.name) {
+                    say(format!("{at}.port.name"), format!("`{}` names two ports of the Gateway", port.name));
+                }
+            }
+        }
+        if server.hosts.is_empty() {
+            say(format!("{at}.hosts"), "a server needs a host; write `\"*\"` for all".to_owned());
+        }
+        for (position, host) in server.hosts.iter().enumerate() {
+            let (namespace, name) = split_host(host);
+            let namespace_ok = matches!(namespace, "*" | ".")
+                || namespace
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            if !namespace_ok || namespace.is_empty() || !names::is_host(name) {
+                let message = format!(
+                    "`{host}` is not a host: write a name, `*.name` or `*`, perhaps after `namespace/` or `./`"
+                );
+                say(format!("{at}.hosts[{position}]"), message);
+            }
+        }
+        if !server.bind.is_empty() && server.bind.parse::<std::net::IpAddr>().is_err() {
+            say(format!("{at}.bind"), format!("`{}` is not an address", server.bind));
+        }
+        if let Some(tls) = &server.tls {
+            let credentials = tls.credential_names.len() + usize::from(!tls.credential_name.is_empty());
+            let files = usize::from(!tls.server_certificate.is_empty()) + tls.tls_certificates.len();
+            let needs = matches!(
+                tls.mode,
+                ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual
+            ) && !tls.https_redirect;
+            if needs && credentials + files == 0 {
+                let message =
+                    "TLS needs a certificate; write `credentialName`, the name of a Secret".to_owned();
+                say(format!("{at}.tls"), message);
+            }
+            if tls.mode == ServerTlsMode::IstioMutual && credentials + files > 0 {
+                let message =
+                    "ISTIO_MUTUAL has the certificate of the pod; leave certificates out".to_owned();
+                say(format!("{at}.tls"), message);
+            }
+            if !tls.credential_name.is_empty() && !tls.credential_names.is_empty() {
+                let message = "only one of `credentialName` and `credentialNames` can be set".to_owned();
+                say(format!("{at}.tls.credentialNames"), message);
+            }
+        }
+    }
+    found
+}
+
+/// The namespaces and the name of `[namespace/]name`.
+fn split_host(host: &str) -> (&str, &str) {
+    host.split_once('/').unwrap_or(("*", host))
+}
+
+// === impl Site ===
+
+impl<'s> Site<'s> {
+    /// A server of a Gateway that is known to be ours and in order.
+    pub(super) fn of(gateway: Of<'s, Gateway>, index: usize, table: TableKey) -> Option<Self> {
+        let server = gateway.object().content.servers.get(index)?;
+        Some(Self { gateway, index, server, traffic: traffic(server), table })
+    }
+
+    /// The hosts, each with the namespaces whose VirtualServices it takes.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = (&'s str, &'s str)> + use<'s> {
+        self.server.hosts.iter().map(|host| split_host(host))
+    }
+
+    /// A name of its own at its port.
+    fn scope_name(&self) -> String {
+        let gateway = self.gateway.name();
+        let (namespace, name) = (&gateway.namespace, &gateway.name);
+        match self.server.port.as_ref().map(|port| port.name.as_str()) {
+            Some(port) if !port.is_empty() => format!("{namespace}/{name}/{port}"),
+            _ => format!("{namespace}/{name}/{}", self.index),
+        }
+    }
+
+    /// Something about a field of the server.
+    pub(super) fn report(&self, severity: Level, reason: Reason, field: &str, message: String) -> Report {
+        Report::new(self.gateway.held(), severity, reason, message)
+            .at(format!("spec.servers[{}].{field}", self.index))
+    }
+}

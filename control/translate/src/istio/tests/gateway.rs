@@ -1,0 +1,118 @@
+//! Gateways without VirtualServices.
+
+use super::settings;
+use crate::{Translation, tests::translate_with};
+
+fn gateway(name: &str, servers: &str) -> String {
+    format!(
+        "
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{ name: {name}, namespace: shop }}
+spec: {{ selector: {{ istio: ingressgateway }}, servers: [{servers}] }}
+"
+    )
+}
+
+fn translate(text: &str) -> Translation {
+    translate_with(settings(), text)
+}
+
+fn said(translation: &Translation) -> Vec<String> {
+    translation.reports.iter().map(ToString::to_string).collect()
+}
+
+fn listeners(translation: &Translation) -> Vec<&str> {
+    translation.config.listeners.iter().map(|listener| listener.name.as_str()).collect()
+}
+
+#[test]
+fn a_gateway_is_ours_when_all_its_labels_are() {
+    let other = gateway("other", "{ port: { number: 81, protocol: HTTP }, hosts: ['*'] }")
+        .replace("istio: ingressgateway", "istio: egressgateway");
+    let everybody = gateway("everybody", "{ port: { number: 82, protocol: HTTP }, hosts: ['*'] }")
+        .replace("istio: ingressgateway", "");
+    let ours = gateway("ours", "{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }");
+    let translation = translate(&(other + &everybody + &ours));
+    assert_eq!(listeners(&translation), ["port-80", "port-82"]);
+}
+
+#[test]
+fn a_port_is_the_one_that_the_service_of_the_gateway_leads_to() {
+    let service = "
+---
+apiVersion: v1
+kind: Service
+metadata: { name: istio-ingressgateway, namespace: istio-system }
+spec: { selector: { istio: ingressgateway }, ports: [{ name: http2, port: 80, targetPort: 8080 }] }
+";
+    let servers = "{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }, { port: { number: 90, protocol: HTTP }, hosts: ['*'] }";
+    let translation = translate(&(gateway("web", servers) + service));
+    assert_eq!(listeners(&translation), ["port-90", "port-8080"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_served_keeps_its_hosts_shut_and_the_others_open() {
+    let servers = "
+      { port: { number: 443, name: mutual, protocol: HTTPS }, hosts: [m.test], tls: { mode: MUTUAL, credentialName: m } },
+      { port: { number: 443, name: missing, protocol: HTTPS }, hosts: [n.test], tls: { mode: SIMPLE, credentialName: n } },
+      { port: { number: 443, name: pass, protocol: TLS }, hosts: ['*.p.test'], tls: { mode: PASSTHROUGH } },
+      { port: { number: 3306, name: tcp, protocol: TCP }, hosts: ['*'] }";
+    let translation = translate(&gateway("web", servers));
+    assert_eq!(listeners(&translation), ["port-443"]);
+    let tls = translation.config.listeners[0].tls.as_ref().unwrap();
+    let scopes: Vec<(String, usize)> = tls
+        .scopes
+        .iter()
+        .map(|scope| (scope.server_names[0].to_string(), scope.certificates.len()))
+        .collect();
+    let shut = |name: &str| (name.to_owned(), 0);
+    assert_eq!(scopes, [shut("n.test"), shut("m.test"), shut("*.p.test")]);
+    assert_eq!(
+        said(&translation),
+        [
+            "ERROR Gateway shop/web: spec.servers[1].tls.credentialName: there is no Secret istio-system/n, the gateway's namespace; handshakes that need this certificate fail",
+            "ERROR Gateway shop/web: spec.servers[3].port.protocol: not in effect yet: TCP needs TCP and TLS pass-through; the port is not opened",
+            "ERROR Gateway shop/web: spec.servers[0].tls: not in effect yet: it needs client certificates; until then what it protects is refused: handshakes for the hosts of this server fail",
+            "ERROR Gateway shop/web: spec.servers[2].tls: not in effect yet: it needs TCP and TLS pass-through; until then what it protects is refused: handshakes for the hosts of this server fail",
+        ]
+    );
+}
+
+#[test]
+fn of_two_servers_that_want_the_same_the_older_one_has_it() {
+    let secure = |hosts: &str| {
+        format!(
+            "{{ port: {{ number: 443, protocol: HTTPS }}, hosts: [{hosts}], tls: {{ mode: SIMPLE, credentialName: c }} }}"
+        )
+    };
+    let plain = "{ port: { number: 443, protocol: HTTP }, hosts: ['*'] }";
+    let translation = translate(
+        &(gateway("a", &secure("a.test, b.test"))
+            + &gateway("b", &secure("b.test, c.test"))
+            + &gateway("c", plain)),
+    );
+    let said = said(&translation);
+    assert!(
+        said.iter().any(|line| line
+            .starts_with("ERROR Gateway shop/b: spec.servers[0].hosts: `b.test` belongs to an older server")),
+        "{said:#?}"
+    );
+    assert!(
+        said.iter().any(|line| line.starts_with(
+            "ERROR Gateway shop/c: spec.servers[0].port: Gateway shop/a has the port with TLS already"
+        )),
+        "{said:#?}"
+    );
+    assert_eq!(translation.config.listeners[0].tls.as_ref().unwrap().scopes.len(), 1);
+}
+
+#[test]
+fn a_gateway_with_a_mistake_is_not_served_and_its_neighbour_is() {
+    let bad = "{ port: { number: 0, protocol: FTP }, hosts: [] }, { port: { number: 443, protocol: HTTPS }, hosts: ['a b'] }";
+    let good = gateway("good", "{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }");
+    let translation = translate(&(gateway("bad", bad) + &good));
+    assert_eq!(listeners(&translation), ["port-80"]);
+    assert_eq!(said(&translation).len(), 5, "{:#?}", said(&translation));
+}
