@@ -5,14 +5,15 @@ use sluice_model::{
     template::{Segment, Template},
     value::HeaderName,
 };
+use std::sync::Arc;
 
 /// Header edits in both directions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RouteEdits {
     /// On the way up.
     pub request: CompiledEdits,
-    /// On the way down; also for answers that the proxy makes after routing.
-    pub response: CompiledEdits,
+    /// On the way down; also for answers that the proxy makes after routing. Requests hold on to it until then.
+    pub response: Arc<CompiledEdits>,
 }
 
 /// Edits of one head. They run in the order remove, set, add; a destination's edits run before its route's, so that the
@@ -54,7 +55,7 @@ impl RouteEdits {
     pub fn compile(headers: &spec::RouteHeaders) -> Self {
         Self {
             request: CompiledEdits::compile(&headers.request),
-            response: CompiledEdits::compile(&headers.response),
+            response: Arc::new(CompiledEdits::compile(&headers.response)),
         }
     }
 }

@@ -284,7 +284,7 @@ impl Exchange {
         };
         self.record.cluster = Some(Arc::clone(cluster));
         if !destination.edits.response.is_empty() {
-            self.destination_edits = Some(Box::new(destination.edits.response.clone()));
+            self.destination_edits = Some(Arc::clone(&destination.edits.response));
         }
         self.write_target(route, cx);
         let facts = Facts {

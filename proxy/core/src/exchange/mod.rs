@@ -126,6 +126,7 @@ use sluice_http1::Method;
 use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// One request from its head to its record. See the [module documentation](self) for the contract.
@@ -152,7 +153,7 @@ pub struct Exchange {
     request_edits: Edits,
     response_edits: Edits,
     /// Response edits of the destination, where it has any; they run before the route's.
-    destination_edits: Option<Box<CompiledEdits>>,
+    destination_edits: Option<Arc<CompiledEdits>>,
     set_cookie: Vec<u8>,
     mirrors: Vec<MirrorCopy>,
     collected: Vec<u8>,

@@ -122,6 +122,7 @@ impl Exchange {
         self.record.request_complete = Some(now.saturating_duration_since(self.record.started));
     }
 
+    /// A head that the codec refused.
     pub(super) fn head_refused(
         &mut self,
         now: Instant,
@@ -130,14 +131,10 @@ impl Exchange {
         wall: SystemTime,
         cx: &mut Context<'_>,
     ) -> Action {
-        if self.state != State::Idle {
-            return Action::Illegal("a refused head while a request is under way");
-        }
-        self.begin(now, wall, cx);
-        self.note_facts(facts, cx.request);
-        self.refuse(now, refusal, cx)
+        self.begin_badly(now, facts, wall, cx).unwrap_or_else(|| self.refuse(now, refusal, cx))
     }
 
+    /// A head whose end never came: nobody waits for an answer any more.
     pub(super) fn head_lost(
         &mut self,
         now: Instant,
@@ -146,16 +143,29 @@ impl Exchange {
         wall: SystemTime,
         cx: &mut Context<'_>,
     ) -> Action {
+        self.begin_badly(now, facts, wall, cx).unwrap_or_else(|| {
+            self.record.status = refusal.status;
+            self.record.flags.insert(refusal.flag);
+            self.record.details = refusal.details;
+            self.finish(now, cx);
+            Action::Done
+        })
+    }
+
+    /// Begins with what is known of a head that is no request.
+    fn begin_badly(
+        &mut self,
+        now: Instant,
+        facts: &RequestFacts<'_>,
+        wall: SystemTime,
+        cx: &mut Context<'_>,
+    ) -> Option<Action> {
         if self.state != State::Idle {
-            return Action::Illegal("a lost head while a request is under way");
+            return Some(Action::Illegal("a head that failed while a request is under way"));
         }
         self.begin(now, wall, cx);
         self.note_facts(facts, cx.request);
-        self.record.status = refusal.status;
-        self.record.flags.insert(refusal.flag);
-        self.record.details = refusal.details;
-        self.finish(now, cx);
-        Action::Done
+        None
     }
 
     pub(super) fn request_refused(

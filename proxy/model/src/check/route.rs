@@ -67,17 +67,7 @@ fn rewrite(cx: &mut Context<'_>, rewrite: &Rewrite, route: &Route, matches: At<'
     let path = at.key("path");
     match &rewrite.path {
         None => {}
-        Some(PathRewrite::Prefix(prefix)) => {
-            text::path(cx, path.key("prefix"), prefix, false);
-            if !has_prefix(route) {
-                cx.warning(
-                    path.key("prefix"),
-                    "replaces the whole path: no path condition of the route is a prefix",
-                )
-                .rests_on(matches)
-                .suggest("match a `prefix`, or write `whole`");
-            }
-        }
+        Some(PathRewrite::Prefix(prefix)) => replaced_prefix(cx, prefix, route, matches, path.key("prefix")),
         Some(PathRewrite::Whole(whole)) => text::path(cx, path.key("whole"), whole, false),
         Some(PathRewrite::Regex(regex)) => regex_rewrite(cx, regex, path.key("regex")),
     }
@@ -88,6 +78,16 @@ fn rewrite(cx: &mut Context<'_>, rewrite: &Rewrite, route: &Route, matches: At<'
 }
 
 /// Whether a prefix stands anywhere among the conditions. A route without any replaces the leading `/`.
+/// What takes the place of the prefix that matched.
+fn replaced_prefix(cx: &mut Context<'_>, prefix: &str, route: &Route, matches: At<'_>, at: At<'_>) {
+    text::path(cx, at, prefix, false);
+    if !has_prefix(route) {
+        cx.warning(at, "replaces the whole path: no path condition of the route is a prefix")
+            .rests_on(matches)
+            .suggest("match a `prefix`, or write `whole`");
+    }
+}
+
 fn has_prefix(route: &Route) -> bool {
     route.matches.is_empty()
         || route
@@ -158,17 +158,7 @@ fn redirect(cx: &mut Context<'_>, redirect: &Redirect, route: &Route, matches: A
     match &redirect.path {
         None => {}
         Some(RedirectPath::Whole(whole)) => text::path(cx, path.key("whole"), whole, true),
-        Some(RedirectPath::Prefix(prefix)) => {
-            text::path(cx, path.key("prefix"), prefix, false);
-            if !has_prefix(route) {
-                cx.warning(
-                    path.key("prefix"),
-                    "replaces the whole path: no path condition of the route is a prefix",
-                )
-                .rests_on(matches)
-                .suggest("match a `prefix`, or write `whole`");
-            }
-        }
+        Some(RedirectPath::Prefix(prefix)) => replaced_prefix(cx, prefix, route, matches, path.key("prefix")),
     }
 }
 
