@@ -79,7 +79,7 @@ fn an_ingress_becomes_a_virtual_host_and_its_services_clusters() {
     let names: Vec<&str> = host.routes.iter().map(|route| route.name.as_str()).collect();
     assert_eq!(names, ["exact /cart", "prefix /"]);
     let cluster = &translation.config.clusters[0];
-    assert_eq!(cluster.name, "shop-web-80");
+    assert_eq!(cluster.name, "shop/web:80");
     let addresses: Vec<String> =
         cluster.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
     assert_eq!(addresses, ["10.0.0.1:8080"]);

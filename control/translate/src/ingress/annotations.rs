@@ -86,6 +86,13 @@ impl Annotations {
         }
     }
 
+    /// Without some rows.
+    pub(super) fn without(&self, names: &[&str]) -> Self {
+        let mut less = self.clone();
+        less.values.retain(|(row, _)| !names.contains(&row.name));
+        less
+    }
+
     /// The rows that the Ingress has with their values, in the order of their names.
     pub(super) fn iter(&self) -> impl Iterator<Item = &(&'static Annotation, Value)> {
         self.values.iter()

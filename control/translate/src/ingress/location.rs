@@ -1,6 +1,6 @@
 //! From a location to a route, in steps.
 
-use super::{Host, annotations::Annotations, backend, paths::Matching, select::Personality};
+use super::{Host, annotations::Annotations, backend, paths::Matching, rewrite, select::Personality};
 use crate::{
     output::Output,
     reads::View,
@@ -8,9 +8,9 @@ use crate::{
     settings::Settings,
     store::Of,
 };
-use sluice_crds::core::{Ingress, IngressBackend, PathType};
+use sluice_crds::core::{Ingress, IngressServiceBackend, PathType};
 use sluice_model::{
-    spec::{Action, DirectResponse, Route},
+    spec::{Action, DirectResponse, HeaderEdits, Route},
     value::StatusCode,
 };
 use std::sync::Arc;
@@ -26,12 +26,21 @@ pub(super) struct Location<'s> {
     pub(super) path: &'s str,
     pub(super) kind: PathType,
     pub(super) matching: Matching,
-    /// `None` for what no path of the host takes, where the Ingress has nothing to say about it.
-    pub(super) backend: Option<&'s IngressBackend>,
+    /// Where its requests go.
+    pub(super) target: Target<'s>,
     /// The canary Ingresses of this path, the oldest first.
     pub(super) canaries: Vec<Location<'s>>,
     /// Where the path stands in the Ingress.
     pub(super) field: String,
+}
+
+/// Where the requests of a location go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target<'s> {
+    /// To a service of the Ingress's namespace.
+    Service(&'s IngressServiceBackend),
+    /// To the default backend of the gateway; 404 where it has none.
+    Default,
 }
 
 /// What the steps look at, and where they put clusters and reports.
@@ -47,24 +56,37 @@ pub(super) struct Scene<'c, 's> {
 type Step = fn(&mut Scene<'_, '_>, &Location<'_>, &mut Route);
 
 /// The steps, in their order.
-const STEPS: &[Step] = &[backend::forward];
+const STEPS: &[Step] = &[backend::forward, rewrite::apply];
 
-/// The route of a location.
-pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Route {
+/// The route of a location; `None` where its path cannot be compared, which is reported.
+pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Route> {
     let mut route = Route::new(location.route_name(), unavailable());
-    route.matches = vec![location.conditions()];
+    match location.conditions() {
+        Ok(conditions) => route.matches = vec![conditions],
+        Err(error) => {
+            let message = format!(
+                "{error}; all paths of host `{}` are regular expressions, because an Ingress of it asks for that, \
+                 and this one is not served",
+                scene.host
+            );
+            let report = Report::new(location.ingress.held(), Level::Error, Reason::Invalid, message);
+            scene.output.reports.push(report.at(location.field.clone()));
+            return None;
+        }
+    }
     route.origin = Some(location.ingress.name().to_string());
     if location.annotations.denied.is_none() {
         for step in STEPS {
             step(scene, location, &mut route);
         }
     }
-    if matches!(route.action, Action::Forward(_)) { route } else { without_forwarding(route) }
+    Some(if matches!(route.action, Action::Forward(_)) { route } else { without_forwarding(route) })
 }
 
 /// Only what every action can carry.
 fn without_forwarding(route: Route) -> Route {
-    let Route { name, matches, action, headers, timeouts, max_body, origin, .. } = route;
+    let Route { name, matches, action, mut headers, timeouts, max_body, origin, .. } = route;
+    headers.request = HeaderEdits::default();
     Route { matches, headers, timeouts, max_body, origin, ..Route::new(name, action) }
 }
 

@@ -14,6 +14,7 @@ mod backend;
 mod host;
 mod location;
 mod paths;
+mod rewrite;
 mod select;
 
 pub(crate) use host::translate;

@@ -1,9 +1,84 @@
 //! Paths: what each matches, and which comes first.
 
-use super::{location::Location, select::Personality};
-use sluice_crds::core::PathType;
-use sluice_model::spec::{PathMatch, PathRegex, RegexAnchor, RouteMatch};
-use std::cmp::Reverse;
+use super::{annotations::Annotations, location::Location, select::Personality};
+use crate::{
+    report::{Level, Reason, Report},
+    settings::IngressDefaults,
+    store::Of,
+};
+use sluice_crds::core::{HttpIngressPath, Ingress, PathType};
+use sluice_model::{
+    spec::{
+        Action, PathMatch, PathRegex, Redirect, RedirectCode, RedirectPath, RegexAnchor, Route, RouteMatch,
+    },
+    value::{InvalidValue, Regex},
+};
+use std::{cmp::Reverse, fmt::Write};
+
+/// The path and its kind, with what absent ones mean.
+pub(super) fn of(written: &HttpIngressPath) -> (&str, PathType) {
+    match written.path.as_str() {
+        "" => ("/", PathType::ImplementationSpecific),
+        path => (path, written.path_type),
+    }
+}
+
+/// What is wrong with the paths of an Ingress on its own; each of these is a reason not to serve it at all.
+pub(super) fn mistakes(
+    ingress: Of<'_, Ingress>,
+    personality: Personality,
+    annotations: &Annotations,
+    defaults: &IngressDefaults,
+) -> Vec<Report> {
+    let use_regex = annotations.flag("use-regex") == Some(true);
+    let rewrite = annotations.text("rewrite-target");
+    let mistake = |written: &HttpIngressPath| {
+        let (path, kind) = of(written);
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+        let regex = use_regex || personality == Personality::Compat && rewrite.is_some_and(|to| to != path);
+        if !path.starts_with('/') {
+            Some("a path begins with `/`".to_owned())
+        } else if kind != PathType::ImplementationSpecific
+            && personality == Personality::Compat
+            && defaults.strict_validate_path_type
+            && !path.bytes().all(plain)
+        {
+            Some(format!(
+                "a path of pathType {kind:?} consists of letters, digits, `.`, `_`, `-` and `/`; \
+                 write pathType ImplementationSpecific, or set `strict-validate-path-type: \"false\"`"
+            ))
+        } else if regex {
+            path.parse::<Regex>().err().map(|error| error.to_string())
+        } else {
+            None
+        }
+    };
+    let rules = ingress.object().content.rules.iter().enumerate();
+    let paths = rules.flat_map(|(rule, content)| {
+        let paths = content.http.iter().flat_map(|http| http.paths.iter().enumerate());
+        paths.map(move |(index, path)| (rule, index, path))
+    });
+    let mistakes = paths.filter_map(|(rule, index, path)| Some((rule, index, mistake(path)?)));
+    let reports = mistakes.map(|(rule, index, message)| {
+        let message = format!("{message}; this Ingress is not served");
+        Report::new(ingress.held(), Level::Error, Reason::Invalid, message)
+            .at(format!("spec.rules[{rule}].http.paths[{index}].path"))
+    });
+    reports.collect()
+}
+
+/// A path as it stands in a request line.
+fn encoded(path: &str) -> String {
+    let mut encoded = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>#?".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
 
 /// How a path is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +107,9 @@ impl Matching {
 }
 
 impl Location<'_> {
-    /// Whether both claim the same requests in the same way.
-    pub(super) fn same_place(&self, other: &Location<'_>) -> bool {
-        (self.path, self.kind) == (other.path, other.kind)
+    /// Whether every path belongs to it that no other location takes.
+    pub(super) fn is_root(&self) -> bool {
+        self.path == "/" && self.matching != Matching::Whole
     }
 
     /// Whether it makes all paths of its host regular expressions.
@@ -48,23 +123,38 @@ impl Location<'_> {
         self.annotations.text("rewrite-target").filter(|target| *target != self.path)
     }
 
-    /// What it matches; an expression that is none matches nothing else either, and never gets here.
-    pub(super) fn conditions(&self) -> RouteMatch {
-        let path = || self.path.to_owned();
-        let condition = match self.matching {
-            Matching::Whole => PathMatch::Exact(path()),
-            Matching::Segments => PathMatch::Prefix(path()),
-            Matching::Text => PathMatch::StringPrefix(path()),
-            Matching::Expression => match self.path.parse() {
-                Ok(pattern) => PathMatch::Regex(PathRegex { pattern, anchor: RegexAnchor::Start }),
-                Err(_) => PathMatch::Exact(path()),
-            },
+    /// What it matches. An expression that is none, or that RE2 does not have, is an error.
+    pub(super) fn conditions(&self) -> Result<RouteMatch, InvalidValue> {
+        let path = match self.matching {
+            Matching::Whole => PathMatch::Exact(encoded(self.path)),
+            Matching::Segments => PathMatch::Prefix(encoded(self.path)),
+            Matching::Text => PathMatch::StringPrefix(encoded(self.path)),
+            Matching::Expression => {
+                PathMatch::Regex(PathRegex { pattern: self.path.parse()?, anchor: RegexAnchor::Start })
+            }
         };
-        RouteMatch {
-            path: Some(condition),
-            ignore_path_case: self.matching == Matching::Expression,
-            ..RouteMatch::default()
-        }
+        let ignore_path_case = self.matching == Matching::Expression;
+        Ok(RouteMatch { path: Some(path), ignore_path_case, ..RouteMatch::default() })
+    }
+
+    /// The path without the slash at its end, which nginx sends to the path with it: where the location ends in one and is
+    /// not an expression.
+    pub(super) fn without_slash(&self) -> Option<&str> {
+        let nginx = self.personality == Personality::Compat && self.matching != Matching::Expression;
+        self.path.strip_suffix('/').filter(|path| nginx && !path.is_empty())
+    }
+
+    /// A route that sends the path without the slash to the one with it.
+    pub(super) fn slash_redirect(&self, port: Option<u16>) -> Option<Route> {
+        let path = Some(RedirectPath::Whole(encoded(self.path)));
+        let redirect = Redirect { path, port, code: RedirectCode::MovedPermanently, ..Redirect::default() };
+        let name = format!("slash {}", self.path);
+        let path = Some(PathMatch::Exact(encoded(self.without_slash()?)));
+        Some(Route {
+            matches: vec![RouteMatch { path, ..RouteMatch::default() }],
+            origin: Some(self.ingress.name().to_string()),
+            ..Route::new(name, Action::Redirect(redirect))
+        })
     }
 
     /// Unique in the host.

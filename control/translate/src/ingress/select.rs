@@ -1,9 +1,9 @@
 //! Which Ingresses are ours, how they behave, and which hosts they have.
 
-use super::annotations::Annotations;
+use super::{annotations::Annotations, paths};
 use crate::{
     reads::View,
-    report::Report,
+    report::{Level, Reason, Report},
     settings::{Classes, Settings},
     store::{Held, Of},
     translator::{Members, Plan, UnitKey},
@@ -49,6 +49,7 @@ pub(crate) struct Examined(HashMap<ObjectName, Reading>);
 #[derive(Debug, Clone)]
 struct Reading {
     held: Held,
+    personality: Personality,
     annotations: Arc<Annotations>,
     reports: Vec<Report>,
 }
@@ -78,27 +79,51 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     let mut sites: BTreeMap<Host, Site> = BTreeMap::new();
     let mut reports = Vec::new();
     for (ingress, personality) in ours {
-        let reading = examined.read(ingress, settings);
+        let reading = examined.read(ingress, personality, settings);
         reports.extend(reading.reports.iter().cloned());
         if reading.annotations.dropped {
             continue;
         }
+        if ingress.content.default_backend.is_some() && settings.classes.disable_catch_all {
+            let message = "it has a default backend and `--disable-catch-all` is on, so it is not served; \
+                           remove `spec.defaultBackend`";
+            let report = Report::new(ingress.held(), Level::Error, Reason::NoEffect, message);
+            reports.push(report.at("spec.defaultBackend"));
+            continue;
+        }
         let name = ingress.name();
         let member = Member { name, personality, annotations: Arc::clone(&reading.annotations) };
-        for host in hosts(&ingress.content, &settings.classes) {
+        for host in hosts(&ingress.content) {
             sites.entry(host).or_default().members.push(member.clone());
         }
+    }
+    sites.retain(|host, site| {
+        let served = !site.members.iter().all(Member::is_canary);
+        if !served {
+            reports.extend(site.members.iter().filter_map(|member| lonely_canary(view, host, member)));
+        }
+        served
+    });
+    if settings.default_backend.is_some() && !sites.is_empty() {
+        sites.entry(Host::of("")).or_default();
     }
     let units =
         sites.into_iter().map(|(host, site)| (UnitKey::Ingress(host), Members::Ingress(site))).collect();
     Plan { units, reports }
 }
 
+/// A canary makes no host.
+fn lonely_canary(view: &View<'_>, host: &Host, member: &Member) -> Option<Report> {
+    let ingress = view.get::<Ingress>(&member.name.namespace, &member.name.name)?;
+    let message = format!(
+        "it is a canary, and no other Ingress has host `{host}`, so nothing reaches it; \
+         canaries stand beside an Ingress with the same host and path"
+    );
+    Some(Report::new(ingress.held(), Level::Warning, Reason::Unreachable, message))
+}
+
 /// The hosts that an Ingress has something to say about.
-fn hosts(ingress: &Ingress, classes: &Classes) -> Vec<Host> {
-    if ingress.default_backend.is_some() && classes.disable_catch_all {
-        return Vec::new();
-    }
+fn hosts(ingress: &Ingress) -> Vec<Host> {
     let mut hosts: Vec<Host> = ingress.rules.iter().map(|rule| Host::of(&rule.host)).collect();
     if ingress.rules.is_empty() && ingress.default_backend.is_some() {
         hosts.push(Host::of(""));
@@ -137,16 +162,25 @@ impl Examined {
         self.0.retain(|name, _| names.contains(name));
     }
 
-    fn read(&mut self, ingress: Of<'_, Ingress>, settings: &Settings) -> &Reading {
-        let read = || {
-            let (annotations, reports) = Annotations::read(ingress, settings);
-            Reading { held: ingress.held().clone(), annotations: Arc::new(annotations), reports }
-        };
+    fn read(&mut self, ingress: Of<'_, Ingress>, personality: Personality, settings: &Settings) -> &Reading {
+        let read = || Reading::new(ingress, personality, settings);
         let known = self.0.entry(ingress.name()).or_insert_with(read);
-        if !known.held.is_same(ingress.held()) {
+        if known.personality != personality || !known.held.is_same(ingress.held()) {
             *known = read();
         }
         known
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    fn new(ingress: Of<'_, Ingress>, personality: Personality, settings: &Settings) -> Self {
+        let (mut annotations, mut reports) = Annotations::read(ingress, settings);
+        let mistakes = paths::mistakes(ingress, personality, &annotations, &settings.ingress);
+        annotations.dropped |= !mistakes.is_empty();
+        reports.extend(mistakes);
+        Self { held: ingress.held().clone(), personality, annotations: Arc::new(annotations), reports }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{At, Context};
 use crate::value::Regex;
-use regex_automata::{PatternID, meta};
 
 /// What a replacement holds beside captures.
 pub(super) struct Literal {
@@ -12,8 +11,7 @@ pub(super) struct Literal {
 
 /// Every capture exists in the pattern, and backslashes are written as they are meant. `None` where they are not.
 pub(super) fn check(cx: &mut Context<'_>, pattern: &Regex, replacement: &str, at: At<'_>) -> Option<Literal> {
-    let groups =
-        meta::Regex::new(pattern.as_str()).map_or(1, |regex| regex.group_info().group_len(PatternID::ZERO));
+    let captures = pattern.captures();
     let mut literal = String::new();
     let mut begins_with_capture = false;
     let mut chars = replacement.chars();
@@ -27,7 +25,7 @@ pub(super) fn check(cx: &mut Context<'_>, pattern: &Regex, replacement: &str, at
             Some(digit @ '0'..='9') => {
                 begins_with_capture |= literal.is_empty();
                 let wanted = digit as usize - '0' as usize;
-                if wanted >= groups {
+                if wanted > captures {
                     cx.error(at, format!("the pattern has no capture `\\{wanted}`"));
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::{InvalidValue, text_value};
 use crate::convert::brief;
-use regex_automata::meta;
+use regex_automata::{PatternID, meta};
 use std::{fmt, str::FromStr};
 
 /// A regular expression in RE2 syntax, known to compile within [`Regex::MAX_COMPILED_BYTES`].
@@ -19,6 +19,12 @@ impl Regex {
     pub const MAX_PATTERN_BYTES: usize = 4096;
     /// The most memory that one compiled pattern may take.
     pub const MAX_COMPILED_BYTES: usize = 1 << 20;
+
+    /// How many captures it has; `\0`, the whole match, is not one of them.
+    pub fn captures(&self) -> usize {
+        let groups = |regex: meta::Regex| regex.group_info().group_len(PatternID::ZERO);
+        meta::Regex::new(&self.0).map_or(0, |regex| groups(regex).saturating_sub(1))
+    }
 
     /// The pattern as written.
     pub fn as_str(&self) -> &str {

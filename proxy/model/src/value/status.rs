@@ -9,6 +9,8 @@ pub struct StatusCode(u16);
 
 impl StatusCode {
     /// 503.
+    pub const NOT_FOUND: Self = Self(404);
+    /// See the name.
     pub const SERVICE_UNAVAILABLE: Self = Self(503);
 
     /// Refuses informational codes and what is not three digits.

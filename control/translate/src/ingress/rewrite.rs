@@ -1,0 +1,106 @@
+//! `rewrite-target` and `x-forwarded-prefix`.
+
+use super::{
+    location::{Location, Scene, unavailable},
+    paths::Matching,
+};
+use crate::report::{Level, Reason};
+use sluice_model::{
+    spec::{HeaderValue, PathRewrite, RegexRewrite, Route},
+    value::Regex,
+};
+use std::fmt::Write;
+
+/// The whole path becomes the target, with what the path of the rule captures in it.
+pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
+    let prefix = location.annotations.text("x-forwarded-prefix");
+    let Some(target) = location.rewrite_target() else {
+        if prefix.is_some() {
+            let message = "it is sent only together with a `rewrite-target`";
+            scene.report_annotation(
+                location,
+                "x-forwarded-prefix",
+                Level::Warning,
+                Reason::NoEffect,
+                message,
+            );
+        }
+        return;
+    };
+    let pattern: Option<Regex> =
+        (location.matching == Matching::Expression).then(|| location.path.parse().ok()).flatten();
+    match replacement(target, pattern.as_ref().map_or(0, Regex::captures)) {
+        Ok(replacement) => {
+            route.rewrite.path = Some(match pattern {
+                Some(pattern) => PathRewrite::Regex(RegexRewrite {
+                    pattern,
+                    replacement,
+                    ignore_case: true,
+                    replace_whole: true,
+                }),
+                None => PathRewrite::Whole(replacement),
+            });
+            if let Some(prefix) = prefix
+                && let Ok(name) = "x-forwarded-prefix".parse()
+            {
+                let value = prefix.replace('%', "%%");
+                route.headers.request.set.push(HeaderValue { name, value });
+            }
+        }
+        Err(message) => {
+            route.action = unavailable();
+            let message = format!("{message}; its paths answer 503");
+            scene.report_annotation(location, "rewrite-target", Level::Error, Reason::Invalid, message);
+        }
+    }
+}
+
+/// A target of nginx as a replacement of the model: `$1` is `\1`, and captures that the pattern does not have are empty.
+fn replacement(target: &str, captures: usize) -> Result<String, String> {
+    if !target.starts_with(['/', '$']) {
+        return Err("the target begins with `/`".to_owned());
+    }
+    if let Some(wrong) = target.chars().find(|c| !c.is_ascii_graphic() || "?#\"<>".contains(*c)) {
+        return Err(format!(
+            "the target is a path alone and cannot hold `{}`; percent-encode it",
+            wrong.escape_default()
+        ));
+    }
+    let mut replacement = String::with_capacity(target.len());
+    let mut chars = target.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => replacement.push_str("\\\\"),
+            '$' => match chars.next().and_then(|c| c.to_digit(10)) {
+                Some(digit @ 1..) => {
+                    if digit as usize <= captures {
+                        let _ = write!(replacement, "\\{digit}");
+                    }
+                }
+                _ => {
+                    return Err("behind `$` stands the number of a capture, 1 to 9; \
+                                variables of nginx are not evaluated in a path"
+                        .to_owned());
+                }
+            },
+            c => replacement.push(c),
+        }
+    }
+    if replacement.is_empty() { Ok("/".to_owned()) } else { Ok(replacement) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_are_written_as_the_model_has_them_and_missing_ones_are_empty() {
+        assert_eq!(replacement("/new/$2", 2).unwrap(), r"/new/\2");
+        assert_eq!(replacement("/$1/$3", 1).unwrap(), r"/\1/");
+        assert_eq!(replacement("$1", 0).unwrap(), "/");
+        assert_eq!(replacement(r"/a\b", 0).unwrap(), r"/a\\b");
+        for wrong in ["new", "/$uri", "/a?b=c", "/$0", "/$", "/ä"] {
+            assert!(replacement(wrong, 9).is_err(), "{wrong}");
+        }
+    }
+}
