@@ -140,7 +140,7 @@ async fn json_lines_have_every_field_with_its_type() {
         ("virtual_host", "all".into()),
         ("route", "all".into()),
         ("cluster", "origin".into()),
-        ("upstream", origin.to_string().into()),
+        ("endpoint", origin.to_string().into()),
         ("upstream_protocol", "HTTP/1.1".into()),
         ("attempts", 1.into()),
         ("mirrors", 0.into()),
@@ -218,19 +218,19 @@ async fn flags_say_why_a_request_ended_as_it_did() {
     ] {
         assert_eq!(proxy.get(path).await.status, status, "{path}");
         let entry = proxy.logged_path(path).await;
-        assert_eq!((&entry["flags"], &entry["status"]), (&flags.into(), &status.into()), "{entry}");
+        assert_eq!((&entry["response_flags"], &entry["status"]), (&flags.into(), &status.into()), "{entry}");
         let routed = path != "/nowhere";
         assert_eq!(entry.get("route").is_some(), routed, "{entry}");
     }
     assert_eq!(proxy.send(&Request::post("/closing", "once")).await.status, 503);
     let entry = proxy.logged_path("/closing").await;
-    assert!(entry["flags"].as_str().unwrap().contains("UC"), "{entry}");
+    assert!(entry["response_flags"].as_str().unwrap().contains("UC"), "{entry}");
     let mut wire = Wire::connect(proxy.address()).await;
     wire.send("GET /left HTTP/1.1\r\nhost: a\r\n\r\n").await;
     eventually("the origin has it", || slow.requests().iter().any(|seen| seen.target == "/left")).await;
     wire.reset();
     let entry = proxy.logged_path("/left").await;
-    assert_eq!((&entry["flags"], &entry["status"]), (&"DC".into(), &0.into()), "{entry}");
+    assert_eq!((&entry["response_flags"], &entry["status"]), (&"DC".into(), &0.into()), "{entry}");
 }
 
 #[tokio::test]
@@ -255,14 +255,14 @@ async fn what_a_codec_refuses_is_logged_with_what_is_known() {
             (&status.into(), &"web".into()),
             "{bytes:?}: {entry}"
         );
-        assert!(!entry["flags"].as_str().unwrap().is_empty(), "{bytes:?}: {entry}");
+        assert!(!entry["response_flags"].as_str().unwrap().is_empty(), "{bytes:?}: {entry}");
         assert!(entry["details"].is_string(), "{bytes:?}: {entry}");
     }
     let http2 = Http2::connect(proxy.address()).await;
     let reply = http2.send(&Request::get(&format!("/{}", "x".repeat(17_000)))).await.unwrap();
     assert_eq!(reply.status, 414);
     let entry = proxy.logged("the long one", |entry| entry["status"] == 414).await;
-    let seen = (&entry["protocol"], &entry["method"], &entry["flags"]);
+    let seen = (&entry["protocol"], &entry["method"], &entry["response_flags"]);
     assert_eq!(seen, (&"HTTP/2".into(), &"GET".into(), &"DPE".into()));
 }
 
@@ -285,7 +285,7 @@ clusters:
         .await;
     assert_eq!(proxy.get("/").await.text(), "hello");
     let entry = proxy.logged_path("/").await;
-    assert_eq!((&entry["attempts"], &entry["upstream"]), (&2.into(), &good.to_string().into()), "{entry}");
+    assert_eq!((&entry["attempts"], &entry["endpoint"]), (&2.into(), &good.to_string().into()), "{entry}");
 }
 
 #[tokio::test]

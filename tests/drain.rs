@@ -268,7 +268,7 @@ async fn the_deadline_cuts_requests_and_the_log_says_so() {
     client.expect_close().await;
     assert_eq!(proxy.ended().await, 5);
     let entry = proxy.logged_path("/cut").await;
-    assert_eq!(entry["flags"], "LR", "{entry}");
+    assert_eq!(entry["response_flags"], "LR", "{entry}");
 }
 
 #[tokio::test]

@@ -334,7 +334,7 @@ async fn a_deadline_reaches_the_server_and_its_end_cancels_the_call_there() {
     let status = client.ask(request).await.expect_err("no answer");
     assert!(matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded), "{status}");
     shop.gave_up(1).await;
-    let entry = proxy.logged("the cancelled call", |entry| entry["flags"] == "DC").await;
+    let entry = proxy.logged("the cancelled call", |entry| entry["response_flags"] == "DC").await;
     assert_eq!(entry["path"], "/shop.Shop/Ask");
 }
 

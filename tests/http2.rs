@@ -324,7 +324,7 @@ async fn a_stream_that_its_client_resets_ends_upstream_and_no_other_does() {
     eventually("the request at the upstream", || one.connections() == 1).await;
     body.send_reset(Reason::CANCEL);
     one.finished().await;
-    assert_eq!(proxy.logged_path("/reset").await["flags"], "DC");
+    assert_eq!(proxy.logged_path("/reset").await["response_flags"], "DC");
 }
 
 #[tokio::test]
@@ -404,7 +404,7 @@ async fn a_refused_stream_is_sent_again_with_its_body() {
     let reply = proxy.send(&Request::post("/always", "always")).await;
     assert_eq!(reply.status, 503);
     let entry = proxy.logged_path("/always").await;
-    assert_eq!(entry["flags"], "UR,URX", "{entry}");
+    assert_eq!(entry["response_flags"], "UR,URX", "{entry}");
     assert!(origin.requests().len() <= 3 + 4, "{} attempts", origin.requests().len() - 3);
 }
 

@@ -107,7 +107,7 @@ impl Scene {
             assert_eq!(wire.reply().await.status, 200, "what is behind {}", show(bytes));
         }
         let entry = self.entry(&wire, |entry| entry["details"] == details, bytes).await;
-        assert_eq!((&entry["status"], &entry["flags"]), (&status.into(), &"DPE".into()), "{entry}");
+        assert_eq!((&entry["status"], &entry["response_flags"]), (&status.into(), &"DPE".into()), "{entry}");
         let seen = self.origin.requests().len() - before;
         assert_eq!(seen, usize::from(!closes), "nothing of it reached the upstream: {}", show(bytes));
         (entry, closes)
@@ -142,7 +142,7 @@ impl Scene {
                 assert_eq!(wire.reply().await.status, 200, "{rule:?}: {}", show(bytes));
                 check(&self.origin.requests()[before]);
                 let entry = self.entry(&wire, |_| true, bytes).await;
-                assert_eq!(entry["flags"], "", "{entry}");
+                assert_eq!(entry["response_flags"], "", "{entry}");
             }
             (Sends::Answered(answer), comes) => self.play_answer(rule, listener, answer, comes).await,
             (Sends::Line(_), Comes::Client(..) | Comes::Cut(_)) => panic!("{rule:?} is no transcript"),
@@ -171,15 +171,16 @@ impl Scene {
                 let Verdict::Refuse { status, .. } = row.verdict else { panic!("{rule:?} refuses nothing") };
                 assert_eq!(outcome, Outcome::Status(status), "{what}");
                 let entry = self.entry(frames.wire(), |entry| entry["details"] == row.details, &what).await;
-                assert_eq!(entry["flags"], row.flag.to_string(), "{entry}");
+                assert_eq!(entry["response_flags"], row.flag.to_string(), "{entry}");
                 assert_eq!(entry["protocol"], "HTTP/2", "{entry}");
                 let method = fields.iter().find(|(name, _)| *name == ":method").map(|(_, method)| *method);
                 assert_eq!(entry["method"].as_str(), method, "{entry}");
             }
             Comes::Cut(wanted) => {
                 assert_eq!(outcome, *wanted, "{what}");
-                let broken =
-                    |entry: &Value| entry["flags"].as_str().is_some_and(|flags| flags.contains("DPE"));
+                let broken = |entry: &Value| {
+                    entry["response_flags"].as_str().is_some_and(|flags| flags.contains("DPE"))
+                };
                 let entry = self.entry(frames.wire(), broken, &what).await;
                 assert!(
                     entry["details"].as_str().is_some_and(|details| details.starts_with("http2_")),
@@ -210,7 +211,7 @@ impl Scene {
                 };
                 assert_eq!(wire.reply().await.status, status, "{rule:?}: {answer}");
                 let entry = self.entry(&wire, |_| true, &answer).await;
-                assert_eq!(entry["flags"], "UPE", "{entry}");
+                assert_eq!(entry["response_flags"], "UPE", "{entry}");
             }
         }
     }
@@ -689,7 +690,11 @@ async fn bodies_that_break_their_framing_end_the_connection_and_the_upstreams() 
         wire.expect_close().await;
         let peer = wire.address().to_string();
         let entry = proxy.logged(&show(body), |entry| entry["peer"] == *peer).await;
-        assert_eq!((&entry["details"], &entry["flags"]), (&details.into(), &"DPE".into()), "{entry}");
+        assert_eq!(
+            (&entry["details"], &entry["response_flags"]),
+            (&details.into(), &"DPE".into()),
+            "{entry}"
+        );
         upstream.finished().await;
     }
     assert!(origin.requests().is_empty());
@@ -719,7 +724,7 @@ async fn sizes_and_times_have_bounds_with_a_status_each() {
         assert_eq!((reply.status, reply.field("connection")), (408, "close"));
         wire.expect_close().await;
         let entry = scene.entry(&wire, |_| true, bytes).await;
-        assert_eq!((&entry["details"], &entry["flags"]), (&details.into(), &"SI".into()), "{entry}");
+        assert_eq!((&entry["details"], &entry["response_flags"]), (&details.into(), &"SI".into()), "{entry}");
         assert_eq!(entry["path"].as_str(), bytes.split(' ').nth(1), "{entry}");
     }
     for (fields, status, details) in [
@@ -747,7 +752,7 @@ async fn sizes_and_times_have_bounds_with_a_status_each() {
     assert_eq!(frames.outcome(1).await, Outcome::Status(431));
     let entry =
         scene.entry(frames.wire(), |entry| entry["details"] == "http2_head_too_large", "by the codec").await;
-    assert_eq!((&entry["status"], &entry["flags"]), (&431.into(), &"DPE".into()));
+    assert_eq!((&entry["status"], &entry["response_flags"]), (&431.into(), &"DPE".into()));
 }
 
 #[tokio::test]
@@ -771,7 +776,7 @@ async fn a_client_that_leaves_in_the_middle_of_a_head_is_in_the_log() {
     wire.expect_close().await;
     let entry = scene.proxy.logged_path("/half").await;
     assert_eq!(
-        (&entry["status"], &entry["flags"], &entry["method"]),
+        (&entry["status"], &entry["response_flags"], &entry["method"]),
         (&0.into(), &"DC".into(), &"GET".into())
     );
     // One that has begun nothing is not.

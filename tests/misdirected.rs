@@ -75,7 +75,7 @@ async fn a_coalesced_request_for_another_scope_gets_421_and_the_connection_lives
         "another name of the scope"
     );
     let logged = world.proxy.logged_path("/bank.test").await;
-    assert_eq!(logged["flags"], "DPE", "{logged}");
+    assert_eq!(logged["response_flags"], "DPE", "{logged}");
     assert_eq!(logged["details"], "misdirected_request", "{logged}");
     assert_eq!((&logged["server_name"], &logged["authority"]), (&"shop.test".into(), &"bank.test".into()));
     assert_eq!(short(&ask(&world.http2("bank.test").await, "bank.test").await), (200, "bank"), "the way out");

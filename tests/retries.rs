@@ -48,7 +48,7 @@ async fn a_status_that_the_route_names_is_tried_again_and_its_answer_dropped() {
         let bodies: Vec<_> = origin.requests().iter().map(|seen| seen.text().to_owned()).collect();
         assert_eq!(bodies, ["the body"; 3]);
         let logged = proxy.logged_path("/put").await;
-        assert_eq!((&logged["attempts"], &logged["flags"]), (&3.into(), &"".into()), "{logged}");
+        assert_eq!((&logged["attempts"], &logged["response_flags"]), (&3.into(), &"".into()), "{logged}");
     }
 }
 
@@ -60,7 +60,7 @@ async fn the_last_answer_goes_to_the_client_when_the_tries_are_used_up() {
     assert_eq!((reply.status, reply.text()), (503, "failed"));
     assert_eq!(origin.requests().len(), 2);
     let logged = proxy.logged_path("/get").await;
-    assert_eq!((&logged["attempts"], &logged["flags"]), (&2.into(), &"URX".into()), "{logged}");
+    assert_eq!((&logged["attempts"], &logged["response_flags"]), (&2.into(), &"URX".into()), "{logged}");
 }
 
 #[tokio::test]

@@ -87,7 +87,11 @@ async fn a_host_that_nobody_serves_gets_404_with_its_flag() {
     for (sent, path) in [("else.test", "/in?host"), ("shop.test", "/out?route"), ("-shop.test", "/in?dash")] {
         assert_eq!(asked(&proxy, &Request::get(path).host(sent)).await, "404", "{sent}{path}");
         let entry = proxy.logged_path(path).await;
-        assert_eq!((entry["flags"].as_str(), entry["route"].as_str()), (Some("NR"), None), "{entry}");
+        assert_eq!(
+            (entry["response_flags"].as_str(), entry["route"].as_str()),
+            (Some("NR"), None),
+            "{entry}"
+        );
     }
 }
 

@@ -76,7 +76,7 @@ async fn a_refused_connection_is_a_503_with_its_flag() {
     let proxy = sluice!().in_front_of(&nobody).await;
     assert_eq!(proxy.get("/gone").await.status, 503);
     let entry = proxy.logged_path("/gone").await;
-    assert!(entry["flags"].to_string().contains("UF"), "{entry}");
+    assert!(entry["response_flags"].to_string().contains("UF"), "{entry}");
 }
 
 #[tokio::test]

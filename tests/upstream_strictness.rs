@@ -67,7 +67,7 @@ async fn an_upstream_that_talks_without_end_before_its_answer_is_a_502() {
     let proxy = sluice!().in_front_of(&flood).await;
     let reply = proxy.get("/flood").await;
     assert_eq!((reply.status, reply.interim.len()), (502, 100));
-    assert_eq!(proxy.logged_path("/flood").await["flags"], "UPE");
+    assert_eq!(proxy.logged_path("/flood").await["response_flags"], "UPE");
 
     let endless = Script::start(|mut wire, _| async move {
         wire.read_head().await;
@@ -77,7 +77,7 @@ async fn an_upstream_that_talks_without_end_before_its_answer_is_a_502() {
     .await;
     let proxy = sluice!().in_front_of(&endless).await;
     assert_eq!(proxy.get("/endless").await.status, 502);
-    assert_eq!(proxy.logged_path("/endless").await["flags"], "UPE");
+    assert_eq!(proxy.logged_path("/endless").await["response_flags"], "UPE");
 }
 
 #[tokio::test]

@@ -9,10 +9,14 @@ mod echo;
 mod explain;
 mod failure;
 mod file;
+mod gateway;
+mod nginx_flags;
 mod output;
 mod quickstart;
 mod run;
 mod schema;
+mod source;
+mod told;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use failure::Failure;
@@ -48,6 +52,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Gateway(Box<gateway::Gateway>),
     Check(check::Check),
     Explain(explain::Explain),
     Schema(schema::Schema),
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
     // Clap prints its own errors and ends with code 2.
     let result = match Cli::parse().command {
         Command::Run(run) => run.execute(),
+        Command::Gateway(gateway) => gateway.execute(),
         Command::Check(check) => check.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Schema(schema) => schema.execute(),

@@ -77,7 +77,7 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
 }
 
 /// Says what listens where. Scripts rely on these lines: they are how ports that the system chose become known.
-fn announce(proxy: &RunningProxy) {
+pub(crate) fn announce(proxy: &RunningProxy) {
     output::note(&format!("admin on {}", proxy.admin_address()));
     for (name, address) in proxy.listener_addresses() {
         output::note(&format!("listener {name} on {address}"));

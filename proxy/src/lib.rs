@@ -27,7 +27,9 @@ mod shard;
 mod state;
 mod telemetry;
 
-pub use config::{ConfigSource, Feed, Feeder, feed};
+pub use admin::{Extension, PageContent};
+pub use config::{ConfigSource, Feed, Feeder, Watch, feed};
 pub use logging::{Logging, LoggingError};
 pub use options::{Exit, Options, Overrides, StartError};
 pub use process::{Proxy, RunningProxy};
+pub use telemetry::{Durations, Family, Labels};

@@ -1,8 +1,8 @@
 //! What a proxy is started with, and how it ends.
 
-use crate::{config::ConfigSource, logging::Logging};
+use crate::{admin::Extension, config::ConfigSource, logging::Logging};
 use sluice_model::Diagnostics;
-use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// What a proxy is started with.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Options {
     pub signals: bool,
     /// The process's log, so that `/logging` can show and change its levels.
     pub logging: Option<Logging>,
+    /// Pages and metrics that this process adds to admin.
+    pub extension: Option<Arc<dyn Extension>>,
 }
 
 /// What the command line says stands above what the configuration says, also after every reload.
@@ -93,7 +95,7 @@ pub enum Exit {
 impl Options {
     /// Reacts to signals and overrides nothing.
     pub fn new(source: ConfigSource) -> Self {
-        Self { source, overrides: Overrides::default(), signals: true, logging: None }
+        Self { source, overrides: Overrides::default(), signals: true, logging: None, extension: None }
     }
 }
 

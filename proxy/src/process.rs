@@ -89,7 +89,8 @@ impl Proxy {
             needs_restart: Vec::new(),
         };
         let stats = shards.iter().map(|shard| shard.stats.clone()).collect();
-        let state = Arc::new(State::new(published, stats, writer.stats(), options.logging.clone(), commands));
+        let (logging, extension) = (options.logging.clone(), options.extension.clone());
+        let state = Arc::new(State::new(published, stats, writer.stats(), logging, extension, commands));
         let (started, starts) = sync_channel(1);
         let (standing, stands) = sync_channel(1);
         let beginning = Beginning {

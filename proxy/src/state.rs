@@ -2,6 +2,7 @@
 
 use crate::{
     access_log::WriterStats,
+    admin::Extension,
     control::Command,
     dns::Resolution,
     logging::Logging,
@@ -31,6 +32,7 @@ pub(crate) struct State {
     pub(crate) acceptors: Arc<ShardStats>,
     pub(crate) writer: Arc<WriterStats>,
     pub(crate) logging: Option<Logging>,
+    pub(crate) extension: Option<Arc<dyn Extension>>,
     pub(crate) commands: mpsc::Sender<Command>,
 }
 
@@ -76,6 +78,7 @@ impl State {
         shards: Vec<Arc<ShardStats>>,
         writer: Arc<WriterStats>,
         logging: Option<Logging>,
+        extension: Option<Arc<dyn Extension>>,
         commands: mpsc::Sender<Command>,
     ) -> Self {
         Self {
@@ -89,6 +92,7 @@ impl State {
             acceptors: Arc::default(),
             writer,
             logging,
+            extension,
             commands,
         }
     }

@@ -198,7 +198,8 @@ pub struct Explained {
 }
 
 impl Explained {
-    pub(crate) fn new(problem: &Problem, redact: bool) -> Self {
+    /// Words for a problem; with `redact`, none of a value that may be secret.
+    pub fn new(problem: &Problem, redact: bool) -> Self {
         let mut message = problem.path.to_string();
         if !message.is_empty() {
             message.push_str(": ");

@@ -122,6 +122,12 @@ impl Report {
         Self::new(held, Level::Warning, Reason::UnknownField, message)
     }
 
+    /// The same without its severity, for logs that have levels of their own: `Ingress shop/web: spec...`.
+    pub fn without_severity(&self) -> String {
+        let field = if self.field.is_empty() { String::new() } else { format!("{}: ", self.field) };
+        format!("{}: {field}{}", self.object, self.message)
+    }
+
     /// What reading an object found wrong with it.
     pub(crate) fn of_problems(held: &Held) -> Vec<Self> {
         let reports = held.object().explained().into_iter().map(|explained| {
@@ -139,11 +145,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {}: ", self.severity, self.object)?;
-        if !self.field.is_empty() {
-            write!(out, "{}: ", self.field)?;
-        }
-        out.write_str(&self.message)
+        write!(out, "{} {}", self.severity, self.without_severity())
     }
 }
 

@@ -72,6 +72,12 @@ impl Held {
         Self { age: Age { created: created.unwrap_or(i128::MAX), order }, object: Arc::new(object), place }
     }
 
+    /// The same object at another place among the objects of all files.
+    #[must_use]
+    pub fn in_order(&self, order: u64) -> Self {
+        Self { age: Age { order, ..self.age }, ..self.clone() }
+    }
+
     /// The object.
     pub fn object(&self) -> &AnyObject {
         &self.object
@@ -80,6 +86,11 @@ impl Held {
     /// Whether both hold one and the same object, not just equal ones.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.object, &other.object) && self.place == other.place
+    }
+
+    /// When it was created.
+    pub fn age(&self) -> Age {
+        self.age
     }
 
     /// Where it stands; `None` for what a server sent.

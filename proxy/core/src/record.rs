@@ -173,6 +173,11 @@ impl Record {
         found.or(self.missing_cluster.as_ref()).map_or("", |name| name)
     }
 
+    /// The Kubernetes object that the route comes from, `Ingress shop/web`; empty where there is none.
+    pub fn origin(&self) -> &str {
+        self.route.as_ref().and_then(|route| route.origin.as_deref()).unwrap_or_default()
+    }
+
     /// The route itself, which the request keeps alive: a key that costs no text.
     pub const fn pinned_route(&self) -> Option<&Arc<Route>> {
         self.route.as_ref()

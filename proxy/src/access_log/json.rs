@@ -23,8 +23,9 @@ pub(super) fn line(request: &RequestSummary<'_>, out: &mut Vec<u8>) {
     object.text("details", record.details.as_bytes());
     object.text("virtual_host", record.virtual_host().as_bytes());
     object.text("route", record.route().as_bytes());
+    object.text("object", record.origin().as_bytes());
     object.text("cluster", record.cluster().as_bytes());
-    object.address("upstream", record.endpoint);
+    object.address("endpoint", record.endpoint);
     object
         .text("upstream_protocol", record.upstream_version.map_or("", |version| version.as_str()).as_bytes());
     object.text("upstream_failure", record.failure.unwrap_or_default().as_bytes());
@@ -90,7 +91,7 @@ impl Object<'_> {
     }
 
     fn flags(&mut self, names: impl Iterator<Item = &'static str>) {
-        self.name("flags");
+        self.name("response_flags");
         self.out.push(b'"');
         for (index, name) in names.enumerate() {
             if index > 0 {

@@ -1,9 +1,12 @@
 //! The admin endpoint: what the process is and does, on the control thread. It never touches a shard's thread, so it
 //! answers when the data path is overloaded.
 
+mod extension;
 mod guard;
 mod pages;
 mod reserve;
+
+pub use extension::{Extension, PageContent};
 
 use crate::state::State;
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! What admin answers, path by path.
 
-use super::{guard::Refused, refusal};
+use super::{Extension, PageContent, guard::Refused, refusal};
 use crate::{
     access_log::rfc3339,
     control::Command,
@@ -43,18 +43,21 @@ pub(super) async fn page(state: &Arc<State>, head: &Parts) -> Page {
     };
     let allowed =
         if post_only { head.method == Method::POST } else { read || (both && head.method == Method::POST) };
-    let known = matches!(
-        path,
-        "/" | "/ready"
-            | "/healthz"
-            | "/stats"
-            | "/metrics"
-            | "/config_dump"
-            | "/clusters"
-            | "/listeners"
-            | "/logging"
-            | "/drain"
-    );
+    let added =
+        state.extension.as_deref().filter(|added| added.pages().iter().any(|(page, _)| *page == path));
+    let known = added.is_some()
+        || matches!(
+            path,
+            "/" | "/ready"
+                | "/healthz"
+                | "/stats"
+                | "/metrics"
+                | "/config_dump"
+                | "/clusters"
+                | "/listeners"
+                | "/logging"
+                | "/drain"
+        );
     if known && !allowed {
         return refusal(&Refused {
             status: StatusCode::METHOD_NOT_ALLOWED,
@@ -63,7 +66,7 @@ pub(super) async fn page(state: &Arc<State>, head: &Parts) -> Page {
         });
     }
     match path {
-        "/" => text(StatusCode::OK, HELP),
+        "/" => text(StatusCode::OK, help(state)),
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/ready" => ready(state),
         "/stats" => text(StatusCode::OK, stats_text(&families(state))),
@@ -76,8 +79,24 @@ pub(super) async fn page(state: &Arc<State>, head: &Parts) -> Page {
         "/logging" if read => levels(state),
         "/logging" => set_levels(state, head.uri.query().unwrap_or_default()),
         "/drain" => drain(state).await,
-        _ => text(StatusCode::NOT_FOUND, format!("There is no such page.\n\n{HELP}")),
+        _ => match added {
+            Some(added) => added_page(added, path, head.uri.query().unwrap_or_default()),
+            None => text(StatusCode::NOT_FOUND, format!("There is no such page.\n\n{}", help(state))),
+        },
     }
+}
+
+fn added_page(added: &dyn Extension, path: &str, query: &str) -> Page {
+    match added.page(path, query) {
+        PageContent::Json(body) => typed(StatusCode::OK, "application/json", body),
+        PageContent::Text(body) => text(StatusCode::OK, body),
+        PageContent::BadQuery(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
+    }
+}
+
+fn help(state: &State) -> String {
+    let added = state.extension.iter().flat_map(|added| added.pages());
+    added.fold(HELP.to_owned(), |help, (path, what)| format!("{help}  GET  {path:<13} {what}\n"))
 }
 
 pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Page {

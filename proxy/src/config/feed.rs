@@ -21,8 +21,8 @@ type Latest = Arc<spec::Config>;
 
 /// A feed that begins with a configuration. `name` stands in diagnostics where files have their names. Secrets are
 /// inline: a fed configuration that names a file is refused.
-pub fn feed(name: impl Into<Arc<str>>, first: spec::Config) -> (Feeder, Feed) {
-    let (sender, latest) = watch::channel(Arc::new(first));
+pub fn feed(name: impl Into<Arc<str>>, first: impl Into<Arc<spec::Config>>) -> (Feeder, Feed) {
+    let (sender, latest) = watch::channel(first.into());
     (Feeder(sender), Feed { name: name.into(), latest })
 }
 
@@ -31,8 +31,8 @@ pub fn feed(name: impl Into<Arc<str>>, first: spec::Config) -> (Feeder, Feed) {
 impl Feeder {
     /// Another configuration. Returns at once; it comes into force when it is compiled and its names were asked for, or
     /// is reported and ignored where it is refused.
-    pub fn publish(&self, config: spec::Config) {
-        self.0.send_replace(Arc::new(config));
+    pub fn publish(&self, config: impl Into<Arc<spec::Config>>) {
+        self.0.send_replace(config.into());
     }
 }
 

@@ -9,4 +9,4 @@ pub use feed::{Feed, Feeder, feed};
 pub(crate) use prepare::{Outcome, Prepared, Refusal, prepare, with_addresses};
 pub use source::ConfigSource;
 pub(crate) use source::{Contents, ReadError};
-pub(crate) use watch::Watch;
+pub use watch::Watch;

@@ -1,5 +1,5 @@
-//! Watching files for change: the folder entries that lead to them, not the files, so that editors' rename-over and
-//! Kubernetes' swap of the `..data` link are seen.
+//! Watching files and folders for change: the folder entries that lead to a file, not the file, so that editors'
+//! rename-over and Kubernetes' swap of the `..data` link are seen.
 
 use notify::{
     EventKind, RecommendedWatcher, RecursiveMode, Watcher,
@@ -31,12 +31,13 @@ const POLL: Duration = Duration::from_secs(2);
 /// Links followed for one file; more is a loop.
 const MAX_LINKS: usize = 40;
 
-/// Tells when one of the followed files may hold something else.
-pub(crate) struct Watch {
+/// Tells when one of the followed files may hold something else, or one of the followed folders something of another name
+/// or content. Works inside of a tokio runtime with time.
+pub struct Watch {
     /// Absent where the system has no watches left; files are then looked at every two seconds.
     watcher: Option<RecommendedWatcher>,
     signs: mpsc::Receiver<()>,
-    entries: Arc<Mutex<BTreeSet<Entry>>>,
+    interest: Arc<Mutex<Interest>>,
     /// Watched folders and which folder (device, inode) had that path.
     folders: BTreeMap<PathBuf, (u64, u64)>,
     /// A watched folder itself was removed or renamed; its watch is worth nothing, even if the path has a folder again.
@@ -49,22 +50,31 @@ pub(crate) struct Watch {
 /// A name in a folder: a followed file, or a link on the way to one.
 type Entry = (PathBuf, OsString);
 
+/// What may change.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Interest {
+    entries: BTreeSet<Entry>,
+    /// Folders in which every name counts.
+    whole: BTreeSet<PathBuf>,
+}
+
 // === impl Watch ===
 
 impl Watch {
-    pub(crate) fn new() -> Self {
+    /// Follows nothing yet.
+    pub fn new() -> Self {
         // One sign that waits is as good as a hundred.
         let (sender, signs) = mpsc::channel(1);
-        let entries = Arc::<Mutex<BTreeSet<Entry>>>::default();
+        let interest = Arc::<Mutex<Interest>>::default();
         let stale = Arc::<AtomicBool>::default();
-        let (interest, lost) = (entries.clone(), stale.clone());
+        let (wanted, lost) = (interest.clone(), stale.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let entries = interest.lock().unwrap_or_else(PoisonError::into_inner);
-            let folder = event.as_ref().is_ok_and(|event| is_about_a_folder(event, &entries));
+            let wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            let folder = event.as_ref().is_ok_and(|event| wanted.has_folder_of(event));
             if folder {
                 lost.store(true, Ordering::Relaxed);
             }
-            if folder || event.map_or(true, |event| concerns(&event, &entries)) {
+            if folder || event.map_or(true, |event| wanted.has(&event)) {
                 let _ = sender.try_send(());
             }
         });
@@ -76,7 +86,7 @@ impl Watch {
         Self {
             watcher,
             signs,
-            entries,
+            interest,
             folders: BTreeMap::new(),
             stale,
             pending: None,
@@ -85,15 +95,32 @@ impl Watch {
     }
 
     /// Follows these files from now on, present or not. What changed before is reported when a file is new here.
-    pub(crate) fn follow<'a>(&mut self, files: impl Iterator<Item = &'a Path>) {
-        let entries: BTreeSet<Entry> = files.flat_map(entries_of).collect();
-        let folders: BTreeMap<PathBuf, (u64, u64)> =
-            entries.iter().filter_map(|(folder, _)| Some((folder.clone(), identity(folder)?))).collect();
-        let known = std::mem::replace(
-            &mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner),
-            entries.clone(),
-        );
-        let mut fresh = known != entries;
+    pub fn follow<'a>(&mut self, files: impl Iterator<Item = &'a Path>) {
+        self.follow_all(files, std::iter::empty());
+    }
+
+    /// Follows these files and every name in these folders from now on; not what is in folders below them. Folders are
+    /// named by the path that they really have, without links.
+    pub fn follow_all<'a>(
+        &mut self,
+        files: impl Iterator<Item = &'a Path>,
+        folders: impl Iterator<Item = &'a Path>,
+    ) {
+        let interest = Interest {
+            entries: files.flat_map(entries_of).collect(),
+            whole: folders.map(Path::to_owned).collect(),
+        };
+        let folders: BTreeMap<PathBuf, (u64, u64)> = interest
+            .entries
+            .iter()
+            .map(|(folder, _)| folder)
+            .chain(&interest.whole)
+            .filter_map(|folder| Some((folder.clone(), identity(folder)?)))
+            .collect();
+        let mut known = self.interest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = *known != interest;
+        *known = interest;
+        drop(known);
         let Some(watcher) = &mut self.watcher else { return };
         let stale = self.stale.swap(false, Ordering::Relaxed);
         self.folders.retain(|folder, identity| {
@@ -122,7 +149,7 @@ impl Watch {
     }
 
     /// Waits for the next change. Nothing is lost when this future is dropped.
-    pub(crate) async fn changed(&mut self) {
+    pub async fn changed(&mut self) {
         loop {
             let deadline = match self.pending {
                 Some((first, latest)) => (latest + QUIET).min(first + LATEST),
@@ -148,24 +175,45 @@ impl Watch {
     }
 }
 
-/// Reading is an event too, also our own.
-fn concerns(event: &notify::Event, entries: &BTreeSet<Entry>) -> bool {
-    match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
-        EventKind::Access(_) => return false,
-        _ => {}
+// === impl Interest ===
+
+impl Interest {
+    /// Reading is an event too, also our own.
+    fn has(&self, event: &notify::Event) -> bool {
+        match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
+            EventKind::Access(_) => return false,
+            _ => {}
+        }
+        event.need_rescan()
+            || event.paths.is_empty()
+            || event.paths.iter().any(|path| {
+                path.file_name().zip(path.parent()).is_some_and(|(name, folder)| {
+                    self.whole.contains(folder)
+                        || self.entries.contains(&(folder.to_owned(), name.to_owned()))
+                })
+            })
     }
-    event.need_rescan()
-        || event.paths.is_empty()
-        || event.paths.iter().any(|path| {
-            let name = path.file_name().zip(path.parent());
-            name.is_some_and(|(name, folder)| entries.contains(&(folder.to_owned(), name.to_owned())))
-        })
+
+    /// Whether a followed folder itself is not what it was.
+    fn has_folder_of(&self, event: &notify::Event) -> bool {
+        matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)))
+            && event.paths.iter().any(|path| {
+                self.whole.contains(path) || self.entries.iter().any(|(folder, _)| folder == path)
+            })
+    }
 }
 
-fn is_about_a_folder(event: &notify::Event, entries: &BTreeSet<Entry>) -> bool {
-    matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)))
-        && event.paths.iter().any(|path| entries.iter().any(|(folder, _)| folder == path))
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Watch").field("folders", &self.folders).finish_non_exhaustive()
+    }
 }
 
 /// The folder entries that decide what a path leads to: its links, and itself or the first part of it that is missing.
@@ -306,6 +354,24 @@ mod tests {
         scene.follow(&file).await;
         fs::write(&file, "two").unwrap();
         scene.changed().await;
+    }
+
+    #[tokio::test]
+    async fn every_name_of_a_followed_folder_counts() {
+        let mut scene = Scene::new();
+        let folder = fs::canonicalize(scene.folder.path()).unwrap();
+        scene.watch.follow_all(std::iter::empty(), [&*folder].into_iter());
+        scene.changed().await;
+        fs::write(scene.path("new.yaml"), "one").unwrap();
+        scene.changed().await;
+        fs::create_dir(scene.path("below")).unwrap();
+        scene.changed().await;
+        scene.watch.follow_all(std::iter::empty(), [&*folder, &folder.join("below")].into_iter());
+        scene.changed().await;
+        fs::write(scene.path("below/new.yaml"), "one").unwrap();
+        scene.changed().await;
+        fs::read(scene.path("new.yaml")).unwrap();
+        assert!(scene.quiet().await);
     }
 
     #[tokio::test]

@@ -1,16 +1,18 @@
 //! Metric families and their two written forms: the Prometheus text format 0.0.4, and `name: value` lines.
 
-use super::number::{BOUNDS, DurationSum};
+use super::number::{BOUNDS, DurationSum, Durations};
 use std::fmt::Write;
 
 /// A metric and its samples.
-pub(crate) struct Family {
+#[derive(Debug)]
+pub struct Family {
     /// Without the `sluice_` prefix; counters end in `_total`.
     name: &'static str,
     help: &'static str,
     samples: Samples,
 }
 
+#[derive(Debug)]
 enum Samples {
     Counter(Vec<(Labels, u64)>),
     Gauge(Vec<(Labels, f64)>),
@@ -18,16 +20,18 @@ enum Samples {
 }
 
 /// Names and values.
-pub(crate) type Labels = Vec<(&'static str, String)>;
+pub type Labels = Vec<(&'static str, String)>;
 
 // === impl Family ===
 
 impl Family {
-    pub(crate) fn counter(name: &'static str, help: &'static str, samples: Vec<(Labels, u64)>) -> Self {
+    /// Counts that only grow. `name` comes without the prefix `sluice_` and ends in `_total`.
+    pub fn counter(name: &'static str, help: &'static str, samples: Vec<(Labels, u64)>) -> Self {
         Self { name, help, samples: Samples::Counter(samples) }
     }
 
-    pub(crate) fn gauge(name: &'static str, help: &'static str, samples: Vec<(Labels, f64)>) -> Self {
+    /// Numbers as they are now.
+    pub fn gauge(name: &'static str, help: &'static str, samples: Vec<(Labels, f64)>) -> Self {
         Self { name, help, samples: Samples::Gauge(samples) }
     }
 
@@ -38,6 +42,13 @@ impl Family {
         samples: Vec<(Labels, DurationSum)>,
     ) -> Self {
         Self { name, help, samples: Samples::Histogram(samples) }
+    }
+
+    /// One length of time without labels, in seconds.
+    pub fn durations(name: &'static str, help: &'static str, durations: &Durations) -> Self {
+        let mut sum = DurationSum::default();
+        durations.add_to(&mut sum);
+        Self::histogram(name, help, vec![(Labels::new(), sum)])
     }
 }
 

@@ -8,7 +8,9 @@ mod registry;
 mod scrape;
 mod stats;
 
+pub use family::{Family, Labels};
 pub(crate) use family::{prometheus, stats_text};
+pub use number::Durations;
 pub(crate) use number::{Counter, SharedCounter};
 pub(crate) use observer::{ShardObserver, count_accept_failure};
 pub(crate) use registry::Local;

@@ -40,15 +40,16 @@ pub(crate) const BOUNDS: [u64; 15] = [
     5_000_000, 10_000_000, 60_000_000,
 ];
 
-/// How often lengths of time fell between bounds. One writer, as [`Counter`].
+/// How often lengths of time fell between bounds. One thread adds, any may read.
 #[derive(Debug, Default)]
-pub(crate) struct Durations {
+pub struct Durations {
     buckets: [Counter; BOUNDS.len() + 1],
     micros: Counter,
 }
 
 impl Durations {
-    pub(crate) fn add(&self, duration: Duration) {
+    /// Adds a length of time.
+    pub fn add(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.buckets[BOUNDS.partition_point(|bound| *bound < micros)].add(1);
         self.micros.add(micros);

@@ -19,6 +19,7 @@ pub(crate) fn families(state: &State) -> Vec<Family> {
     reasons(state, &mut families);
     configuration(state, &mut families);
     processes(state, &mut families);
+    families.extend(state.extension.iter().flat_map(|added| added.metrics()));
     families
 }
 

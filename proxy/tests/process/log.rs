@@ -23,9 +23,12 @@ fn every_request_is_a_json_line_also_refused_ones() {
         lines(&file).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ok = parsed.iter().find(|line| line["status"] == 200).unwrap();
     assert_eq!(ok["path"], "/a?b=\"c\"");
-    assert_eq!((&ok["listener"], &ok["route"], &ok["flags"]), (&"web".into(), &"hello".into(), &"".into()));
+    assert_eq!(
+        (&ok["listener"], &ok["route"], &ok["response_flags"]),
+        (&"web".into(), &"hello".into(), &"".into())
+    );
     let refused = parsed.iter().find(|line| line["status"] == 400).unwrap();
-    assert_eq!(refused["flags"], "DPE");
+    assert_eq!(refused["response_flags"], "DPE");
     assert_eq!(scene.stat("sluice_refusals_total"), 1);
     assert_eq!(scene.stat("sluice_access_log_lines_total"), 2);
     assert_eq!(scene.stat("sluice_access_log_dropped_total"), 0);

@@ -36,6 +36,9 @@
 //! | routes of your own | `.cluster("shop", &shop).routes("- { name: ... }").start()` ([`Recipe`]) |
 //! | a whole configuration, `${shop}` and `${dir}` filled in | `.cluster("shop", &shop).config(TEXT).start()` |
 //! | other `runtime`, `access_log` or `admin` settings | [`Recipe::top`] |
+//! | a gateway for a folder of manifests | [`gateway!()`](gateway)`.service("shop/web", &[&shop]).manifest("shop.yaml", TEXT).start()` ([`GatewayRecipe`]) |
+//! | an example of the repository, with origins for its servers | [`GatewayRecipe::example`], [`GatewayRecipe::in_place_of`] |
+//! | manifests that change, what became of an object | [`Gateway::write`], [`Gateway::says`], [`Gateway::status`] |
 //! | certificates and other files | [`Certificate`], `.file("a.pem", text)`, `.certificate("tls", &certificate)` |
 //! | another configuration while it runs | [`Sluice::reload_routes`], [`Sluice::reload`], [`Sluice::write_config`] |
 //! | one request over HTTP/1.1 | [`Sluice::get`], [`Sluice::send`], [`Request`] |
@@ -73,6 +76,7 @@ mod certificate;
 mod cli;
 mod field;
 mod frames;
+mod gateway;
 mod http1;
 mod http2;
 mod intake;
@@ -91,6 +95,7 @@ pub use certificate::{Certificate, TlsClient};
 pub use cli::{Cli, Output};
 pub use field::Fields;
 pub use frames::{Frame, Frames, Outcome};
+pub use gateway::{Gateway, GatewayRecipe, service_manifest};
 pub use http1::Http1;
 pub use http2::Http2;
 pub use intake::digest;
@@ -111,6 +116,14 @@ pub use wire::Wire;
 macro_rules! sluice {
     () => {
         $crate::Recipe::new(env!("CARGO_BIN_EXE_sluice"))
+    };
+}
+
+/// Begins the description of a gateway: a [`GatewayRecipe`] for the `sluice` binary that cargo built for this test.
+#[macro_export]
+macro_rules! gateway {
+    () => {
+        $crate::GatewayRecipe::new(env!("CARGO_BIN_EXE_sluice"))
     };
 }
 

@@ -27,7 +27,12 @@ impl Sluice {
         fs::write(folder.path().join(CONFIG), recipe.render(folder.path()))
             .expect("a configuration can be written");
         let arguments = ["run", CONFIG].into_iter().chain(recipe.arguments().iter().map(String::as_str));
-        let mut process = Process::start(recipe.binary(), arguments, folder.path());
+        let process = Process::start(recipe.binary(), arguments, folder.path());
+        Self::running(process, recipe, folder).await
+    }
+
+    /// A process that says where its admin endpoint is.
+    pub(crate) async fn running(mut process: Process, recipe: Recipe, folder: TempDir) -> Self {
         let line = process.says("sluice: admin on ").await;
         let admin =
             line.rsplit(' ').next().and_then(|address| address.parse().ok()).expect("an admin address");
@@ -43,7 +48,7 @@ impl Sluice {
             .await;
     }
 
-    async fn learn(&mut self) {
+    pub(crate) async fn learn(&mut self) {
         let listeners = self.admin("/listeners").await.json();
         let address = |listener: &Value| {
             Some((listener["name"].as_str()?.to_owned(), listener["address"].as_str()?.parse().ok()?))
@@ -259,8 +264,13 @@ impl Sluice {
         TcpStream::connect(self.address()).await.is_ok()
     }
 
+    /// Whether there is a listener of this name.
+    pub(crate) fn has_listener(&self, name: &str) -> bool {
+        self.listeners.contains_key(name)
+    }
+
     /// Asks again and again until there is an answer.
-    async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(answer) = ask().await {

@@ -1,0 +1,172 @@
+//! The flags of the ingress-nginx controller by their own names, so that Helm values carry over. The table of
+//! `sluice-crds` says which there are; what becomes of each here is said below.
+
+use clap::{Arg, ArgMatches, Command, FromArgMatches, builder::ValueParser, error::Error};
+use sluice_crds::{
+    Verdict,
+    annotations::{Value, ValueKind},
+    flags::{self, Flag},
+};
+use sluice_model::value::Duration;
+use sluice_translate::{NamespacedName, Settings};
+use std::collections::BTreeMap;
+
+/// The flags that were given.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NginxFlags(BTreeMap<&'static str, Value>);
+
+const NO_CLUSTER: &str = "objects come from a folder, so there is no cluster to look at or to write to";
+const NO_METRICS: &str = "the nginx family of metrics is not in effect yet; /metrics has Sluice's own";
+const ADMIN: &str = "the admin endpoint answers /healthz; see --admin";
+
+impl NginxFlags {
+    /// What they say about the translation. `pod_namespace` is where names without a namespace are.
+    pub(crate) fn apply(&self, settings: &mut Settings) {
+        let text = |name: &str| match self.0.get(name) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let is = |name: &str| self.0.get(name) == Some(&Value::Bool(true));
+        let object = |name: &str| match self.0.get(name) {
+            Some(Value::Object(namespace, name)) => Some(NamespacedName {
+                namespace: namespace.clone().unwrap_or_else(|| settings.pod_namespace.clone()),
+                name: name.clone(),
+            }),
+            _ => None,
+        };
+        let port = |name: &str, default: u16| match self.0.get(name) {
+            Some(Value::Int(number)) => u16::try_from(*number).unwrap_or(default),
+            _ => default,
+        };
+        settings.configmap = object("configmap");
+        settings.default_backend = object("default-backend-service");
+        settings.default_certificate = object("default-ssl-certificate");
+        settings.http_port = port("http-port", settings.http_port);
+        settings.https_port = port("https-port", settings.https_port);
+        settings.external_names = !is("disable-svc-external-name");
+        if let Some(prefix) = text("annotations-prefix") {
+            settings.annotations_prefix = prefix;
+        }
+        let classes = &mut settings.classes;
+        if let Some(name) = text("ingress-class") {
+            classes.annotation = name;
+        }
+        if let Some(controller) = text("controller-class") {
+            classes.compat_controllers.push(controller);
+        }
+        classes.by_name = is("ingress-class-by-name");
+        classes.without_class = is("watch-ingress-without-class");
+        classes.disable_catch_all = is("disable-catch-all");
+    }
+
+    /// The only namespace whose objects count (`--watch-namespace`).
+    pub(crate) fn namespace(&self) -> Option<String> {
+        match self.0.get("watch-namespace") {
+            Some(Value::Text(name)) if !name.is_empty() => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    /// Addresses for the status of Ingresses (`--publish-status-address`).
+    pub(crate) fn status_addresses(&self) -> Vec<String> {
+        match self.0.get("publish-status-address") {
+            Some(Value::List(addresses)) => addresses.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How long `/ready` says no before listeners close (`--shutdown-grace-period`).
+    pub(crate) fn drain_grace(&self) -> Duration {
+        match self.0.get("shutdown-grace-period") {
+            Some(Value::Int(seconds)) => Duration::from_secs(u64::try_from(*seconds).unwrap_or_default()),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// A line for each flag that was given and changes nothing.
+    pub(crate) fn without_effect(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.keys().filter_map(|name| {
+            let row = flags::look_up(name).ok()?;
+            let why = match row.verdict {
+                Verdict::InEffect => format!("no effect: {}", not_here(name)?),
+                verdict => verdict.to_string(),
+            };
+            Some(format!("--{name}: {why}"))
+        })
+    }
+}
+
+/// Why a flag that works elsewhere changes nothing here; `None` where it does.
+fn not_here(name: &str) -> Option<&'static str> {
+    match name {
+        "annotations-prefix"
+        | "configmap"
+        | "controller-class"
+        | "default-backend-service"
+        | "default-ssl-certificate"
+        | "disable-catch-all"
+        | "disable-svc-external-name"
+        | "http-port"
+        | "https-port"
+        | "ingress-class"
+        | "ingress-class-by-name"
+        | "publish-status-address"
+        | "shutdown-grace-period"
+        | "watch-ingress-without-class"
+        | "watch-namespace" => None,
+        "health-check-path" | "healthz-host" | "healthz-port" => Some(ADMIN),
+        "post-shutdown-grace-period" => Some("the process ends when the last connection is done"),
+        "enable-metrics"
+        | "exclude-socket-metrics"
+        | "length-buckets"
+        | "metrics-per-host"
+        | "metrics-per-undefined-host"
+        | "size-buckets"
+        | "time-buckets" => Some(NO_METRICS),
+        "watch-namespace-selector" => Some("only --watch-namespace narrows a folder"),
+        _ => Some(NO_CLUSTER),
+    }
+}
+
+fn argument(row: &'static Flag) -> Arg {
+    let argument = Arg::new(row.name)
+        .long(row.name)
+        .help_heading("Flags of the ingress-nginx controller")
+        .hide_short_help(true)
+        .help(match row.default {
+            Some(default) => format!("{} [there: {default}]", row.verdict),
+            None => row.verdict.to_string(),
+        })
+        .value_parser(ValueParser::new(move |text: &str| {
+            row.value.parse(text).map_err(|error| error.to_string())
+        }));
+    if row.value == ValueKind::Bool {
+        argument.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
+    } else {
+        argument.allow_hyphen_values(true).value_name("VALUE")
+    }
+}
+
+impl clap::Args for NginxFlags {
+    fn augment_args(command: Command) -> Command {
+        command.args(flags::all().iter().map(argument))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for NginxFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let given = flags::all()
+            .iter()
+            .filter_map(|row| Some((row.name, matches.get_one::<Value>(row.name)?.clone())));
+        Ok(Self(given.collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,319 @@
+//! A folder of manifests over time: what changed since it was last looked at.
+
+use super::{
+    Finding,
+    file::{self, Found, Reading},
+    tree::{self, Tree},
+};
+use sluice_crds::ObjectName;
+use sluice_translate::{Change, Held, Level, Place, Reason, Report};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Bytes of all files together.
+const MAX_BYTES: u64 = 1 << 30;
+/// Between the ranks of two files that were found together, so that files may come between them later.
+const RANK_GAP: u64 = 1 << 20;
+/// Objects of one file that are told apart by their order in it.
+const OBJECTS: u64 = 1 << 20;
+
+/// A folder of manifests. [`Folder::scan`] is cheap where little changed: only files whose stamp is another one are read.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+    /// Only objects of this namespace count, and those that have none.
+    namespace: Option<String>,
+    files: BTreeMap<PathBuf, Known>,
+    /// Objects by name, in the order of files and of documents in them. The first is in force.
+    claims: HashMap<ObjectName, Vec<(u64, Held)>>,
+    /// Names that stand in several places.
+    contested: BTreeSet<ObjectName>,
+}
+
+/// What is known of a file.
+#[derive(Debug)]
+struct Known {
+    /// Files that come later in the order have higher ones.
+    rank: u64,
+    reading: Reading,
+    /// Names and orders of the objects that it had when it was last good.
+    objects: Vec<(ObjectName, u64)>,
+    findings: Vec<Finding>,
+}
+
+/// What a look at the folder came to.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// What is other than it was.
+    pub(crate) changes: Vec<Change>,
+    /// What is wrong with files now.
+    pub(crate) findings: Vec<Finding>,
+    /// Objects that stand in several places now.
+    pub(crate) duplicates: Vec<Report>,
+    /// Folders to watch, by their real paths.
+    pub(crate) folders: Vec<PathBuf>,
+    /// The way to the root, and links that lead out of watched folders.
+    pub(crate) links: Vec<PathBuf>,
+    /// How many files there are.
+    pub(crate) files: usize,
+    /// Something changed so shortly ago that it may change again without leaving a trace: look again soon.
+    pub(crate) look_again: bool,
+}
+
+impl Folder {
+    /// Nothing is read yet.
+    pub(crate) fn new(root: PathBuf, namespace: Option<String>) -> Self {
+        Self { root, namespace, files: BTreeMap::new(), claims: HashMap::new(), contested: BTreeSet::new() }
+    }
+
+    /// A text that stands for a whole folder, with the name that reports give it.
+    #[cfg(test)]
+    pub(crate) fn of_text(name: &str, text: &str, namespace: Option<String>) -> Scan {
+        let mut folder = Self::new(PathBuf::new(), namespace);
+        let (objects, findings) = match file::parse(&name.into(), text) {
+            Ok(content) => content,
+            Err(findings) => (Vec::new(), findings),
+        };
+        let mut touched = BTreeSet::new();
+        folder.claim(Path::new(name), RANK_GAP, objects, &mut touched);
+        Scan {
+            changes: folder.changes(touched),
+            findings,
+            duplicates: folder.duplicates(),
+            files: 1,
+            ..Scan::default()
+        }
+    }
+
+    /// Looks at the folder. Fails where it cannot be read as a whole; everything that was known stays.
+    pub(crate) fn scan(&mut self) -> io::Result<Scan> {
+        let mut tree = tree::walk(&self.root)?;
+        keep_within_bounds(&mut tree);
+        let mut touched = BTreeSet::new();
+        self.forget_absent(&tree, &mut touched);
+        let ranks = self.ranks(tree.files.keys(), &mut touched);
+        for (path, stamp) in &tree.files {
+            let known = self.files.get(path);
+            if known.is_some_and(|known| known.reading.stamp == *stamp && known.reading.settled) {
+                continue;
+            }
+            let before = known.and_then(|known| known.reading.hash);
+            let (reading, content) = Reading::of(&self.root, path, *stamp, before);
+            self.take(path, ranks[path], reading, content, &mut touched);
+        }
+        let mut findings = tree.findings;
+        findings.extend(self.files.values().flat_map(|known| known.findings.iter().cloned()));
+        let mut links = tree.links;
+        links.push(self.root.clone());
+        Ok(Scan {
+            changes: self.changes(touched),
+            findings,
+            duplicates: self.duplicates(),
+            folders: tree.folders,
+            links,
+            files: tree.files.len(),
+            look_again: self
+                .files
+                .values()
+                .any(|known| !known.reading.settled && known.reading.hash.is_some()),
+        })
+    }
+
+    /// The objects in force.
+    #[cfg(test)]
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Held> {
+        self.claims.values().filter_map(|claims| claims.first()).map(|(_, held)| held)
+    }
+
+    /// Drops files that are gone; those in folders that cannot be looked into are only out of sight.
+    fn forget_absent(&mut self, tree: &Tree, touched: &mut BTreeSet<ObjectName>) {
+        let gone: Vec<PathBuf> = self
+            .files
+            .keys()
+            .filter(|path| !tree.files.contains_key(*path))
+            .filter(|path| !tree.unreadable.iter().any(|folder| path.starts_with(folder)))
+            .cloned()
+            .collect();
+        for path in gone {
+            if let Some(known) = self.files.remove(&path) {
+                self.disclaim(known.objects, touched);
+            }
+        }
+    }
+
+    /// The place of each file in the order of all. Files keep theirs, unless there is no room for another between them.
+    fn ranks<'p>(
+        &mut self,
+        paths: impl Iterator<Item = &'p PathBuf>,
+        touched: &mut BTreeSet<ObjectName>,
+    ) -> HashMap<PathBuf, u64> {
+        let mut all: BTreeMap<&PathBuf, Option<u64>> = paths.map(|path| (path, None)).collect();
+        let known = self.files.iter().map(|(path, known)| (path, Some(known.rank)));
+        all.extend(known);
+        let places: Vec<Option<u64>> = all.values().copied().collect();
+        let ranks = fill(&places);
+        let ranks: HashMap<PathBuf, u64> = all.into_keys().cloned().zip(ranks).collect();
+        let mut moved = HashMap::new();
+        for (path, known) in &mut self.files {
+            let rank = ranks[path];
+            if known.rank != rank {
+                moved.insert(known.rank, rank);
+                known.rank = rank;
+                known.objects.iter_mut().for_each(|(_, order)| *order = rank * OBJECTS + *order % OBJECTS);
+            }
+        }
+        for (name, claims) in self.claims.iter_mut().filter(|_| !moved.is_empty()) {
+            for (order, held) in claims {
+                if let Some(rank) = moved.get(&(*order / OBJECTS)) {
+                    *order = rank * OBJECTS + *order % OBJECTS;
+                    *held = held.in_order(*order);
+                    touched.insert(name.clone());
+                }
+            }
+        }
+        ranks
+    }
+
+    fn take(
+        &mut self,
+        path: &Path,
+        rank: u64,
+        reading: Reading,
+        content: Option<file::Content>,
+        touched: &mut BTreeSet<ObjectName>,
+    ) {
+        let mut known = self.files.remove(path).unwrap_or_else(|| Known {
+            rank,
+            reading: Reading { hash: None, ..reading },
+            objects: Vec::new(),
+            findings: Vec::new(),
+        });
+        known.reading = reading;
+        match content {
+            None => {}
+            Some(Err(findings)) => known.findings = findings,
+            Some(Ok((objects, findings))) => {
+                self.disclaim(std::mem::take(&mut known.objects), touched);
+                known.objects = self.claim(path, rank, objects, touched);
+                known.findings = findings;
+            }
+        }
+        self.files.insert(path.to_owned(), known);
+    }
+
+    fn claim(
+        &mut self,
+        path: &Path,
+        rank: u64,
+        objects: Vec<Found>,
+        touched: &mut BTreeSet<ObjectName>,
+    ) -> Vec<(ObjectName, u64)> {
+        let file: Arc<str> = path.to_string_lossy().into();
+        let mut names = Vec::with_capacity(objects.len());
+        for (index, (object, line)) in (0..OBJECTS).zip(objects) {
+            let name = object.name();
+            if let Some(only) = &self.namespace
+                && !name.namespace.is_empty()
+                && name.namespace != *only
+            {
+                continue;
+            }
+            let order = rank * OBJECTS + index;
+            let held = Held::new(object, Some(Place { file: file.clone(), line }), order);
+            let claims = self.claims.entry(name.clone()).or_default();
+            claims.insert(claims.partition_point(|(other, _)| *other < order), (order, held));
+            if claims.len() > 1 {
+                self.contested.insert(name.clone());
+            }
+            touched.insert(name.clone());
+            names.push((name, order));
+        }
+        names
+    }
+
+    fn disclaim(&mut self, objects: Vec<(ObjectName, u64)>, touched: &mut BTreeSet<ObjectName>) {
+        for (name, order) in objects {
+            if let Some(claims) = self.claims.get_mut(&name) {
+                claims.retain(|(other, _)| *other != order);
+                if claims.len() < 2 {
+                    self.contested.remove(&name);
+                }
+                if claims.is_empty() {
+                    self.claims.remove(&name);
+                }
+            }
+            touched.insert(name);
+        }
+    }
+
+    fn changes(&self, touched: BTreeSet<ObjectName>) -> Vec<Change> {
+        let change = |name: ObjectName| match self.claims.get(&name).and_then(|claims| claims.first()) {
+            Some((_, held)) => Change::Put(held.clone()),
+            None => Change::Delete(name),
+        };
+        touched.into_iter().map(change).collect()
+    }
+
+    fn duplicates(&self) -> Vec<Report> {
+        let mut reports = Vec::new();
+        for name in &self.contested {
+            let Some([(_, first), rest @ ..]) = self.claims.get(name).map(Vec::as_slice) else { continue };
+            let place =
+                first.place().map(|place| format!("{}:{}", place.file, place.line)).unwrap_or_default();
+            for (_, second) in rest {
+                let message =
+                    format!("it stands in {place} already, and that one counts; remove one of them");
+                reports.push(Report::new(second, Level::Error, Reason::Duplicate, message));
+            }
+        }
+        reports
+    }
+}
+
+/// Leaves out the files with which there are too many bytes.
+fn keep_within_bounds(tree: &mut Tree) {
+    let mut total = 0_u64;
+    let Tree { files, findings, unreadable, .. } = tree;
+    files.retain(|path, stamp| {
+        total = total.saturating_add(stamp.size);
+        let keep = total <= MAX_BYTES;
+        if !keep {
+            let message =
+                format!("it is left out: all files together hold more than {} MiB", MAX_BYTES >> 20);
+            findings.push(Finding { file: path.to_string_lossy().into(), at: None, message });
+            unreadable.push(path.clone());
+        }
+        keep
+    });
+}
+
+/// Numbers that grow, from those that are there already; all new ones where there is no room for one between two.
+fn fill(places: &[Option<u64>]) -> Vec<u64> {
+    let mut ranks = Vec::with_capacity(places.len());
+    let mut before = 0;
+    let mut index = 0;
+    while index < places.len() {
+        if let Some(rank) = places[index] {
+            ranks.push(rank);
+            before = rank;
+            index += 1;
+            continue;
+        }
+        let run = places[index..].iter().take_while(|place| place.is_none()).count();
+        let step = match places.get(index + run) {
+            Some(Some(after)) => (after - before) / (run as u64 + 1),
+            _ => RANK_GAP,
+        };
+        if step == 0 {
+            return (1..=places.len() as u64).map(|number| number * RANK_GAP).collect();
+        }
+        ranks.extend((1..=run as u64).map(|number| before + number * step));
+        before += run as u64 * step;
+        index += run;
+    }
+    ranks
+}

@@ -1,0 +1,77 @@
+//! What a translation is told on the command line, besides the objects.
+
+use crate::{nginx_flags::NginxFlags, output};
+use clap::Args;
+use sluice_translate::Settings;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
+/// Shared by every command that translates Kubernetes objects, so that they all come to the same.
+#[derive(Debug, Args)]
+pub(crate) struct Told {
+    /// The address that listeners listen on.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    bind: IpAddr,
+    /// Local ports for the ports that objects name; others are bound as they are. Port 0 takes a free one.
+    #[arg(long, value_name = "PORT=LOCAL,...", value_delimiter = ',', value_parser = parse_ports)]
+    port_map: Vec<(u16, u16)>,
+    /// Labels of the gateway's pod, which Istio Gateways select.
+    #[arg(long, value_name = "KEY=VALUE,...", value_delimiter = ',', value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+    /// Serve what asks for a protection that is not in effect, unprotected.
+    #[arg(long)]
+    allow_unprotected: bool,
+    /// Let all canaries of a path act, their weights summed, in place of the oldest alone.
+    #[arg(long)]
+    all_canaries: bool,
+    /// The namespace of the gateway's pod, where the secrets of Istio Gateways are looked up.
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "default")]
+    pod_namespace: String,
+    #[command(flatten)]
+    pub(crate) nginx: NginxFlags,
+}
+
+impl Told {
+    /// As the translation takes it. Says on standard error what was given and changes nothing.
+    pub(crate) fn settings(&self) -> Settings {
+        for line in self.nginx.without_effect() {
+            output::note(&line);
+        }
+        if self.allow_unprotected {
+            output::note(
+                "--allow-unprotected: what asks for a protection that is not in effect is served WITHOUT it",
+            );
+        }
+        let mut settings = Settings {
+            bind: self.bind,
+            port_map: self.port_map.iter().copied().collect(),
+            labels: self.labels.iter().cloned().collect::<BTreeMap<_, _>>(),
+            pod_namespace: self.pod_namespace.clone(),
+            all_canaries: self.all_canaries,
+            allow_unprotected: self.allow_unprotected,
+            ..Settings::default()
+        };
+        self.nginx.apply(&mut settings);
+        settings
+    }
+}
+
+fn parse_ports(text: &str) -> Result<(u16, u16), String> {
+    let (port, local) = text.split_once('=').ok_or("write PORT=LOCAL, as in 80=8080")?;
+    let number = |text: &str| text.trim().parse().map_err(|_| format!("`{text}` is not a port"));
+    match (number(port)?, number(local)?) {
+        (0, _) => Err("no object can name port 0".to_owned()),
+        ports => Ok(ports),
+    }
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as in istio=ingressgateway")?;
+    if key.is_empty() {
+        Err("a label needs a key".to_owned())
+    } else {
+        Ok((key.to_owned(), value.to_owned()))
+    }
+}

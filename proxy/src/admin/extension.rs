@@ -1,0 +1,29 @@
+//! What a process in which a proxy lives adds to admin: pages and metrics of its own.
+
+use crate::telemetry::Family;
+use std::fmt;
+
+/// Pages and metrics that the process in which the proxy lives adds to admin; see
+/// [`Options::extension`](crate::Options::extension). All of it is called on the control thread and must not wait for
+/// anything: show what is known already.
+pub trait Extension: fmt::Debug + Send + Sync {
+    /// Paths, each with what it shows, for the help page. None of them is a path that admin has itself.
+    fn pages(&self) -> &'static [(&'static str, &'static str)];
+
+    /// What a GET of one of these paths shows. `query` is what follows the question mark, as it was sent.
+    fn page(&self, path: &str, query: &str) -> PageContent;
+
+    /// Metrics; their names get the prefix `sluice_`.
+    fn metrics(&self) -> Vec<Family>;
+}
+
+/// What a page shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageContent {
+    /// 200 with a JSON document.
+    Json(String),
+    /// 200 with a text.
+    Text(String),
+    /// 400 with a reason: the query makes no sense.
+    BadQuery(String),
+}

@@ -1,0 +1,122 @@
+//! `sluice gateway` serves a folder of manifests and follows it.
+
+use serde_json::Value;
+use sluice_dsl::{Gateway, GatewayRecipe, Origin, Request, Signal, gateway, service_manifest};
+use std::fs;
+
+/// One host, one service.
+const SHOP: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: web, namespace: shop }
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: shop.example.com
+    http:
+      paths:
+      - { path: /, pathType: Prefix, backend: { service: { name: web, port: { name: http } } } }
+";
+
+const SHOP_HOST: &str = "shop.example.com";
+
+/// Another host with another service.
+fn blog(service: &str) -> String {
+    SHOP.replace("shop.example.com", "blog.example.com")
+        .replace("name: web, namespace: shop", "name: blog, namespace: shop")
+        .replace("service: { name: web", &format!("service: {{ name: {service}"))
+}
+
+fn recipe() -> GatewayRecipe {
+    gateway!().argument("--ingress-class-by-name")
+}
+
+async fn shop(origin: &Origin) -> Gateway {
+    recipe().service("shop/web", &[origin]).manifest("shop.yaml", SHOP).start().await
+}
+
+#[tokio::test]
+async fn an_ingress_is_served_and_the_access_log_names_it() {
+    let origin = Origin::saying("hello").await;
+    let mut gateway = shop(&origin).await;
+
+    let reply = gateway.get(SHOP_HOST, "/cart").await;
+    assert_eq!((reply.status, reply.text()), (200, "hello"));
+    assert_eq!(gateway.get("other.example.com", "/").await.status, 404);
+
+    let entry = gateway.logged("/cart", |entry| entry["path"] == "/cart").await;
+    let seen = ["object", "route", "cluster", "endpoint", "response_flags"].map(|key| entry[key].as_str());
+    let endpoint = origin.to_string();
+    let wanted = ["Ingress shop/web", "prefix /", "shop-web-80", &endpoint, ""].map(Some);
+    assert_eq!(seen, wanted, "{entry}");
+
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.ended().await, 0);
+}
+
+#[tokio::test]
+async fn objects_that_come_change_and_go_are_followed() {
+    let [one, two] = [Origin::saying("one").await, Origin::saying("two").await];
+    let mut gateway = shop(&one).await;
+    gateway.says(SHOP_HOST, "/", "one").await;
+
+    gateway.write("blog/deep/blog.yaml", &blog("blog"));
+    gateway
+        .until("the blog has no service", &Request::get("/").host("blog.example.com"), |reply| {
+            reply.status == 503
+        })
+        .await;
+    gateway.write("blog/service.yml", &service_manifest("shop/blog", &[&two]));
+    gateway.says("blog.example.com", "/", "two").await;
+    gateway.write("services/shop-web.yaml", &service_manifest("shop/web", &[&two]));
+    gateway.says(SHOP_HOST, "/", "two").await;
+    fs::remove_dir_all(gateway.manifests().join("blog")).unwrap();
+    let gone = Request::get("/").host("blog.example.com");
+    gateway.until("the blog is gone", &gone, |reply| reply.status == 404).await;
+    gateway.says(SHOP_HOST, "/", "two").await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_broken_keeps_its_last_good_objects_and_is_named() {
+    let [one, two] = [Origin::saying("one").await, Origin::saying("two").await];
+    let mut gateway = shop(&one).await;
+    gateway.says(SHOP_HOST, "/", "one").await;
+
+    let services = service_manifest("shop/web", &[&two]);
+    gateway.write("services/shop-web.yaml", &format!("{services}---\nkind: ]\n"));
+    let line = services.lines().count() + 2;
+    gateway.process_says(&format!("services/shop-web.yaml:{line}:")).await;
+    assert!(gateway.proxy().stat("sluice_manifest_problems", &[]).await >= 1.0);
+    gateway.says(SHOP_HOST, "/", "one").await;
+
+    gateway.write("services/shop-web.yaml", &services);
+    gateway.says(SHOP_HOST, "/", "two").await;
+    gateway.proxy().stat_becomes("sluice_manifest_problems", &[], |count| count == 0.0).await;
+}
+
+#[tokio::test]
+async fn of_an_object_in_two_files_the_first_is_served_and_an_error_names_the_second() {
+    let [one, two] = [Origin::saying("one").await, Origin::saying("two").await];
+    let mut gateway = recipe()
+        .service("shop/web", &[&one])
+        .service("shop/blog", &[&two])
+        .manifest("b.yaml", SHOP)
+        .start()
+        .await;
+    gateway.says(SHOP_HOST, "/", "one").await;
+
+    gateway.write("c.yaml", &SHOP.replace("service: { name: web", "service: { name: blog"));
+    let duplicate = |entry: &Value| entry["events"][0]["reason"] == "Duplicate";
+    let status = gateway.status_becomes("Ingress shop/web", duplicate).await;
+    let message = status["events"][0]["message"].as_str().unwrap();
+    assert!(message.contains("b.yaml:2") && message.contains("c.yaml:2"), "{message}");
+    gateway.says(SHOP_HOST, "/", "one").await;
+
+    gateway.write("a.yaml", &SHOP.replace("service: { name: web", "service: { name: blog"));
+    gateway.says(SHOP_HOST, "/", "two").await;
+    gateway.remove("a.yaml");
+    gateway.says(SHOP_HOST, "/", "one").await;
+    gateway.remove("b.yaml");
+    gateway.says(SHOP_HOST, "/", "two").await;
+    gateway.status_becomes("Ingress shop/web", |entry| entry["events"] == Value::Array(Vec::new())).await;
+}
