@@ -135,7 +135,7 @@ async fn json_lines_have_every_field_with_its_type() {
         ("method", "POST".into()),
         ("authority", "sluice.test".into()),
         ("status", 200.into()),
-        ("flags", "".into()),
+        ("response_flags", "".into()),
         ("details", "via_upstream".into()),
         ("virtual_host", "all".into()),
         ("route", "all".into()),

@@ -19,7 +19,7 @@ fn routes(rows: &[(&str, &str)]) -> String {
 async fn logged(proxy: &Sluice, target: &str) -> (u64, String, String) {
     let entry = proxy.logged_path(target).await;
     let text = |key: &str| entry[key].as_str().unwrap_or("-").to_owned();
-    (entry["status"].as_u64().unwrap_or_default(), text("flags"), text("details"))
+    (entry["status"].as_u64().unwrap_or_default(), text("response_flags"), text("details"))
 }
 
 fn log(status: u64, flags: &str, details: &str) -> (u64, String, String) {

@@ -16,7 +16,7 @@ async fn played(answer: &'static str) -> (u16, String, String, usize) {
     let entry = proxy.logged_path("/one").await;
     let _ = proxy.get("/two").await;
     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-    (status, text("flags"), text("details"), upstream.connections())
+    (status, text("response_flags"), text("details"), upstream.connections())
 }
 
 #[tokio::test]
