@@ -102,6 +102,11 @@ pub(super) fn refusal(reason: Reason) -> Option<Refusal> {
     Some(refusal)
 }
 
+/// How a client is logged that takes no bytes although no request of it is under way.
+pub(super) fn unread() -> Refusal {
+    Refusal { flag: ResponseFlags::IDLE_TIMEOUT, ..Refusal::codec(0, "http2_client_does_not_read") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

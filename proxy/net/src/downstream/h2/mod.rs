@@ -51,7 +51,7 @@ pub(crate) struct Accepted {
     pub(crate) unread: Bytes,
     /// Whether it is secured: the scheme of requests that name none.
     pub(crate) tls: bool,
-    /// When the preface and the settings must have come.
+    /// When the preface must have come; settings may take as long as a first request.
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -179,6 +179,10 @@ where
                 return Poll::Pending;
             }
             let stalled = self.tally.stalled_since().is_some();
+            if stalled && self.tally.idle_since().is_some() && self.going_away.is_none() {
+                // No stream says so: it asked for echoes and acknowledgements, and reads none.
+                (self.lost)(faults::unread());
+            }
             if stalled || self.going_away.is_some() || self.tally.ended_at().is_some() {
                 return Poll::Ready(());
             }
