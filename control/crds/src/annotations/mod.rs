@@ -63,6 +63,8 @@ pub enum BadValue {
     Denied,
     /// The Ingress is not served at all.
     Dropped,
+    /// Whoever sends the header of the canary stays with the main Ingress; cookie and weight are not asked.
+    KeepsMain,
 }
 
 /// Rows whose paths answer 503 when the value is bad.
@@ -162,7 +164,9 @@ impl Annotation {
     /// What a value that [`parse`](Self::parse) refuses leads to. An expression that ingress-nginx could match and RE2
     /// cannot is no reason to guess: it drops the Ingress, whatever the row.
     pub fn bad_value(&self, error: &InvalidValue) -> BadValue {
-        if error.is_expression() || DROPPED.contains(&self.name) {
+        if self.name == "canary-by-header-pattern" && !error.needs_backtracking() {
+            BadValue::KeepsMain
+        } else if error.is_expression() || DROPPED.contains(&self.name) {
             BadValue::Dropped
         } else if DENIED.contains(&self.name) || self.verdict.fails_closed() {
             BadValue::Denied

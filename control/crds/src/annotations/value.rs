@@ -115,6 +115,11 @@ impl InvalidValue {
         Self { message, expression: false }
     }
 
+    /// Whether it is a regular expression that only backtracking could match: it has look-around or back-references.
+    pub fn needs_backtracking(&self) -> bool {
+        self.expression && self.message.ends_with("in RE2 syntax")
+    }
+
     /// Whether it is a regular expression that is wrong, or uses what RE2 does not have.
     pub const fn is_expression(&self) -> bool {
         self.expression

@@ -17,6 +17,8 @@ pub(crate) struct Annotations {
     values: Vec<(&'static Annotation, Value)>,
     /// Why all paths of the Ingress answer 503.
     pub(super) denied: Option<&'static str>,
+    /// Whether TLS handshakes for its hosts have to be refused.
+    pub(super) handshakes_refused: bool,
     /// Whether the Ingress is left out.
     pub(super) dropped: bool,
 }
@@ -44,11 +46,14 @@ impl Annotations {
                         let outcome = row.bad_value(&error);
                         let (level, consequence) = match outcome {
                             BadValue::Ignored => (Level::Warning, "the annotation is ignored"),
+                            BadValue::KeepsMain => {
+                                (Level::Warning, "whoever sends the header stays with the main Ingress")
+                            }
                             BadValue::Denied => (Level::Error, "the paths of this Ingress answer 503"),
                             BadValue::Dropped => (Level::Error, "this Ingress is not served"),
                         };
                         match outcome {
-                            BadValue::Ignored => {}
+                            BadValue::Ignored | BadValue::KeepsMain => {}
                             BadValue::Denied => all.denied = Some(row.name),
                             BadValue::Dropped => all.dropped = true,
                         }

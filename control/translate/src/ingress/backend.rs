@@ -1,8 +1,10 @@
 //! Backends: from what an Ingress names to a cluster.
 
 use super::{
+    canary,
     location::{Location, Scene, Target, respond},
     select::Personality,
+    upstream,
 };
 use crate::{
     report::{Level, Reason},
@@ -15,21 +17,29 @@ use sluice_model::{
     value::StatusCode,
 };
 
-/// The route forwards to the location's service. Where that is not there, it answers 503.
+/// The route forwards to the location's service, and to its canaries. Where the service is not there, or has no endpoints,
+/// the page that the annotation `default-backend` names is shown; where there is none, 503 is answered, also to those who
+/// ask for a canary.
 pub(super) fn forward(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
-    let cluster = match location.target {
-        Target::Service(service) => cluster(scene, location, service),
-        Target::Default => {
-            let cluster = default_backend(scene);
-            if cluster.is_none() {
-                route.action = respond(StatusCode::NOT_FOUND);
-            }
-            cluster
-        }
+    let own = match location.target {
+        Target::Service(service) => cluster(scene, location, location, service),
+        Target::Default => default_backend(scene),
     };
-    if let Some(cluster) = cluster {
-        route.action = Action::Forward(Forward::to(cluster.name.clone()));
+    let serves = own.as_ref().is_some_and(|own| !own.endpoints.is_empty());
+    let page = if serves { None } else { page(scene, location) };
+    if page.is_some() {
+        upstream::tell_page(location, route);
+    }
+    let mut forward = page.or(own).map(|cluster| {
+        let forward = Forward::to(cluster.name.clone());
         scene.output.clusters.push(cluster);
+        forward
+    });
+    canary::attach(scene, location, forward.as_mut().filter(|_| serves));
+    match forward {
+        Some(forward) => route.action = Action::Forward(forward),
+        None if matches!(location.target, Target::Default) => route.action = respond(StatusCode::NOT_FOUND),
+        None => {}
     }
 }
 
@@ -41,15 +51,32 @@ pub(super) fn default_backend(scene: &Scene<'_, '_>) -> Option<Cluster> {
     Some(of_port(scene, service, port))
 }
 
+/// What the annotation `default-backend` names, at its first port; `None` where nothing would serve it.
+fn page(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Cluster> {
+    let name = location.annotations.text("default-backend")?.to_owned();
+    let namespace = location.ingress.namespace();
+    let Some(service) = scene.view.get::<Service>(namespace, &name) else {
+        let message = format!("there is no Service {namespace}/{name}");
+        scene.report_annotation(location, "default-backend", Level::Warning, Reason::NotFound, message);
+        return None;
+    };
+    let port = service.object().content.ports.first()?;
+    let mut cluster = of_port(scene, service, port);
+    upstream::shape(scene, location, &mut cluster);
+    (!cluster.endpoints.is_empty()).then_some(cluster)
+}
+
 /// A port of a service as a cluster.
 fn of_port(scene: &Scene<'_, '_>, service: Of<'_, Service>, port: &ServicePort) -> Cluster {
     let name = format!("{}/{}:{}", service.namespace(), service.name().name, port.port);
     Cluster::new(name, endpoints(scene.view, &scene.settings.topology, service, port, None))
 }
 
-/// A service as a cluster; `None` where it is not there, which is reported.
+/// A service as a cluster; `None` where it is not there, which is reported. `location` names the service, and `main` says
+/// how it is spoken to: the same, but for canaries.
 pub(super) fn cluster(
     scene: &mut Scene<'_, '_>,
+    main: &Location<'_>,
     location: &Location<'_>,
     service: &IngressServiceBackend,
 ) -> Option<Cluster> {
@@ -60,22 +87,35 @@ pub(super) fn cluster(
     };
     let namespace = location.ingress.namespace();
     let Some(found) = scene.view.get::<Service>(namespace, &service.name) else {
-        let message = format!("there is no Service {namespace}/{}; its paths answer 503", service.name);
+        let message = format!("there is no Service {namespace}/{}; {}", service.name, instead(location));
         scene.report(location, Level::Warning, Reason::NotFound, message);
         return None;
     };
     let content = &found.object().content;
-    if content.r#type == "ExternalName" {
-        return external(scene, location, found, wanted);
-    }
-    let by_target = location.personality == Personality::Compat;
-    let Some(port) = find_port(content, wanted, by_target) else {
-        let message =
-            format!("Service {namespace}/{} has no port {wanted}; its paths answer 503", service.name);
-        scene.report(location, Level::Warning, Reason::NotFound, message);
-        return None;
+    let mut cluster = if content.r#type == "ExternalName" {
+        external(scene, location, found, wanted)?
+    } else {
+        let by_target = location.personality == Personality::Compat;
+        let Some(port) = find_port(content, wanted, by_target) else {
+            let message =
+                format!("Service {namespace}/{} has no port {wanted}; {}", service.name, instead(location));
+            scene.report(location, Level::Warning, Reason::NotFound, message);
+            return None;
+        };
+        let mut cluster = of_port(scene, found, port);
+        if let Some(address) = upstream::service_address(scene, location, found, port) {
+            cluster.name.push_str(" service");
+            cluster.endpoints = vec![address];
+        }
+        cluster
     };
-    Some(of_port(scene, found, port))
+    upstream::shape(scene, main, &mut cluster);
+    Some(cluster)
+}
+
+/// What becomes of requests for a service that cannot be had.
+fn instead(location: &Location<'_>) -> &'static str {
+    if canary::is_canary(&location.annotations) { "this canary never serves" } else { "its paths answer 503" }
 }
 
 /// A name outside of the cluster. Its port need not be one of the service's.
@@ -88,7 +128,8 @@ fn external(
     let name = service.name();
     if !scene.settings.external_names {
         let message = format!(
-            "{name} is an ExternalName and `--disable-svc-external-name` is on; its paths answer 503"
+            "{name} is an ExternalName and `--disable-svc-external-name` is on; {}",
+            instead(location)
         );
         scene.report(location, Level::Warning, Reason::NoEffect, message);
         return None;
@@ -101,7 +142,7 @@ fn external(
             &any
         }
         (None, PortRef::Name(_)) => {
-            let message = format!("{name} has no port {wanted}; its paths answer 503");
+            let message = format!("{name} has no port {wanted}; {}", instead(location));
             scene.report(location, Level::Warning, Reason::NotFound, message);
             return None;
         }

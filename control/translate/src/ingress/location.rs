@@ -1,6 +1,9 @@
 //! From a location to a route, in steps.
 
-use super::{Host, annotations::Annotations, backend, paths::Matching, rewrite, select::Personality};
+use super::{
+    Host, annotations::Annotations, answer, backend, mirror, paths::Matching, rewrite, select::Personality,
+    upstream,
+};
 use crate::{
     output::Output,
     reads::View,
@@ -56,7 +59,7 @@ pub(super) struct Scene<'c, 's> {
 type Step = fn(&mut Scene<'_, '_>, &Location<'_>, &mut Route);
 
 /// The steps, in their order.
-const STEPS: &[Step] = &[backend::forward, rewrite::apply];
+const STEPS: &[Step] = &[backend::forward, upstream::bound, answer::rewrite, mirror::copy, rewrite::apply];
 
 /// The route of a location; `None` where its path cannot be compared, which is reported.
 pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Route> {
@@ -100,7 +103,16 @@ pub(super) fn respond(status: StatusCode) -> Action {
     Action::Respond(DirectResponse { status, body: String::new(), content_type: None })
 }
 
-#[allow(dead_code, reason = "the steps of the next slices say it")]
+impl<'s> Location<'s> {
+    /// The service that it names.
+    pub(super) fn service(&self) -> Option<&'s IngressServiceBackend> {
+        match self.target {
+            Target::Service(service) => Some(service),
+            Target::Default => None,
+        }
+    }
+}
+
 impl Scene<'_, '_> {
     /// Says something about the Ingress of a location.
     pub(super) fn report(

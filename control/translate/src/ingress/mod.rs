@@ -10,12 +10,17 @@
 //! ```
 
 mod annotations;
+mod answer;
 mod backend;
+mod canary;
 mod host;
 mod location;
+mod mirror;
 mod paths;
 mod rewrite;
 mod select;
+mod upstream;
+mod verdict;
 
 pub(crate) use host::translate;
 pub(crate) use select::{Examined, Host, Site, plan};

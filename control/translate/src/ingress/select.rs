@@ -1,6 +1,6 @@
 //! Which Ingresses are ours, how they behave, and which hosts they have.
 
-use super::{annotations::Annotations, paths};
+use super::{annotations::Annotations, paths, verdict};
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
@@ -180,6 +180,7 @@ impl Reading {
         let mistakes = paths::mistakes(ingress, personality, &annotations, &settings.ingress);
         annotations.dropped |= !mistakes.is_empty();
         reports.extend(mistakes);
+        reports.extend(verdict::judge(ingress, &mut annotations, settings));
         Self { held: ingress.held().clone(), personality, annotations: Arc::new(annotations), reports }
     }
 }

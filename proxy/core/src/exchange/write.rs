@@ -11,6 +11,7 @@ use crate::rewrite::HostRewrite;
 use crate::route;
 use crate::snapshot::{Cluster, Endpoint};
 use sluice_http1::Method;
+use sluice_model::spec::MirrorTarget;
 use std::sync::Arc;
 
 const WEBSOCKET: &str = "websocket";
@@ -187,14 +188,16 @@ impl Exchange {
     /// The first line of a copy.
     pub fn mirror_outgoing(&self, index: usize) -> Outgoing<'_> {
         let copy = self.mirrors.get(index);
-        let own = copy.and_then(|copy| {
-            let host =
-                self.record.route.as_ref().and_then(|route| route.mirrors.get(copy.place)?.host.as_deref());
-            copy.edits.authority().or(host)
-        });
+        let mirror = copy.and_then(|copy| self.record.route.as_ref()?.mirrors.get(copy.place));
+        let host = mirror.and_then(|mirror| mirror.host.as_deref());
         let outgoing = self.outgoing();
         Outgoing {
-            authority: own.unwrap_or(outgoing.authority),
+            authority: copy.and_then(|copy| copy.edits.authority()).or(host).unwrap_or(outgoing.authority),
+            target: match mirror.and_then(|mirror| mirror.target.as_ref()) {
+                None => outgoing.target,
+                Some(MirrorTarget::Received) => &self.record.path,
+                Some(MirrorTarget::Whole(target)) => target,
+            },
             scheme: scheme_towards(copy.map(MirrorCopy::cluster)),
             ..outgoing
         }

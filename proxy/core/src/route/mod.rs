@@ -27,7 +27,10 @@ use crate::{
 };
 use sluice_filter::{Chain, Fields};
 pub use sluice_model::spec::Scheme;
-use sluice_model::{spec, value::Percent};
+use sluice_model::{
+    spec::{self, MirrorTarget},
+    value::Percent,
+};
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// What matching looks at. `host`, `authority` and `path` are what the hygiene table made of the request.
@@ -170,6 +173,8 @@ pub struct Mirror {
     pub percent: Percent,
     /// The host that the copy carries in place of the request's.
     pub host: Option<Box<str>>,
+    /// What the copy asks for in place of what the request does.
+    pub target: Option<MirrorTarget>,
     /// Edits of the copy's head, after the route's.
     pub edits: CompiledEdits,
 }

@@ -183,6 +183,7 @@ impl Compiler<'_> {
                     cluster_name: mirror.cluster.as_str().into(),
                     percent: mirror.percent,
                     host: mirror.host.as_deref().map(Into::into),
+                    target: mirror.target.clone(),
                     edits: CompiledEdits::compile(&mirror.headers),
                 })
                 .collect(),

@@ -15,6 +15,7 @@ pub(super) struct Rule {
 enum Kind {
     AlwaysNever,
     Present,
+    Never,
     Value(Box<str>),
     Regex(Pattern),
 }
@@ -35,6 +36,7 @@ impl Rule {
             kind: match &header.rule {
                 CanaryHeaderRule::AlwaysNever => Kind::AlwaysNever,
                 CanaryHeaderRule::Present => Kind::Present,
+                CanaryHeaderRule::Never => Kind::Never,
                 CanaryHeaderRule::Value(value) => Kind::Value(value.as_str().into()),
                 CanaryHeaderRule::Regex(regex) => {
                     Kind::Regex(Pattern::new(regex.as_str(), RegexAnchor::Search, false))
@@ -48,20 +50,37 @@ impl Rule {
         match &self.kind {
             Kind::AlwaysNever => always_never(value),
             Kind::Present => Some(Ruling::Take),
+            Kind::Never => Some(Ruling::Never),
             Kind::Value(wanted) => (wanted.as_bytes() == value).then_some(Ruling::Take),
             Kind::Regex(pattern) => pattern.is_match(value, &mut scratch.patterns).then_some(Ruling::Take),
         }
     }
 }
 
-/// A cookie rule: `always` takes, `never` rules out, anything else goes on.
-pub(super) fn ask_cookie<F: Fields + ?Sized>(
-    name: &str,
-    fields: &F,
-    scratch: &mut MatchScratch,
-) -> Option<Ruling> {
-    let value = scratch.values.value_mut();
-    if cookie(fields, name, value) { always_never(value) } else { None }
+/// A cookie rule.
+#[derive(Debug)]
+pub(super) struct CookieRule {
+    name: Box<str>,
+    /// The value that takes; where there is none, `always` takes and `never` rules out. Anything else goes on.
+    value: Option<Box<str>>,
+}
+
+impl CookieRule {
+    pub(super) fn compile(canary: &spec::Canary) -> Option<Self> {
+        let name = canary.cookie.as_deref()?.into();
+        Some(Self { name, value: canary.cookie_value.as_deref().map(Into::into) })
+    }
+
+    pub(super) fn ask<F: Fields + ?Sized>(&self, fields: &F, scratch: &mut MatchScratch) -> Option<Ruling> {
+        let found = scratch.values.value_mut();
+        if !cookie(fields, &self.name, found) {
+            return None;
+        }
+        match &self.value {
+            None => always_never(found),
+            Some(wanted) => (wanted.as_bytes() == &**found).then_some(Ruling::Take),
+        }
+    }
 }
 
 /// ingress-nginx compares with regard to case.

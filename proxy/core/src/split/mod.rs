@@ -18,7 +18,7 @@ use crate::{
     route::{MatchScratch, RequestView},
     snapshot::ClusterId,
 };
-use canary::{Rule, Ruling};
+use canary::{CookieRule, Rule, Ruling};
 use position::Stickiness;
 use sluice_filter::Fields;
 use sluice_model::spec;
@@ -53,7 +53,7 @@ pub struct Destination {
 struct Canary {
     destination: Destination,
     header: Option<Rule>,
-    cookie: Option<Box<str>>,
+    cookie: Option<CookieRule>,
 }
 
 /// The destination that was chosen, and why.
@@ -129,7 +129,7 @@ impl Forward {
             .map(|canary| Canary {
                 destination: destination(&canary.cluster, canary.weight, &canary.headers),
                 header: canary.header.as_ref().map(Rule::compile),
-                cookie: canary.cookie.as_deref().map(Into::into),
+                cookie: CookieRule::compile(canary),
             })
             .collect();
         let sum: u64 = canaries.iter().map(|canary| u64::from(canary.destination.weight)).sum();
@@ -246,11 +246,11 @@ impl Forward {
         let mut never = header_never;
         if first.is_none() {
             for (number, canary) in self.canaries.iter().enumerate() {
-                let Some(cookie) = canary.cookie.as_deref().filter(|_| header_never & (1 << number) == 0)
+                let Some(cookie) = canary.cookie.as_ref().filter(|_| header_never & (1 << number) == 0)
                 else {
                     continue;
                 };
-                match canary::ask_cookie(cookie, request.fields, scratch) {
+                match cookie.ask(request.fields, scratch) {
                     Some(Ruling::Take) if first.is_none() => {
                         first = Some((Why::Cookie, number, Ruling::Take));
                     }

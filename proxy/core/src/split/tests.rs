@@ -104,6 +104,30 @@ fn header_beats_cookie_beats_weight() {
 }
 
 #[test]
+fn a_value_of_a_cookie_takes_the_canary_and_no_other_one_decides() {
+    let split = compile(&forward(
+        r#"{"destinations":[{"cluster":"main"}],"canaries":[
+            {"cluster":"canary","weight":100,"cookie":"group","cookie_value":"beta"}]}"#,
+    ));
+    for (cookie, why) in
+        [("group=beta", Why::Cookie), ("group=never", Why::Weight), ("group=always", Why::Weight)]
+    {
+        let got = ask(&split, &[("cookie", cookie)], &mut rng());
+        assert_eq!((got.0.as_str(), got.1), ("canary", why), "{cookie}");
+    }
+}
+
+#[test]
+fn a_header_that_rules_out_leaves_neither_cookie_nor_weight() {
+    let split = compile(&forward(
+        r#"{"destinations":[{"cluster":"main"}],"canaries":[
+            {"cluster":"canary","weight":100,"cookie":"c","header":{"name":"x","rule":"never"}}]}"#,
+    ));
+    assert_eq!(ask(&split, &[("x", "y"), ("cookie", "c=always")], &mut rng()).0, "main");
+    assert_eq!(ask(&split, &[("cookie", "c=always")], &mut rng()).0, "canary");
+}
+
+#[test]
 fn header_rules_decide_by_presence_value_and_pattern() {
     let split = |rule: &str| {
         compile(&forward(&format!(
@@ -115,6 +139,7 @@ fn header_rules_decide_by_presence_value_and_pattern() {
         (r#""present""#, "", "canary"),
         (r#"{"value":"de"}"#, "de", "canary"),
         (r#"{"value":"de"}"#, "always", "main"),
+        (r#""never""#, "always", "main"),
         (r#"{"regex":"^(de|at)"}"#, "de-CH", "canary"),
         (r#"{"regex":"CH"}"#, "de-CH", "canary"),
         (r#"{"regex":"ch"}"#, "de-CH", "main"),

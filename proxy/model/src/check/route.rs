@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     spec::{
-        Action, DirectResponse, Fault, FaultAbortStatus, Filter, HostRewrite, NormalizePath, PathMatch,
-        PathRewrite, Redirect, RedirectPath, RegexRewrite, ResponseRewrite, Retry, RetryOn, Rewrite, Route,
+        Action, DirectResponse, Fault, FaultAbortStatus, Filter, HostRewrite, MirrorTarget, NormalizePath,
+        PathMatch, PathRewrite, Redirect, RedirectPath, RegexRewrite, ResponseRewrite, Retry, RetryOn,
+        Rewrite, Route,
     },
     value::Percent,
 };
@@ -50,6 +51,10 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
         names::refer(cx, at.key("cluster"), Kind::Cluster, &mirror.cluster);
         if let Some(host) = &mirror.host {
             text::authority(cx, at.key("host"), host);
+        }
+        if let Some(MirrorTarget::Whole(target)) = &mirror.target {
+            let at = at.key("target");
+            text::path(cx, at.key("whole"), target, true);
         }
         edits::request(cx, &mirror.headers, at.key("headers"));
         if mirror.percent == Percent::NONE {

@@ -63,6 +63,10 @@ fn canary<'a>(cx: &mut Context<'a>, canary: &'a Canary, at: At<'_>) {
     if let Some(cookie) = &canary.cookie {
         text::token(cx, at.key("cookie"), "a cookie's name", cookie);
     }
+    if canary.cookie_value.is_some() && canary.cookie.is_none() {
+        cx.error(at.key("cookie_value"), "needs the name of a cookie")
+            .suggest("write `cookie: ...` beside it");
+    }
     if let Some(header) = &canary.header
         && let CanaryHeaderRule::Value(value) = &header.rule
     {

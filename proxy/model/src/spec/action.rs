@@ -257,7 +257,20 @@ pub struct Mirror {
     /// The host that the copy carries; absent keeps the one that the request has after its own rewrite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// What the copy asks for; absent keeps what the request asks for after its own rewrite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<MirrorTarget>,
     /// Edits of the copy's request headers, after the route's.
     #[serde(default, skip_serializing_if = "is_default")]
     pub headers: super::HeaderEdits,
+}
+
+/// What a copy asks for (nginx `mirror` with `proxy_pass`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MirrorTarget {
+    /// What the client asked for, path and query.
+    Received,
+    /// This path, and the query if there is one in it; the client's query is left out.
+    Whole(String),
 }

@@ -24,6 +24,9 @@ pub struct Canary {
     /// A cookie that decides: `always` takes the canary, `never` does not, anything else goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie: Option<String>,
+    /// A value of the cookie that takes the canary; any other one goes on, `always` and `never` too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_value: Option<String>,
     /// Header edits for this destination. They run before the route's, so the route's `set` wins.
     #[serde(default, skip_serializing_if = "is_default")]
     pub headers: RouteHeaders,
@@ -49,6 +52,8 @@ pub enum CanaryHeaderRule {
     AlwaysNever,
     /// Any value takes the canary.
     Present,
+    /// Any value rules the canary out.
+    Never,
     /// This value takes the canary.
     Value(String),
     /// A value in which the expression is found takes the canary.

@@ -17,8 +17,8 @@ mod route;
 mod secret;
 
 pub use action::{
-    Action, Destination, DirectResponse, Forward, HostRewrite, Mirror, PathRewrite, Redirect, RedirectCode,
-    RedirectPath, RegexRewrite, Rewrite,
+    Action, Destination, DirectResponse, Forward, HostRewrite, Mirror, MirrorTarget, PathRewrite, Redirect,
+    RedirectCode, RedirectPath, RegexRewrite, Rewrite,
 };
 pub use canary::{Canary, CanaryHeader, CanaryHeaderRule, HashKey, Sticky, StickyCookie};
 pub use cluster::{Balancer, Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification};

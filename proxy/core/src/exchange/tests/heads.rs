@@ -140,6 +140,23 @@ fn a_client_without_host_is_sent_on_with_one() {
 }
 
 #[test]
+fn a_copy_asks_for_what_the_request_does_or_the_client_did_or_the_mirror_says() {
+    let mut bench = Bench::new(
+        "
+- name: r
+  match: [{ path: { prefix: /shop } }]
+  action: { forward: { destinations: [{ cluster: one }] } }
+  rewrite: { path: { prefix: /in } }
+  mirrors: [{ cluster: other }, { cluster: other, target: received }, { cluster: other, target: { whole: '/m?x=1' } }]
+",
+    );
+    assert_eq!(bench.request("GET", "/shop/a?b=c", Body::None), Action::Connect);
+    assert_eq!(bench.connected(false), Action::Send);
+    let targets = [0, 1, 2].map(|index| bench.exchange.mirror_outgoing(index).target);
+    assert_eq!(targets, ["/in/a?b=c", "/shop/a?b=c", "/m?x=1"]);
+}
+
+#[test]
 fn mirrors_are_sampled_once_and_carry_their_own_edits() {
     let mut bench = Bench::new(
         "

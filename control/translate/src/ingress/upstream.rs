@@ -1,0 +1,183 @@
+//! How servers are spoken to: protocol, address, host, patience, what is tried again and how much may be sent.
+
+use super::{
+    location::{Location, Scene},
+    mirror,
+    select::Personality,
+};
+use crate::{
+    report::{Level, Reason},
+    services::PortRef,
+    settings::IngressDefaults,
+    store::Of,
+};
+use sluice_crds::{
+    annotations::Value,
+    core::{Service, ServicePort},
+};
+use sluice_model::{
+    convert::brief,
+    spec::{
+        Cluster, ClusterProtocol, ClusterTls, Endpoint, HeaderValue, HostRewrite, Retry, RetryOn, Route,
+        ServerVerification,
+    },
+    value::{Duration, EndpointAddress, Size, StatusCode},
+};
+use std::{fmt::Write, net::SocketAddr};
+
+/// nginx waits for a minute, and takes a mebibyte.
+const NGINX_PATIENCE: Duration = Duration::from_secs(60);
+const NGINX_BODY: Size = Size::kib(1024);
+
+/// Tells a cluster how the servers of a location are spoken to. What differs from the usual is a part of its name: the same
+/// service may be spoken to in several ways.
+pub(super) fn shape(scene: &Scene<'_, '_>, location: &Location<'_>, cluster: &mut Cluster) {
+    let unverified = || Some(ClusterTls { server_name: None, verify: ServerVerification::Insecure });
+    let (name, protocol, tls) = match location.annotations.text("backend-protocol") {
+        Some("HTTPS") => (" https", ClusterProtocol::Http1, unverified()),
+        Some("GRPC") => (" grpc", ClusterProtocol::Http2, None),
+        Some("GRPCS") => (" grpcs", ClusterProtocol::Http2, unverified()),
+        _ => ("", ClusterProtocol::Http1, None),
+    };
+    cluster.name.push_str(name);
+    cluster.protocol = protocol;
+    cluster.tls = tls;
+    cluster.keep_alive = scene.settings.ingress.keep_alive;
+    let connect = time(location, "proxy-connect-timeout").or(scene.settings.ingress.proxy_connect_timeout);
+    if let Some(connect) = connect.filter(|connect| *connect != cluster.connect_timeout) {
+        let _ = write!(cluster.name, " connect {connect}");
+        cluster.connect_timeout = connect;
+    }
+}
+
+/// The address of the service itself, for those who leave the choice of an endpoint to the cluster. A headless service has
+/// none.
+pub(super) fn service_address(
+    scene: &Scene<'_, '_>,
+    location: &Location<'_>,
+    service: Of<'_, Service>,
+    port: &ServicePort,
+) -> Option<Endpoint> {
+    let wanted =
+        location.annotations.flag("service-upstream").unwrap_or(scene.settings.ingress.service_upstream);
+    let address = service.object().content.cluster_ip.parse().ok().filter(|_| wanted)?;
+    Some(Endpoint { address: EndpointAddress::Socket(SocketAddr::new(address, port.port)), weight: 1 })
+}
+
+/// Gives a route its bounds, and the host that servers see.
+pub(super) fn bound(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
+    let defaults = &scene.settings.ingress;
+    let compat = location.personality == Personality::Compat;
+    let idle = time(location, "proxy-read-timeout").or(defaults.proxy_read_timeout);
+    if let Some(idle) = idle.or(compat.then_some(NGINX_PATIENCE)) {
+        route.timeouts.idle = idle;
+    }
+    let body = match location.annotations.get("proxy-body-size") {
+        Some(Value::Size(size)) => Some(Size::bytes(*size)),
+        _ => defaults.proxy_body_size,
+    };
+    route.max_body = body.or(compat.then_some(NGINX_BODY)).filter(|most| most.get() > 0);
+    route.retry = retry(location, defaults);
+    if let Some(text) = location.annotations.text("upstream-vhost") {
+        match host(location, text) {
+            Ok(host) => route.rewrite.host = host.map(HostRewrite::Literal),
+            Err(message) => scene.report_annotation(
+                location,
+                "upstream-vhost",
+                Level::Warning,
+                Reason::Invalid,
+                format!("{message}; servers get the client's host"),
+            ),
+        }
+    }
+    if location.annotations.text("backend-protocol") == Some("FCGI") {
+        let message = "FastCGI is not spoken; its paths answer 503";
+        scene.report_annotation(location, "backend-protocol", Level::Error, Reason::NotInEffect, message);
+        route.action = super::location::unavailable();
+    }
+    let send = time(location, "proxy-send-timeout");
+    if send.is_some_and(|send| send < route.timeouts.idle) {
+        let message = format!(
+            "a request whose server neither takes nor sends anything is given up after proxy-read-timeout ({}); \
+             proxy-send-timeout has no effect beside it where it is shorter",
+            route.timeouts.idle
+        );
+        scene.report_annotation(location, "proxy-send-timeout", Level::Info, Reason::NoEffect, message);
+    }
+}
+
+fn time(location: &Location<'_>, name: &str) -> Option<Duration> {
+    match location.annotations.get(name)? {
+        Value::Time(time) => Some(Duration::from_millis(u64::try_from(time.as_millis()).ok()?)),
+        _ => None,
+    }
+}
+
+/// What is tried again: as nginx has it, with refused connections among its errors.
+fn retry(location: &Location<'_>, defaults: &IngressDefaults) -> Retry {
+    /// For nginx 0 is no bound; there are no more endpoints than this that are worth a try.
+    const MOST: u32 = 50;
+    const DEFAULT_TRIES: u32 = 3;
+    let conditions: Vec<String> = match location.annotations.get("proxy-next-upstream") {
+        Some(Value::List(conditions)) => conditions.clone(),
+        _ => defaults.proxy_next_upstream.clone().unwrap_or_else(|| vec!["error".into(), "timeout".into()]),
+    };
+    let has = |wanted: &str| conditions.iter().any(|condition| condition == wanted);
+    let tries =
+        location.annotations.int("proxy-next-upstream-tries").and_then(|tries| u32::try_from(tries).ok());
+    let tries = match tries.or(defaults.proxy_next_upstream_tries).unwrap_or(DEFAULT_TRIES) {
+        0 => MOST,
+        tries => (tries - 1).min(MOST),
+    };
+    let mut on = Vec::new();
+    if has("error") {
+        on.extend([RetryOn::ConnectFailure, RetryOn::RefusedStream, RetryOn::Reset]);
+    } else if has("timeout") {
+        on.push(RetryOn::ConnectFailure);
+    }
+    let statuses = conditions.iter().filter_map(|condition| condition.strip_prefix("http_")?.parse().ok());
+    on.extend(statuses.filter_map(|status| StatusCode::new(status).ok()).map(RetryOn::Status));
+    if has("off") || on.is_empty() || tries == 0 {
+        return Retry { attempts: 0, ..Retry::default() };
+    }
+    let non_idempotent = has("non_idempotent") || defaults.retry_non_idempotent;
+    Retry { attempts: tries as u8, on, non_idempotent }
+}
+
+/// The host that servers see; `None` for the client's own. Variables that the object itself settles are put in.
+fn host(location: &Location<'_>, text: &str) -> Result<Option<String>, String> {
+    if ["$host", "$http_host", "$best_http_host"].contains(&text) {
+        return Ok(None);
+    }
+    let service = location.service().map_or("", |service| service.name.as_str());
+    let name = location.ingress.name();
+    let text = text
+        .replace("$service_name", service)
+        .replace("$namespace", &name.namespace)
+        .replace("$ingress_name", &name.name);
+    if text.contains('$') {
+        return Err(format!("`{}` holds a variable, which is not evaluated here", brief(&text)));
+    }
+    if !mirror::is_host(&text) {
+        return Err(format!("`{}` is not a host", brief(&text)));
+    }
+    Ok(Some(text))
+}
+
+/// Tells a page by header fields what it stands for, as the pages of ingress-nginx are told.
+pub(super) fn tell_page(location: &Location<'_>, route: &mut Route) {
+    let name = location.ingress.name();
+    let service = location.service();
+    let port = service.and_then(PortRef::of).map_or_else(String::new, |port| port.to_string());
+    let fields = [
+        ("x-code", "503".to_owned()),
+        ("x-format", "%REQ(accept)%".to_owned()),
+        ("x-namespace", name.namespace),
+        ("x-ingress-name", name.name),
+        ("x-service-name", service.map_or_else(String::new, |service| service.name.clone())),
+        ("x-service-port", port),
+    ];
+    let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    let fields = fields.filter_map(|(name, value)| Some(HeaderValue { name: name.parse().ok()?, value }));
+    route.headers.request.set.extend(fields);
+}

@@ -1,0 +1,146 @@
+//! The verdict of the table on each annotation of an Ingress: what is said about it, and what is refused because of it.
+
+use super::{annotations::Annotations, canary};
+use crate::{
+    report::{Level, Reason, Report},
+    settings::Settings,
+    store::Of,
+};
+use sluice_crds::{
+    Verdict,
+    annotations::{Annotation, Value, ValueKind},
+    core::Ingress,
+};
+use sluice_model::convert::nearest;
+
+/// Judges what the annotations of an Ingress say: puts down what has to be refused, and says why.
+pub(super) fn judge(
+    ingress: Of<'_, Ingress>,
+    annotations: &mut Annotations,
+    settings: &Settings,
+) -> Vec<Report> {
+    let mut reports = strangers(ingress);
+    let mut say = |name: &str, report: Report| {
+        reports.push(report.at(format!("metadata.annotations[{}/{name}]", settings.annotations_prefix)));
+    };
+    if canary::is_canary(annotations) {
+        for (row, _) in annotations.iter() {
+            if let Some(report) = on_canary(ingress, row) {
+                say(row.name, report);
+            }
+        }
+        return reports;
+    }
+    if !settings.allow_unprotected
+        && let Some(key) = settings.ingress.refused.first()
+    {
+        annotations.denied = Some(key);
+    }
+    let mut refusals = Vec::new();
+    for (row, value) in annotations.iter() {
+        if let Some(message) = forbidden(ingress, row, value, settings) {
+            refusals.push(*row);
+            let message = format!("{message}; its paths answer 503");
+            say(row.name, Report::new(ingress.held(), Level::Error, Reason::NotGranted, message));
+            continue;
+        }
+        if !asks(row, value, annotations) {
+            continue;
+        }
+        let handshake = of_handshakes(row);
+        let refused = if handshake {
+            "TLS handshakes for its hosts are refused and its paths answer 503"
+        } else {
+            "its paths answer 503"
+        };
+        if row.verdict.fails_closed() && !settings.allow_unprotected {
+            refusals.push(*row);
+        }
+        let unprotected = settings.allow_unprotected;
+        if let Some(report) = Report::of_verdict(ingress.held(), row.verdict, refused, unprotected) {
+            say(row.name, report);
+        }
+    }
+    for row in refusals {
+        annotations.denied.get_or_insert(row.name);
+        annotations.handshakes_refused |= of_handshakes(row);
+    }
+    reports
+}
+
+/// What protects a host from its handshakes on.
+fn of_handshakes(row: &Annotation) -> bool {
+    row.verdict.fails_closed() && (row.name.starts_with("auth-tls-") || row.name == "ssl-passthrough")
+}
+
+/// A canary has a say in who gets it; for all else the annotations of the main Ingress hold.
+fn on_canary(ingress: Of<'_, Ingress>, row: &Annotation) -> Option<Report> {
+    if canary::HONOURED.contains(&row.name) {
+        return match row.verdict {
+            Verdict::InEffect => None,
+            verdict => Report::of_verdict(ingress.held(), verdict, "", false),
+        };
+    }
+    let message = "has no effect on a canary: the Ingress that it is the canary of decides; write it there";
+    Some(Report::new(ingress.held(), Level::Warning, Reason::NoEffect, message))
+}
+
+/// Why an annotation must not be there at all.
+fn forbidden(
+    ingress: Of<'_, Ingress>,
+    row: &Annotation,
+    value: &Value,
+    settings: &Settings,
+) -> Option<String> {
+    let rules = &settings.ingress;
+    let key = format!("{}/{}", settings.annotations_prefix, row.name);
+    let text = ingress.object().annotation(&key).unwrap_or_default();
+    if let Some(word) = rules.annotation_value_word_blocklist.iter().find(|word| text.contains(word.as_str()))
+    {
+        return Some(format!("holds `{word}`, which annotation-value-word-blocklist forbids"));
+    }
+    let allowed = rules.annotations_risk_level;
+    if row.risk > allowed && row.value != ValueKind::Snippet {
+        return Some(format!(
+            "is of risk {:?}, and annotations-risk-level allows {allowed:?} at most",
+            row.risk
+        ));
+    }
+    match value {
+        Value::Object(Some(namespace), _)
+            if namespace != ingress.namespace() && !rules.allow_cross_namespace_resources =>
+        {
+            Some(format!(
+                "names an object of namespace `{namespace}`: copy it to `{}`, or set allow-cross-namespace-resources",
+                ingress.namespace()
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a value wants anything that does not go without saying.
+fn asks(row: &Annotation, value: &Value, all: &Annotations) -> bool {
+    if value.is_nothing() {
+        return false;
+    }
+    if !row.verdict.fails_closed() {
+        return true;
+    }
+    if row.name.starts_with("auth-tls-") && all.text("auth-tls-verify-client") == Some("off") {
+        return false;
+    }
+    row.default.and_then(|default| row.parse(default).ok()).as_ref() != Some(value)
+}
+
+/// Annotations under our own prefix that are not known.
+fn strangers(ingress: Of<'_, Ingress>) -> Vec<Report> {
+    let all = ingress.object().metadata.annotations.iter().flatten();
+    let own = all.filter_map(|(key, _)| Some((key, key.strip_prefix(canary::OWN_PREFIX)?)));
+    own.filter(|(_, name)| !canary::OWN.contains(name))
+        .map(|(key, name)| {
+            let meant = nearest(name, canary::OWN);
+            Report::of_unknown(ingress.held(), name, meant).at(format!("metadata.annotations[{key}]"))
+        })
+        .collect()
+}
