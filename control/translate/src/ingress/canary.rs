@@ -235,3 +235,6 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
