@@ -40,7 +40,7 @@ fn logged(proxy: &Sluice, wire: &Wire) -> Option<Value> {
 async fn is_logged(proxy: &Sluice, wire: &Wire, status: u16, flags: &str, details: &str) {
     let peer = wire.address().to_string();
     let entry = proxy.logged(details, |entry| entry["peer"] == *peer && entry["details"] == details).await;
-    assert_eq!((&entry["status"], &entry["flags"]), (&status.into(), &flags.into()), "{entry}");
+    assert_eq!((&entry["status"], &entry["response_flags"]), (&status.into(), &flags.into()), "{entry}");
 }
 
 fn pseudo(method: &'static str, path: &'static str) -> [(&'static str, &'static str); 4] {
@@ -163,7 +163,7 @@ async fn a_client_that_does_not_read_is_cut_and_little_was_held_for_it() {
     others_are_served(&proxy).await;
     endless.finished().await;
     let entry = proxy.logged_path("/slow").await;
-    assert_eq!((&entry["status"], &entry["flags"]), (&200.into(), &"DC".into()), "{entry}");
+    assert_eq!((&entry["status"], &entry["response_flags"]), (&200.into(), &"DC".into()), "{entry}");
     // What the sockets hold by themselves.
     let held = sent.swap(0, Ordering::SeqCst);
     assert!(held < 24 * MIB, "{held} bytes");
@@ -257,7 +257,7 @@ async fn a_client_that_opens_and_resets_streams_is_sent_away() {
     assert_eq!(frames.outcome(u32::MAX >> 1).await, Outcome::GoAway(11));
     let peer = frames.wire().address().to_string();
     let calm = |entry: &Value| entry["peer"] == *peer && entry["details"] == "http2_enhance_your_calm";
-    assert_eq!(proxy.logged("the flood", calm).await["flags"], "DPE");
+    assert_eq!(proxy.logged("the flood", calm).await["response_flags"], "DPE");
     others_are_served(&proxy).await;
 }
 
@@ -271,7 +271,7 @@ async fn a_head_of_continuations_without_end_is_ended_before_it_fills_the_memory
         while frames.wire().try_send(&pieces).await.is_ok() {}
         let peer = frames.wire().address().to_string();
         let entry = proxy.logged("the flood", |entry| entry["peer"] == *peer).await;
-        assert_eq!(entry["flags"], "DPE", "{entry}");
+        assert_eq!(entry["response_flags"], "DPE", "{entry}");
         others_are_served(&proxy).await;
     }
 }
@@ -347,7 +347,7 @@ async fn a_client_that_is_gone_takes_its_request_back() {
         wire.reset();
         upstream.finished().await;
         let entry = proxy.logged("the one who left", |entry| entry["peer"] == *peer).await;
-        assert_eq!((&entry["status"], &entry["flags"]), (&0.into(), &"DC".into()), "{entry}");
+        assert_eq!((&entry["status"], &entry["response_flags"]), (&0.into(), &"DC".into()), "{entry}");
     }
     // The end of a body that is not whole needs no reset.
     let mut wire = Wire::connect(proxy.address()).await;
@@ -395,5 +395,5 @@ async fn whoever_does_not_speak_tls_at_a_tls_port_is_counted_or_told() {
     plain.expect_close().await;
     let peer = plain.address().to_string();
     let entry = proxy.logged("plain HTTP", |entry| entry["peer"] == *peer).await;
-    assert_eq!((&entry["status"], &entry["flags"]), (&400.into(), &"DPE".into()), "{entry}");
+    assert_eq!((&entry["status"], &entry["response_flags"]), (&400.into(), &"DPE".into()), "{entry}");
 }

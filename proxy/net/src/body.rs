@@ -28,7 +28,7 @@ pub(crate) enum SourceError {
     Reset,
     /// The framing is broken; nothing that follows on the connection can be trusted.
     Malformed {
-        /// What a client is answered with.
+        /// What a client is answered with; 0 where the codec has reset its stream by itself.
         status: u16,
         /// For the log.
         details: &'static str,

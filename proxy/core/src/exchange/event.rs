@@ -33,7 +33,8 @@ pub enum Event<'a> {
         /// As in [`Event::RequestHead`].
         wall: SystemTime,
     },
-    /// The codec refused the request's body, or the driver's timer for it ran out.
+    /// The codec refused the request's body, or the driver's timer for it ran out. With status 0 nobody can be answered:
+    /// the codec has ended the request by itself.
     RequestRefused(Refusal),
     /// A piece of the request body, without framing.
     RequestBody(&'a [u8]),

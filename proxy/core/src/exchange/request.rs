@@ -194,6 +194,10 @@ impl Exchange {
         if self.state == State::Relaying {
             return self.abort(now, refusal.details, cx);
         }
+        if refusal.status == 0 {
+            self.record.details = refusal.details;
+            return self.abort(now, refusal.details, cx);
+        }
         self.local(refusal.status, refusal.details, refusal.text(), cx)
     }
 }

@@ -135,7 +135,7 @@ impl Receiver {
 fn source_error(error: &h2::Error) -> SourceError {
     if error.is_library() {
         // The crate found a fault of the peer's: a length that is not kept, a frame out of place.
-        SourceError::Malformed { status: 400, details: "http2_protocol_error" }
+        SourceError::Malformed { status: 0, details: "http2_protocol_error" }
     } else if error.is_reset() {
         SourceError::Reset
     } else {

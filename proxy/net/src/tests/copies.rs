@@ -223,6 +223,25 @@ fn an_http2_client_is_read_on_for_the_copy_and_not_reset() {
 }
 
 #[test]
+fn an_http2_client_that_was_not_told_to_go_on_is_not_waited_for() {
+    mirrored("", "", async |world, mirror| {
+        let (client, connection) = h2::client::handshake(world.client().await.stream).await.unwrap();
+        spawn_local(connection);
+        let mut client = client.ready().await.unwrap();
+        let request = Request::post("http://a.test/").header("expect", "100-continue").body(()).unwrap();
+        let (response, _sender) = client.send_request(request, false).unwrap();
+        let mut endpoint = world.endpoint().await;
+        endpoint.head().await;
+        let mut copy = next(&mirror).await;
+        copy.head().await;
+        endpoint.send(OK).await;
+        assert_eq!(response.await.unwrap().status(), 200);
+        copy.closed().await;
+        is_reset(&world.log).await;
+    });
+}
+
+#[test]
 fn trailers_reach_a_copy_over_http1_and_http2() {
     const CHUNKED: &str =
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n";

@@ -159,6 +159,17 @@ fn si_and_408_where_the_client_is_too_slow() {
 }
 
 #[test]
+fn dpe_and_no_status_where_the_codec_has_ended_the_request_by_itself() {
+    let mut bench = forward("one");
+    assert_eq!(bench.request("POST", "/", Body::Unknown), Action::Connect);
+    assert_eq!(bench.connected(false), Action::Send);
+    assert_eq!(bench.on(Event::RequestRefused(Refusal::codec(0, "its fault"))), Action::Abort);
+    let record = bench.exchange.record();
+    assert_eq!((record.status, record.flags), (0, Flags::DOWNSTREAM_PROTOCOL_ERROR));
+    assert_eq!((record.details, record.termination), ("its fault", Some("its fault")));
+}
+
+#[test]
 fn dc_where_the_client_leaves_in_the_middle_of_a_head() {
     let mut bench = forward("one");
     assert_eq!(bench.lost(), Action::Done);

@@ -39,6 +39,8 @@ pub(crate) struct Stream {
     began: Instant,
     /// The client took the request back.
     reset: bool,
+    /// It holds its body back until it is told to go on.
+    waits: bool,
 }
 
 /// The way back.
@@ -79,6 +81,8 @@ impl Stream {
         let length = Receiver::declared(&body, &head.headers);
         let body = Receiver::new(body, length, Keep::Beginning);
         let scheme = if tls { "https" } else { "http" };
+        let expects = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        let waits = length != Body::None && head.headers.get(header::EXPECT).is_some_and(expects);
         let id = respond.stream_id().as_u32();
         tally.begin(id);
         Self {
@@ -92,6 +96,7 @@ impl Stream {
             timers: Rc::clone(&shard.timers),
             began: shard.now(),
             reset: false,
+            waits,
         }
     }
 
@@ -167,6 +172,7 @@ impl Downstream for Stream {
         *response.status_mut() = StatusCode::from_u16(status).map_err(|_| SinkGone)?;
         *response.headers_mut() = fields;
         if kind == Kind::Informational {
+            self.waits &= status != 100;
             return respond.send_informational(response).map_err(|_| SinkGone);
         }
         let last = kind == Kind::Final(Body::None);
@@ -183,9 +189,13 @@ impl Downstream for Stream {
         // The crate does not say whose reset it is: clients cancel, a fault is what it finds by itself. Either counts.
         self.reset = true;
         Poll::Ready(match reason.and_then(faults::refusal) {
-            Some(Refusal { details, .. }) => SourceError::Malformed { status: 400, details },
+            Some(Refusal { details, .. }) => SourceError::Malformed { status: 0, details },
             None => SourceError::Reset,
         })
+    }
+
+    fn awaits_continue(&self) -> bool {
+        self.waits
     }
 
     fn cut(&mut self) {
@@ -215,6 +225,7 @@ impl Source for Stream {
 
     fn poll_front(&mut self, cx: &mut Context<'_>) -> Poll<Result<Front, SourceError>> {
         let front = ready!(self.body.poll_front(cx));
+        self.waits = false;
         self.reset |= front == Err(SourceError::Reset);
         Poll::Ready(front)
     }
