@@ -69,7 +69,10 @@ fn page(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Cluster> {
 /// A port of a service as a cluster.
 fn of_port(scene: &Scene<'_, '_>, service: Of<'_, Service>, port: &ServicePort) -> Cluster {
     let name = format!("{}/{}:{}", service.namespace(), service.name().name, port.port);
-    Cluster::new(name, endpoints(scene.view, &scene.settings.topology, service, port, None))
+    let mut cluster =
+        Cluster::new(name, endpoints(scene.view, &scene.settings.topology, service, port, None));
+    cluster.keep_alive = scene.settings.ingress.keep_alive;
+    cluster
 }
 
 /// A service as a cluster; `None` where it is not there, which is reported. `location` names the service, and `main` says

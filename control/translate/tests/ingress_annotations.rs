@@ -1,0 +1,31 @@
+//! Ingresses: what becomes of each annotation, how servers are spoken to, and what the controller's ConfigMap changes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod golden;
+
+use golden::golden;
+use sluice_translate::NamespacedName;
+
+#[test]
+fn every_annotation_is_judged_and_what_protects_and_is_not_in_effect_is_refused() {
+    golden("verdicts", |_| {});
+}
+
+#[test]
+fn what_is_not_protected_is_served_where_that_was_asked_for_and_said_loudly() {
+    golden("unprotected", |settings| settings.allow_unprotected = true);
+}
+
+#[test]
+fn words_and_risks_that_the_config_map_forbids_are_refused() {
+    golden("guarded", |settings| {
+        let name = NamespacedName { namespace: "ingress-nginx".to_owned(), name: "controller".to_owned() };
+        settings.configmap = Some(name);
+    });
+}
+
+#[test]
+fn servers_are_spoken_to_as_annotations_say() {
+    golden("servers", |_| {});
+}
