@@ -3,28 +3,36 @@
 use crate::{
     failure::Failure,
     file::{self, Folder},
+    manifests::{Input, Manifests},
     output,
+    told::Told,
 };
 use clap::Args;
 use sluice_model::{Diagnostics, Severity, Source};
+use sluice_translate::Level;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-/// Check a configuration and show everything that is wrong with it.
+/// Check a configuration or Kubernetes manifests and show everything that is wrong with them.
 ///
 /// Every mistake is reported at once, with file, line, column, the place in the configuration, and what was probably
 /// meant. Certificates and keys that the file names are read and checked too; nothing is opened or connected.
+///
+/// A folder is one of Kubernetes manifests, as `sluice gateway --manifests` serves it; a file or standard input may be
+/// such a manifest too. Each line is about one object, `SEVERITY kind namespace/name: message`, with the file and line.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   sluice check proxy.yaml
   generate-config | sluice check -
+  sluice check shop/ --watch-ingress-without-class
 
-Exit codes: 0 usable (perhaps with warnings), 1 wrong or unreadable.")]
+Exit codes: 0 usable (perhaps with warnings), 1 wrong or unreadable; for manifests 1 when an object, or a part of one, is
+not served.")]
 pub(crate) struct Check {
-    /// The configuration; `-` reads standard input.
+    /// The configuration, or the folder of manifests; `-` reads standard input.
     file: PathBuf,
     /// One line for each diagnostic, without excerpts.
     #[arg(long)]
@@ -32,22 +40,43 @@ pub(crate) struct Check {
     /// Count warnings as errors.
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    told: Told,
 }
 
 impl Check {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        check(&self.file, self.short, self.strict)
+        match Input::read(&self.file, &self.told)? {
+            Input::Config(source) => check(&source, &self.file, self.short, self.strict),
+            Input::Manifests(manifests) => check_manifests(&manifests, self.strict),
+        }
     }
 }
 
+fn check_manifests(manifests: &Manifests, strict: bool) -> Result<ExitCode, Failure> {
+    output::print(&manifests.lines())?;
+    let refused = manifests.validate().err();
+    if let Some(found) = &refused {
+        output::print(&format!("{found}\n"))?;
+        output::note("the translation is refused, which is a defect of Sluice");
+    }
+    output::note(&manifests.summary());
+    let wrong = manifests.count(Level::Error) > 0 || strict && manifests.count(Level::Warning) > 0;
+    Ok(ExitCode::from(u8::from(wrong || refused.is_some())))
+}
+
+/// Reads a configuration and checks it.
+pub(crate) fn check_file(path: &Path) -> Result<ExitCode, Failure> {
+    check(&file::read(path)?, path, false, false)
+}
+
 /// Loads a configuration and shows what was found: diagnostics on standard output, a summary on standard error.
-pub(crate) fn check(path: &Path, short: bool, strict: bool) -> Result<ExitCode, Failure> {
-    let source = file::read(path)?;
-    let (usable, found) = match sluice_model::load(&source, &Folder::of(path)) {
+fn check(source: &Source, path: &Path, short: bool, strict: bool) -> Result<ExitCode, Failure> {
+    let (usable, found) = match sluice_model::load(source, &Folder::of(path)) {
         Ok(loaded) => (true, loaded.warnings),
         Err(found) => (false, found),
     };
-    show(&source, &found, short)?;
+    show(source, &found, short)?;
     output::note(&format!("{}: {}", source.name, summary(usable, &found)));
     let refused = !usable || (strict && found.count(Severity::Warning) > 0);
     Ok(ExitCode::from(u8::from(refused)))

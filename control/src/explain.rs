@@ -1,11 +1,6 @@
 //! `sluice explain`.
 
-use crate::{
-    check,
-    failure::Failure,
-    file::{self, Folder},
-    output,
-};
+use crate::{check, failure::Failure, file::Folder, manifests::Input, output, told::Told};
 use clap::Args;
 use sluice_core::{
     explain::{Question, explain},
@@ -17,16 +12,19 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 ///
 /// Shows the listener, the virtual host, the route and the destination that would serve the request, and what the
 /// nearest others lacked. Nothing is opened or connected, so it works for a configuration that runs elsewhere.
+///
+/// A folder is one of Kubernetes manifests, as `sluice gateway --manifests` serves it: routes name their objects.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   sluice explain proxy.yaml --host shop.example.com --path /cart
   sluice explain proxy.yaml --path '/search?q=tea' --method POST --header 'x-user: ann' --cookie canary=always
   sluice explain proxy.yaml --listener web --source 10.1.2.3 --path /admin
+  sluice explain shop/ --port 443 --host shop.example.com --path /cart
 
 Exit codes: 0 explained (also when the answer is that nothing matches), 1 the configuration is wrong.")]
 pub(crate) struct Explain {
-    /// The configuration; `-` reads standard input.
+    /// The configuration, or the folder of manifests; `-` reads standard input.
     file: PathBuf,
     /// The host that the request names, with a port if the client would send one.
     #[arg(long, default_value = "localhost")]
@@ -55,17 +53,21 @@ pub(crate) struct Explain {
     /// The listener, by name; without it and `--port`, the first one.
     #[arg(long)]
     listener: Option<String>,
+    #[command(flatten)]
+    told: Told,
 }
 
 impl Explain {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let source = file::read(&self.file)?;
-        let config = match sluice_model::load(&source, &Folder::of(&self.file)) {
-            Ok(loaded) => loaded.config,
-            Err(found) => {
-                check::show(&source, &found, false)?;
-                return Err(Failure::configuration(format!("{} is not usable", source.name)));
-            }
+        let config = match Input::read(&self.file, &self.told)? {
+            Input::Manifests(manifests) => manifests.usable()?,
+            Input::Config(source) => match sluice_model::load(&source, &Folder::of(&self.file)) {
+                Ok(loaded) => loaded.config,
+                Err(found) => {
+                    check::show(&source, &found, false)?;
+                    return Err(Failure::configuration(format!("{} is not usable", source.name)));
+                }
+            },
         };
         let snapshot = snapshot::compile(None, &config, &NoChains);
         let mut fields = self.header;

@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod file;
 mod gateway;
+mod manifests;
 mod nginx_flags;
 mod output;
 mod quickstart;
@@ -17,6 +18,7 @@ mod run;
 mod schema;
 mod source;
 mod told;
+mod translate;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use failure::Failure;
@@ -53,8 +55,9 @@ struct Cli {
 enum Command {
     Run(run::Run),
     Gateway(Box<gateway::Gateway>),
-    Check(check::Check),
-    Explain(explain::Explain),
+    Check(Box<check::Check>),
+    Explain(Box<explain::Explain>),
+    Translate(Box<translate::Translate>),
     Schema(schema::Schema),
     Echo(echo::Echo),
     Quickstart(quickstart::Quickstart),
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Gateway(gateway) => gateway.execute(),
         Command::Check(check) => check.execute(),
         Command::Explain(explain) => explain.execute(),
+        Command::Translate(translate) => translate.execute(),
         Command::Schema(schema) => schema.execute(),
         Command::Echo(echo) => echo.execute(),
         Command::Quickstart(quickstart) => quickstart.execute(),

@@ -51,7 +51,7 @@ struct Listen {
 impl Run {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         if self.validate {
-            return check::check(&self.file, false, false);
+            return check::check_file(&self.file);
         }
         let mut options = Options::new(ConfigSource::File(self.file));
         options.overrides = Overrides {

@@ -71,7 +71,6 @@ impl Folder {
     }
 
     /// A text that stands for a whole folder, with the name that reports give it.
-    #[cfg(test)]
     pub(crate) fn of_text(name: &str, text: &str, namespace: Option<String>) -> Scan {
         let mut folder = Self::new(PathBuf::new(), namespace);
         let (objects, findings) = match file::parse(&name.into(), text) {

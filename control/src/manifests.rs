@@ -1,0 +1,116 @@
+//! Manifests read once, for commands that say what would become of them.
+
+use crate::{
+    failure::Failure,
+    file, output,
+    source::{Finding, Folder, Scan},
+    told::Told,
+};
+use sluice_crds::{Manifest, manifest::EntryContent};
+use sluice_model::{Config, Diagnostics, NoFiles, Source};
+use sluice_translate::{Level, Report, Translation, Translator};
+use std::path::Path;
+
+/// What a command was given to look at.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A configuration.
+    Config(Source),
+    /// Kubernetes objects.
+    Manifests(Box<Manifests>),
+}
+
+/// Objects and what they come to.
+#[derive(Debug)]
+pub(crate) struct Manifests {
+    /// The folder or file.
+    name: String,
+    findings: Vec<Finding>,
+    reports: Vec<Report>,
+    /// As it would be served.
+    pub(crate) config: sluice_model::spec::Config,
+}
+
+impl Input {
+    /// Reads a folder of manifests, or a file or standard input (`-`) that is one manifest or a configuration.
+    pub(crate) fn read(path: &Path, told: &Told) -> Result<Self, Failure> {
+        let namespace = told.nginx.namespace();
+        if path.is_dir() {
+            let scan = Folder::new(path.to_owned(), namespace).scan().map_err(|error| {
+                Failure::configuration(format!("cannot read the manifests in {}: {error}", path.display()))
+            })?;
+            return Ok(Self::Manifests(Box::new(Manifests::of(path.display().to_string(), scan, told))));
+        }
+        let source = file::read(path)?;
+        if !has_objects(&source.text) {
+            return Ok(Self::Config(source));
+        }
+        let scan = Folder::of_text(&source.name, &source.text, namespace);
+        Ok(Self::Manifests(Box::new(Manifests::of(source.name.to_string(), scan, told))))
+    }
+}
+
+/// A configuration says nowhere what it is; a manifest does.
+fn has_objects(text: &str) -> bool {
+    Manifest::read(text).entries.iter().any(|entry| !matches!(entry.content, EntryContent::Invalid(_)))
+}
+
+impl Manifests {
+    fn of(name: String, scan: Scan, told: &Told) -> Self {
+        let mut translator = Translator::new(told.settings());
+        for change in scan.changes {
+            translator.apply(change);
+        }
+        let Translation { config, mut reports, .. } = translator.translate();
+        reports.extend(scan.duplicates);
+        reports.sort();
+        Self { name, findings: scan.findings, reports, config }
+    }
+
+    /// One line for each thing that is to be said.
+    pub(crate) fn lines(&self) -> String {
+        let findings = self.findings.iter().map(|finding| format!("{finding}\n"));
+        let reports = self.reports.iter().map(|report| match &report.place {
+            Some(place) => format!("{report} ({}:{})\n", place.file, place.line),
+            None => format!("{report}\n"),
+        });
+        findings.chain(reports).collect()
+    }
+
+    /// How many things of this severity are to be said.
+    pub(crate) fn count(&self, level: Level) -> usize {
+        let findings = if level == Level::Error { self.findings.len() } else { 0 };
+        findings + self.reports.iter().filter(|report| report.severity == level).count()
+    }
+
+    /// The validated configuration. A refusal is a defect of the translation.
+    pub(crate) fn validate(&self) -> Result<Config, Diagnostics> {
+        sluice_model::validate(&self.name, self.config.clone(), &NoFiles).map(|loaded| loaded.config)
+    }
+
+    /// The same for commands that go on with it; what is wrong is said on standard error.
+    pub(crate) fn usable(&self) -> Result<Config, Failure> {
+        for line in self.lines().lines() {
+            output::note(line);
+        }
+        self.validate().map_err(|found| {
+            Failure::configuration(format!(
+                "the translation of {} is refused, a defect of Sluice:\n{found}",
+                self.name
+            ))
+        })
+    }
+
+    /// `shop: 1 error, 2 warnings`.
+    pub(crate) fn summary(&self) -> String {
+        let count = |level, name: &str| match self.count(level) {
+            0 => None,
+            1 => Some(format!("1 {name}")),
+            number => Some(format!("{number} {name}s")),
+        };
+        let counts: Vec<String> =
+            [count(Level::Error, "error"), count(Level::Warning, "warning")].into_iter().flatten().collect();
+        let counts = if counts.is_empty() { "ok".to_owned() } else { counts.join(", ") };
+        format!("{}: {counts}", self.name)
+    }
+}
