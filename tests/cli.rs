@@ -3,7 +3,8 @@
 use sluice_dsl::{Nobody, Origin, cli, sluice, tool};
 use std::fs;
 
-const COMMANDS: [&str; 7] = ["run", "check", "explain", "schema", "echo", "quickstart", "completions"];
+const COMMANDS: [&str; 9] =
+    ["run", "gateway", "translate", "check", "explain", "schema", "echo", "quickstart", "completions"];
 
 const GOOD: &str = "
 listeners: [{ name: web, address: 127.0.0.1:0, route_table: main }]

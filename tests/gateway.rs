@@ -47,7 +47,7 @@ async fn an_ingress_is_served_and_the_access_log_names_it() {
     let entry = gateway.logged("/cart", |entry| entry["path"] == "/cart").await;
     let seen = ["object", "route", "cluster", "endpoint", "response_flags"].map(|key| entry[key].as_str());
     let endpoint = origin.to_string();
-    let wanted = ["Ingress shop/web", "prefix /", "shop-web-80", &endpoint, ""].map(Some);
+    let wanted = ["Ingress shop/web", "prefix /", "shop/web:80", &endpoint, ""].map(Some);
     assert_eq!(seen, wanted, "{entry}");
 
     gateway.signal(Signal::TERM);

@@ -39,6 +39,12 @@ impl Input {
             let scan = Folder::new(path.to_owned(), namespace).scan().map_err(|error| {
                 Failure::configuration(format!("cannot read the manifests in {}: {error}", path.display()))
             })?;
+            if scan.files == 0 && scan.findings.is_empty() {
+                let name = path.display();
+                return Err(Failure::configuration(format!(
+                    "cannot read the configuration {name}: it is a folder, and there is no manifest (.yaml, .yml, .json) below it"
+                )));
+            }
             return Ok(Self::Manifests(Box::new(Manifests::of(path.display().to_string(), scan, told))));
         }
         let source = file::read(path)?;

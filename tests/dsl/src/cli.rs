@@ -35,9 +35,12 @@ impl Cli {
         Self { binary, folder: folder() }
     }
 
-    /// Writes a file in the folder.
+    /// Writes a file in the folder, or in one below it.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
-        fs::write(self.folder.path().join(name), content).expect("a temporary folder can be written");
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("it is in a folder"))
+            .expect("a temporary folder can be written");
+        fs::write(path, content).expect("a temporary folder can be written");
         self
     }
 
