@@ -67,7 +67,7 @@ async fn an_object_that_is_rejected_fails_the_check_and_is_named_with_its_line()
     assert!(line.ends_with("(more/bad.yaml:15)"), "{line}");
     let second =
         |line: &&str| line.starts_with("ERROR IngressClass nginx: ") && line.contains("class.yaml:1");
-    assert!(lines.iter().any(|line| second(line)), "{lines:?}");
+    assert!(lines.iter().any(second), "{lines:?}");
     let alone = cli.run(["check", "shop/web.yaml"]).await;
     assert_eq!(alone.code, 0, "a manifest alone is checked as well: {}", alone.stdout);
 }
