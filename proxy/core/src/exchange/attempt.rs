@@ -218,6 +218,7 @@ impl Exchange {
             State::Relaying | State::Tunnel => {
                 self.record.flags.insert(flag);
                 let why = if let FailureKind::Protocol(why) = failure.kind {
+                    self.record.failure = Some(why);
                     why
                 } else {
                     "upstream_reset_after_response_started"

@@ -103,12 +103,14 @@ impl UpstreamStream for Stream {
         };
         if let Poll::Ready(Some(interim)) = response.poll_informational(cx) {
             let (head, ()) = interim.map_err(|error| failure(&error))?.into_parts();
+            well_formed(&head.headers)?;
             self.fields = head.headers;
             let status = head.status.as_u16();
             return Poll::Ready(Ok(ResponseFacts { version: Version::Http2, status, body: Body::None }));
         }
         let response = ready!(Pin::new(response).poll(cx)).map_err(|error| failure(&error))?;
         let (head, body) = response.into_parts();
+        well_formed(&head.headers)?;
         let length = Receiver::declared(&body, &head.headers);
         self.lease.complete = body.is_end_stream();
         self.fields = head.headers;
@@ -250,6 +252,15 @@ fn encoded(target: &str) -> String {
         }
     }
     text
+}
+
+/// RFC 9113 section 8.2.1, where HTTP/1 would have trimmed the spaces: a value with one has two readings. The crate lets
+/// them pass.
+fn well_formed(fields: &HeaderMap) -> Result<(), FailureKind> {
+    let outside = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let spaced = |value: &[u8]| outside(value.first()) || outside(value.last());
+    let malformed = fields.values().any(|value| spaced(value.as_bytes()));
+    if malformed { Err(FailureKind::Protocol("http2_field_value")) } else { Ok(()) }
 }
 
 fn failure(error: &h2::Error) -> FailureKind {
