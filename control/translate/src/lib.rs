@@ -20,12 +20,14 @@
 //! | `translator`, `output` | units, and how they become one configuration |
 //! | `services` | from a service and a port to endpoints |
 //! | `configmap` | what holds where an Ingress says nothing itself |
+//! | `nginx` | snippets: nginx's configuration language, and what of it a route can carry |
 //! | `ingress` | Ingress with the annotations of ingress-nginx |
 //! | `istio` | Gateway, VirtualService, DestinationRule, ServiceEntry |
 
 mod configmap;
 mod ingress;
 mod istio;
+mod nginx;
 mod output;
 mod reads;
 mod report;

@@ -5,7 +5,7 @@
 mod golden;
 
 use golden::golden;
-use sluice_translate::NamespacedName;
+use sluice_translate::{NamespacedName, Settings};
 
 #[test]
 fn every_annotation_is_judged_and_what_protects_and_is_not_in_effect_is_refused() {
@@ -19,13 +19,26 @@ fn what_is_not_protected_is_served_where_that_was_asked_for_and_said_loudly() {
 
 #[test]
 fn words_and_risks_that_the_config_map_forbids_are_refused() {
-    golden("guarded", |settings| {
-        let name = NamespacedName { namespace: "ingress-nginx".to_owned(), name: "controller".to_owned() };
-        settings.configmap = Some(name);
-    });
+    golden("guarded", controller);
 }
 
 #[test]
 fn servers_are_spoken_to_as_annotations_say() {
     golden("servers", |_| {});
+}
+
+#[test]
+fn snippets_are_translated_or_refused_with_line_and_directive() {
+    golden("snippets", controller);
+}
+
+#[test]
+fn snippets_are_refused_where_nothing_allows_them() {
+    golden("snippets-refused", |_| {});
+}
+
+/// The ConfigMap of the controller.
+fn controller(settings: &mut Settings) {
+    let name = NamespacedName { namespace: "ingress-nginx".to_owned(), name: "controller".to_owned() };
+    settings.configmap = Some(name);
 }

@@ -118,7 +118,13 @@ pub(super) fn cluster(
 
 /// What becomes of requests for a service that cannot be had.
 fn instead(location: &Location<'_>) -> &'static str {
-    if canary::is_canary(&location.annotations) { "this canary never serves" } else { "its paths answer 503" }
+    if canary::is_canary(&location.annotations) {
+        "this canary never serves"
+    } else if location.annotations.text("default-backend").is_some() {
+        "its paths show what `default-backend` has, or answer 503"
+    } else {
+        "its paths answer 503"
+    }
 }
 
 /// A name outside of the cluster. Its port need not be one of the service's.

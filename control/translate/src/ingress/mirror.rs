@@ -1,7 +1,10 @@
 //! Copies of requests: `mirror-target` and `mirror-host`.
 
 use super::location::{Location, Scene};
-use crate::report::{Level, Reason};
+use crate::{
+    report::{Level, Reason},
+    services::is_host,
+};
 use sluice_model::{
     convert::brief,
     spec::{Cluster, ClusterTls, Endpoint, Mirror, MirrorTarget, Route, ServerVerification},
@@ -53,11 +56,6 @@ pub(super) fn copy(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &m
         target: Some(destination.target),
         headers: sluice_model::spec::HeaderEdits::default(),
     });
-}
-
-/// Whether a text is a host, with or without a port.
-pub(super) fn is_host(text: &str) -> bool {
-    text.parse::<EndpointAddress>().is_ok() || format!("{text}:80").parse::<EndpointAddress>().is_ok()
 }
 
 fn destination(text: &str) -> Result<Destination, String> {

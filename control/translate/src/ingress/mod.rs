@@ -19,6 +19,7 @@ mod mirror;
 mod paths;
 mod rewrite;
 mod select;
+mod snippet;
 mod upstream;
 mod verdict;
 

@@ -2,12 +2,11 @@
 
 use super::{
     location::{Location, Scene},
-    mirror,
     select::Personality,
 };
 use crate::{
     report::{Level, Reason},
-    services::PortRef,
+    services::{PortRef, is_host},
     settings::IngressDefaults,
     store::Of,
 };
@@ -42,7 +41,6 @@ pub(super) fn shape(scene: &Scene<'_, '_>, location: &Location<'_>, cluster: &mu
     cluster.name.push_str(name);
     cluster.protocol = protocol;
     cluster.tls = tls;
-    cluster.keep_alive = scene.settings.ingress.keep_alive;
     let connect = time(location, "proxy-connect-timeout").or(scene.settings.ingress.proxy_connect_timeout);
     if let Some(connect) = connect.filter(|connect| *connect != cluster.connect_timeout) {
         let _ = write!(cluster.name, " connect {connect}");
@@ -158,7 +156,7 @@ fn host(location: &Location<'_>, text: &str) -> Result<Option<String>, String> {
     if text.contains('$') {
         return Err(format!("`{}` holds a variable, which is not evaluated here", brief(&text)));
     }
-    if !mirror::is_host(&text) {
+    if !is_host(&text) {
         return Err(format!("`{}` is not a host", brief(&text)));
     }
     Ok(Some(text))

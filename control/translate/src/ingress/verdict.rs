@@ -1,6 +1,6 @@
 //! The verdict of the table on each annotation of an Ingress: what is said about it, and what is refused because of it.
 
-use super::{annotations::Annotations, canary};
+use super::{annotations::Annotations, canary, snippet};
 use crate::{
     report::{Level, Reason, Report},
     settings::Settings,
@@ -44,6 +44,26 @@ pub(super) fn judge(
             say(row.name, Report::new(ingress.held(), Level::Error, Reason::NotGranted, message));
             continue;
         }
+        if snippet::ROWS.contains(&row.name) {
+            let refusal = snippet_refusal(row, value, settings);
+            if let Some(snippet::Refusal { message, protects }) = refusal {
+                let closed = protects && !settings.allow_unprotected;
+                let (level, reason, instead) = match (protects, closed) {
+                    (_, true) => {
+                        (Level::Error, Reason::FailsClosed, "it says who may come, so its paths answer 503")
+                    }
+                    (true, false) => {
+                        (Level::Warning, Reason::NotInEffect, "NOT PROTECTED: it is served all the same")
+                    }
+                    (false, _) => (Level::Warning, Reason::NotInEffect, "its paths are served without it"),
+                };
+                if closed {
+                    refusals.push(*row);
+                }
+                say(row.name, Report::new(ingress.held(), level, reason, format!("{message}; {instead}")));
+            }
+            continue;
+        }
         if !asks(row, value, annotations) {
             continue;
         }
@@ -66,6 +86,13 @@ pub(super) fn judge(
         annotations.handshakes_refused |= of_handshakes(row);
     }
     reports
+}
+
+fn snippet_refusal(row: &Annotation, value: &Value, settings: &Settings) -> Option<snippet::Refusal> {
+    match value {
+        Value::Text(text) => snippet::refusal(row.name, text, settings),
+        _ => None,
+    }
 }
 
 /// What protects a host from its handshakes on.
