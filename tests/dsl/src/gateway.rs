@@ -60,10 +60,11 @@ impl GatewayRecipe {
         self
     }
 
-    /// The origin serves in place of the server that manifests have at this port of 127.0.0.1, as in `port: 9001`.
+    /// The origin serves in place of the server that manifests have at this port of 127.0.0.1, as in `port: 9001` or
+    /// `containerPort: 9001`, with a space behind it.
     pub fn in_place_of(mut self, port: u16, origin: &impl ToString) -> Self {
         let address: SocketAddr = origin.to_string().parse().expect("an address");
-        self.values.push((format!("port: {port} "), format!("port: {} ", address.port())));
+        self.values.push((format!("ort: {port} "), format!("ort: {} ", address.port())));
         self
     }
 

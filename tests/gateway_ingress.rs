@@ -1,0 +1,167 @@
+//! `configs/canary`: what its files say is what a gateway does.
+
+use sluice_dsl::{Answer, Gateway, GatewayRecipe, Http1, Origin, Reply, Request, Seen, gateway};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// The version of today, the next one, blue and green.
+struct Servers([Origin; 4]);
+
+impl Servers {
+    async fn start() -> Self {
+        Self([
+            Origin::http1(seen_by("stable")).await,
+            Origin::http1(seen_by("next")).await,
+            Origin::http1(seen_by("blue")).await,
+            Origin::http1(seen_by("green")).await,
+        ])
+    }
+
+    fn recipe(&self) -> GatewayRecipe {
+        let recipe = gateway!().example("configs/canary");
+        (9001..).zip(&self.0).fold(recipe, |recipe, (port, origin)| recipe.in_place_of(port, origin))
+    }
+}
+
+/// Says its name, and what it was asked for in a field.
+fn seen_by(name: &'static str) -> impl Fn(&Seen) -> Answer + Send + Sync + 'static {
+    move |seen| Answer::ok(name).field("x-target", &seen.target)
+}
+
+async fn answer(gateway: &mut Gateway, host: &str, field: Option<(&str, &str)>) -> String {
+    let mut request = Request::get("/").host(host);
+    if let Some((name, value)) = field {
+        request = request.field(name, value);
+    }
+    let reply = gateway.send(&request).await;
+    assert_eq!(reply.status, 200, "{host} {field:?}");
+    reply.text().to_owned()
+}
+
+/// How many of `count` requests are answered by the next version.
+async fn share(gateway: &mut Gateway, host: &str, count: usize) -> usize {
+    let mut connection = Http1::connect(gateway.port(80).await).await;
+    let mut next = 0;
+    for _ in 0..count {
+        let reply = connection.send(&Request::get("/").host(host)).await;
+        assert_eq!(reply.status, 200);
+        next += usize::from(reply.text() == "next");
+    }
+    next
+}
+
+#[tokio::test]
+async fn headers_and_cookies_choose_the_next_version() {
+    let servers = Servers::start().await;
+    let mut gateway = servers.recipe().start().await;
+    for (host, field, wanted) in [
+        ("header", None, "stable"),
+        ("header", Some(("x-canary", "always")), "next"),
+        ("header", Some(("x-canary", "never")), "stable"),
+        ("header-value", Some(("x-user", "ann")), "next"),
+        ("header-value", Some(("x-user", "bob")), "stable"),
+        ("header-pattern", Some(("x-user", "sales-7")), "next"),
+        ("header-pattern", Some(("x-user", "presales-7")), "stable"),
+        ("cookie", Some(("cookie", "canary=always")), "next"),
+        ("cookie", Some(("cookie", "canary=never")), "stable"),
+        ("cookie", None, "stable"),
+    ] {
+        let host = format!("{host}.canary.example");
+        assert_eq!(answer(&mut gateway, &host, field).await, wanted, "{host} {field:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_weight_that_steps_up_is_followed_under_load_without_a_lost_request() {
+    let servers = Servers::start().await;
+    let mut gateway = servers.recipe().start().await;
+    let host = "weight.canary.example";
+    let tenth = share(&mut gateway, host, 400).await;
+    assert!((10..=90).contains(&tenth), "about 40 of 400: {tenth}");
+
+    let (address, stop) = (gateway.port(80).await, Arc::<AtomicBool>::default());
+    let load = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            let mut statuses = Vec::new();
+            let mut connection = Http1::connect(address).await;
+            while !stop.load(Ordering::Relaxed) {
+                statuses.push(connection.send(&Request::get("/load").host(host)).await.status);
+            }
+            statuses
+        }
+    });
+    let mut weight = 10;
+    for step in [25, 50, 75, 100] {
+        let (from, to) = (format!("canary-weight: \"{weight}\""), format!("canary-weight: \"{step}\""));
+        let before = gateway.proxy().stat("sluice_config_reloads_total", &[]).await;
+        gateway.edit("weight.yaml", &from, &to);
+        gateway.proxy().stat_becomes("sluice_config_reloads_total", &[], |count| count > before).await;
+        weight = step;
+    }
+    assert_eq!(share(&mut gateway, host, 50).await, 50, "everybody gets the next version");
+    gateway.edit("weight.yaml", "canary-weight: \"100\"", "canary-weight: \"0\"");
+    gateway.says(host, "/", "stable").await;
+    assert_eq!(share(&mut gateway, host, 50).await, 0, "nobody gets it any more");
+    stop.store(true, Ordering::Relaxed);
+    let statuses = load.await.expect("the load goes on to its end");
+    assert!(statuses.len() > 10 && statuses.iter().all(|status| *status == 200), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn blue_green_switches_with_the_selector_of_the_service() {
+    let servers = Servers::start().await;
+    let mut gateway = servers.recipe().start().await;
+    let host = "blue-green.canary.example";
+    assert_eq!(answer(&mut gateway, host, None).await, "blue");
+    gateway.edit(
+        "blue-green.yaml",
+        "selector: { app: shop, version: blue }",
+        "selector: { app: shop, version: green }",
+    );
+    gateway.says(host, "/", "green").await;
+}
+
+#[tokio::test]
+async fn captures_of_a_path_make_the_path_that_the_server_sees() {
+    let servers = Servers::start().await;
+    let mut gateway = servers.recipe().start().await;
+    let target = |reply: Reply| reply.field("x-target").to_owned();
+    let host = "rewrite.canary.example";
+    assert_eq!(target(gateway.get(host, "/api/items?page=2").await), "/items?page=2");
+    assert_eq!(target(gateway.get(host, "/api").await), "/");
+    assert_eq!(gateway.get(host, "/apis").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_server_learns_the_address_of_the_client_and_not_what_it_claims() {
+    let servers = Servers::start().await;
+    let mut gateway = servers.recipe().start().await;
+    let request = Request::get("/").host("address.canary.example").field("x-forwarded-for", "192.0.2.1");
+    assert_eq!(gateway.send(&request).await.status, 200);
+    let [stable, ..] = &servers.0;
+    let seen = &stable.requests()[0];
+    assert_eq!(seen.fields.get("x-forwarded-for"), Some("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn an_ingress_of_cert_manager_comes_answers_its_challenge_and_goes() {
+    let servers = Servers::start().await;
+    let mut gateway = servers.recipe().start().await;
+    let (host, path) = ("header.canary.example", "/.well-known/acme-challenge/token-1");
+    assert_eq!(gateway.get(host, path).await.text(), "stable");
+    let solver = format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\n\
+         metadata:\n  name: cm-acme-http-solver-abcde\n  namespace: shop\n  annotations:\n    \
+         nginx.ingress.kubernetes.io/whitelist-source-range: 0.0.0.0/0,::/0\n\
+         spec:\n  ingressClassName: nginx\n  rules:\n  - host: {host}\n    http:\n      paths:\n      \
+         - {{ path: {path}, pathType: ImplementationSpecific, backend: {{ service: {{ name: next, port: {{ number: 80 }} }} }} }}\n"
+    );
+    gateway.write("solver.yaml", &solver);
+    gateway.says(host, path, "next").await;
+    assert_eq!(gateway.get(host, "/").await.text(), "stable");
+    gateway.remove("solver.yaml");
+    gateway.says(host, path, "stable").await;
+}
