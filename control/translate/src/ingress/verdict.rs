@@ -12,6 +12,7 @@ use sluice_crds::{
     core::Ingress,
 };
 use sluice_model::convert::nearest;
+use std::net::IpAddr;
 
 /// Judges what the annotations of an Ingress say: puts down what has to be refused, and says why.
 pub(super) fn judge(
@@ -154,10 +155,24 @@ fn asks(row: &Annotation, value: &Value, all: &Annotations) -> bool {
     if !row.verdict.fails_closed() {
         return true;
     }
+    if lets_everybody_in(row, value) {
+        return false;
+    }
     if row.name.starts_with("auth-tls-") && all.text("auth-tls-verify-client") == Some("off") {
         return false;
     }
     row.default.and_then(|default| row.parse(default).ok()).as_ref() != Some(value)
+}
+
+/// The solvers of cert-manager say so, to get past a list that the ConfigMap may have.
+fn lets_everybody_in(row: &Annotation, value: &Value) -> bool {
+    let Value::Addresses(list) = value else { return false };
+    let all =
+        |family: fn(&IpAddr) -> bool| list.iter().any(|all| all.length() == 0 && family(&all.network()));
+    row.name.ends_with("list-source-range")
+        && !row.name.starts_with("deny")
+        && all(IpAddr::is_ipv4)
+        && all(IpAddr::is_ipv6)
 }
 
 /// Annotations under our own prefix that are not known.
@@ -170,4 +185,25 @@ fn strangers(ingress: Of<'_, Ingress>) -> Vec<Report> {
             Report::of_unknown(ingress.held(), name, meant).at(format!("metadata.annotations[{key}]"))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::translate;
+
+    #[test]
+    fn a_list_that_lets_everybody_in_protects_nothing() {
+        let said = |list: &str| {
+            let ingress = format!(
+                "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: solver\n  annotations:\n    \
+                 nginx.ingress.kubernetes.io/whitelist-source-range: \"{list}\"\n\
+                 spec: {{ rules: [{{ host: a.example }}] }}\n"
+            );
+            translate(&ingress).reports.iter().any(|report| report.reason.as_str() == "FailsClosed")
+        };
+        assert!(!said("0.0.0.0/0,::/0"));
+        for list in ["0.0.0.0/0", "::/0", "10.0.0.0/8,::/0"] {
+            assert!(said(list), "{list}");
+        }
+    }
 }
