@@ -178,7 +178,10 @@ fn template(text: &str) -> Result<String, String> {
             name => match name.strip_prefix("http_").filter(|header| !header.is_empty()) {
                 Some(header) => format!("REQ({})", header.replace('_', "-")),
                 None => {
-                    return Err(format!("holds the variable `${}`, which is not evaluated here", brief(name)));
+                    return Err(format!(
+                        "holds the variable `${}`, which is not evaluated here",
+                        brief(name)
+                    ));
                 }
             },
         };
