@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sluice_dsl::{Gateway, GatewayRecipe, Origin, Request, Signal, gateway, service_manifest};
-use std::fs;
+use std::{fs, net::TcpListener};
 
 /// One host, one service.
 const SHOP: &str = "
@@ -119,4 +119,30 @@ async fn of_an_object_in_two_files_the_first_is_served_and_an_error_names_the_se
     gateway.remove("b.yaml");
     gateway.says(SHOP_HOST, "/", "two").await;
     gateway.status_becomes("Ingress shop/web", |entry| entry["events"] == Value::Array(Vec::new())).await;
+}
+
+#[tokio::test]
+async fn a_port_that_cannot_be_listened_on_stops_no_other_and_is_named() {
+    let origin = Origin::saying("hello").await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let own = format!(
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{ name: own, namespace: shop }}\nspec:\n  \
+         selector: {{ app: gateway }}\n  servers:\n  \
+         - {{ port: {{ number: {port}, name: http, protocol: HTTP }}, hosts: [\"*\"] }}\n"
+    );
+    let mut gateway = recipe()
+        .argument("--labels=app=gateway")
+        .service("shop/web", &[&origin])
+        .manifest("shop.yaml", SHOP)
+        .manifest("own.yaml", &own)
+        .start()
+        .await;
+    gateway.says(SHOP_HOST, "/", "hello").await;
+    gateway.process_says(&format!("listener `port-{port}` cannot listen on 127.0.0.1:{port}")).await;
+
+    drop(taken);
+    gateway.write("blog.yaml", &blog("web"));
+    gateway.says("blog.example.com", "/", "hello").await;
+    assert_eq!(gateway.port(port).await.port(), port, "the next change tries again");
 }

@@ -64,7 +64,14 @@ impl Proxy {
             AcceptMode::Handoff => 1,
         };
         let mut next_socket = 0;
-        let plan = listen::plan(&[], config, &options.overrides.listeners, sockets, &mut next_socket)?;
+        let plan = listen::plan(
+            &[],
+            config,
+            &options.overrides.listeners,
+            sockets,
+            &mut next_socket,
+            options.source.has_many_authors(),
+        )?;
 
         let writer = Writer::start()
             .map_err(|source| StartError::System { action: "start the log writer".into(), source })?;

@@ -68,6 +68,11 @@ impl ConfigSource {
         Attempt { result, contents: Contents(files.read.into_inner()) }
     }
 
+    /// Whether its listeners come from many hands, so that one that cannot listen must not stop the others.
+    pub(crate) const fn has_many_authors(&self) -> bool {
+        matches!(self, Self::Feed(_))
+    }
+
     /// The next configuration of a source that is not made of files; never, where it is.
     pub(crate) async fn changed(&mut self) {
         match self {

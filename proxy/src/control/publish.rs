@@ -60,16 +60,25 @@ impl Control {
                     &self.options.overrides.listeners,
                     sockets,
                     &mut self.next_socket,
+                    self.options.source.has_many_authors(),
                 )
             }
         };
         match planned {
-            Ok(plan) => {
+            Ok(mut plan) => {
+                let failed: Vec<String> = plan.failed.drain(..).map(|error| error.to_string()).collect();
+                for error in &failed {
+                    tracing::error!("{error}; the other listeners serve on");
+                }
                 self.put_in_force(config, generation, plan).await;
+                let begins = first.is_some();
                 if let Some((ready, started)) = first {
                     drop(ready);
                     let _ = started.try_send(());
-                } else {
+                }
+                if !failed.is_empty() {
+                    self.state.reloads.error(failed.join("; "));
+                } else if !begins {
                     self.state.reloads.ok();
                     let version = self.state.published().generation.snapshot.version();
                     tracing::info!(version, "another configuration is in force");
@@ -105,7 +114,7 @@ impl Control {
         for change in &needs_restart {
             tracing::warn!("{change}: this takes effect with the next start");
         }
-        let Plan { bound, opened, renamed, removed } = plan;
+        let Plan { bound, opened, renamed, removed, failed: _ } = plan;
         // First the connections of a listener learn that it goes, then it goes.
         for bound in &removed {
             bound.state.drain();

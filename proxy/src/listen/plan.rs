@@ -33,15 +33,19 @@ pub(crate) struct Plan {
     pub(crate) renamed: Vec<(SocketId, Arc<ListenerState>)>,
     /// Listeners that are gone.
     pub(crate) removed: Vec<Bound>,
+    /// Configured listeners that are left out because their address cannot be bound; the next plan tries again.
+    pub(crate) failed: Vec<StartError>,
 }
 
-/// Binds what is new. `sockets` is how many each listener needs.
+/// Binds what is new. `sockets` is how many each listener needs. An address that cannot be bound refuses the configuration;
+/// with `each_alone`, where listeners belong to different people, only its listener is left out, unless it is all there is.
 pub(crate) fn plan(
     open: &[Bound],
     config: &Config,
     moved: &BTreeMap<String, SocketAddr>,
     sockets: usize,
     next_id: &mut SocketId,
+    each_alone: bool,
 ) -> Result<Plan, StartError> {
     let mut plan = Plan { removed: open.to_vec(), ..Plan::default() };
     let wanted: Vec<(Arc<str>, SocketAddr)> = config
@@ -74,19 +78,35 @@ pub(crate) fn plan(
     for (kept, (name, requested)) in kept.into_iter().zip(wanted) {
         let bound = match kept {
             Some(bound) => bound,
-            None => {
-                let failed =
-                    |source| StartError::Listener { listener: name.to_string(), address: requested, source };
-                let opened = bind(requested, sockets).map_err(failed)?;
-                let address =
-                    opened.first().map_or(Ok(requested), TcpListener::local_addr).map_err(failed)?;
-                *next_id += 1;
-                plan.opened.push((*next_id, opened));
-                let state = ListenerState::new(name.clone());
-                Bound { id: *next_id, name, requested, address, state }
-            }
+            None => match opened(&name, requested, sockets) {
+                Ok((address, opened)) => {
+                    *next_id += 1;
+                    plan.opened.push((*next_id, opened));
+                    let state = ListenerState::new(name.clone());
+                    Bound { id: *next_id, name, requested, address, state }
+                }
+                Err(error) if each_alone => {
+                    plan.failed.push(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            },
         };
         plan.bound.push(bound);
     }
+    if plan.bound.is_empty() && !plan.failed.is_empty() {
+        return Err(plan.failed.swap_remove(0));
+    }
     Ok(plan)
+}
+
+fn opened(
+    name: &str,
+    requested: SocketAddr,
+    sockets: usize,
+) -> Result<(SocketAddr, Vec<TcpListener>), StartError> {
+    let failed = |source| StartError::Listener { listener: name.to_owned(), address: requested, source };
+    let opened = bind(requested, sockets).map_err(failed)?;
+    let address = opened.first().map_or(Ok(requested), TcpListener::local_addr).map_err(failed)?;
+    Ok((address, opened))
 }
