@@ -5,8 +5,8 @@
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
-    settings::Settings,
-    store::Held,
+    settings::{NamespacedName, Settings},
+    store::{Held, Of},
 };
 use sluice_crds::{
     annotations::{Risk, Value, ValueKind},
@@ -73,6 +73,14 @@ impl Keys<'_> {
         }
     }
 
+    /// The ConfigMap that a key names, as `namespace/name`.
+    fn object(&self, key: &str) -> Option<NamespacedName> {
+        match self.value(key)? {
+            Value::Object(Some(namespace), name) => Some(NamespacedName { namespace, name }),
+            _ => None,
+        }
+    }
+
     /// What Ingresses may say, and what they get.
     fn shape_ingresses(&self, settings: &mut Settings) {
         let ingress = &mut settings.ingress;
@@ -109,6 +117,12 @@ impl Keys<'_> {
         } else {
             ingress.hsts = None;
         }
+        ingress.add_headers = self.object("add-headers");
+        ingress.proxy_set_headers = self.object("proxy-set-headers");
+        let hidden = self.list("hide-headers").unwrap_or_default();
+        ingress.hide_headers = hidden.iter().filter_map(|name| name.parse().ok()).collect();
+        ingress.global_allowed_response_headers =
+            self.list("global-allowed-response-headers").unwrap_or_default();
         ingress.refused = self.refusals();
     }
 
@@ -203,10 +217,22 @@ pub(crate) fn report(view: &View<'_>, settings: &Settings) -> Vec<Report> {
     let Some(found) = view.get::<ConfigMap>(&name.namespace, &name.name) else { return Vec::new() };
     let keys = found.object().content.data.iter();
     keys.flat_map(|(key, text)| {
-        let about = about(found.held(), key, text, settings.allow_unprotected);
+        let mut about = about(found.held(), key, text, settings.allow_unprotected);
+        about.extend(missing(view, found, key, text));
         about.into_iter().map(move |report| report.at(format!("data.{key}")))
     })
     .collect()
+}
+
+/// Where a ConfigMap is named that is not there.
+fn missing(view: &View<'_>, found: Of<'_, ConfigMap>, key: &str, text: &str) -> Option<Report> {
+    let named = ["add-headers", "proxy-set-headers"].contains(&key).then(|| text.trim().split_once('/'))?;
+    let message = match named {
+        Some((namespace, name)) if view.get::<ConfigMap>(namespace, name).is_some() => return None,
+        Some((namespace, name)) => format!("there is no ConfigMap {namespace}/{name}"),
+        None => "names no ConfigMap: write `namespace/name`".to_owned(),
+    };
+    Some(Report::new(found.held(), Level::Warning, Reason::NotFound, message))
 }
 
 fn about(held: &Held, key: &str, text: &str, unprotected: bool) -> Vec<Report> {

@@ -3,7 +3,7 @@
 use sluice_crds::annotations::Risk;
 use sluice_model::{
     spec::{KeepAlive, ListenerLimits, ListenerTimeouts, RedirectCode, UnderscorePolicy},
-    value::{Cidr, Duration, Size},
+    value::{Cidr, Duration, HeaderName, Size},
 };
 use std::{
     collections::BTreeMap,
@@ -128,6 +128,14 @@ pub struct IngressDefaults {
     pub annotation_value_word_blocklist: Vec<String>,
     /// Whether annotations may name objects of other namespaces.
     pub allow_cross_namespace_resources: bool,
+    /// The ConfigMap of fields that every answer has.
+    pub add_headers: Option<NamespacedName>,
+    /// The ConfigMap of fields that every request to a server has.
+    pub proxy_set_headers: Option<NamespacedName>,
+    /// Fields that no answer has.
+    pub hide_headers: Vec<HeaderName>,
+    /// Names of fields that `custom-headers` may bring.
+    pub global_allowed_response_headers: Vec<String>,
     /// Keys that protect every Ingress and are not in effect: while there is one, every path answers 503.
     pub refused: Vec<&'static str>,
 }
@@ -252,6 +260,10 @@ impl Default for IngressDefaults {
             annotations_risk_level: Risk::High,
             annotation_value_word_blocklist: Vec::new(),
             allow_cross_namespace_resources: false,
+            add_headers: None,
+            proxy_set_headers: None,
+            hide_headers: Vec::new(),
+            global_allowed_response_headers: Vec::new(),
             refused: Vec::new(),
         }
     }

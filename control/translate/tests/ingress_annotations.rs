@@ -37,6 +37,11 @@ fn snippets_are_refused_where_nothing_allows_them() {
     golden("snippets-refused", |_| {});
 }
 
+#[test]
+fn fields_of_config_maps_are_set_in_requests_and_answers() {
+    golden("headers", controller);
+}
+
 /// The ConfigMap of the controller.
 fn controller(settings: &mut Settings) {
     let name = NamespacedName { namespace: "ingress-nginx".to_owned(), name: "controller".to_owned() };

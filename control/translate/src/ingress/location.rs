@@ -1,8 +1,8 @@
 //! From a location to a route, in steps.
 
 use super::{
-    Host, annotations::Annotations, answer, backend, mirror, paths::Matching, rewrite, select::Personality,
-    snippet, upstream,
+    Host, annotations::Annotations, answer, backend, headers, mirror, paths::Matching, rewrite,
+    select::Personality, snippet, upstream,
 };
 use crate::{
     output::Output,
@@ -59,8 +59,15 @@ pub(super) struct Scene<'c, 's> {
 type Step = fn(&mut Scene<'_, '_>, &Location<'_>, &mut Route);
 
 /// The steps, in their order.
-const STEPS: &[Step] =
-    &[backend::forward, upstream::bound, answer::rewrite, mirror::copy, rewrite::apply, snippet::apply];
+const STEPS: &[Step] = &[
+    backend::forward,
+    upstream::bound,
+    answer::rewrite,
+    mirror::copy,
+    rewrite::apply,
+    headers::edit,
+    snippet::apply,
+];
 
 /// The route of a location; `None` where its path cannot be compared, which is reported.
 pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Route> {

@@ -13,6 +13,7 @@ mod annotations;
 mod answer;
 mod backend;
 mod canary;
+mod headers;
 mod host;
 mod location;
 mod mirror;

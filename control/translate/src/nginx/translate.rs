@@ -76,13 +76,11 @@ fn one(directive: &Directive) -> Result<Vec<Policy>, String> {
         ("more_clear_headers", names) => each(names, |name| header(name).map(Policy::RemoveResponse)),
         ("more_clear_input_headers", names) => each(names, |name| header(name).map(Policy::RemoveRequest)),
         ("add_header", [name, value] | [name, value, "always"]) => {
-            Ok(vec![Policy::AddResponse(HeaderValue { name: header(name)?, value: template(value)? })])
+            Ok(vec![Policy::AddResponse(field(name, value)?)])
         }
         ("proxy_hide_header", [name]) => Ok(vec![Policy::RemoveResponse(header(name)?)]),
         ("proxy_set_header", [name, ""]) => Ok(vec![Policy::RemoveRequest(header(name)?)]),
-        ("proxy_set_header", [name, value]) => {
-            Ok(vec![Policy::SetRequest(HeaderValue { name: header(name)?, value: template(value)? })])
-        }
+        ("proxy_set_header", [name, value]) => Ok(vec![Policy::SetRequest(field(name, value)?)]),
         ("return", words) => answer(words).map(|action| vec![Policy::Answer(action)]),
         ("proxy_read_timeout", [text]) => match ValueKind::Time.parse(text) {
             Ok(Value::Time(time)) => {
@@ -121,6 +119,25 @@ fn each(words: &[&str], policy: impl Fn(&str) -> Result<Policy, String>) -> Resu
     words.iter().map(|word| policy(word)).collect()
 }
 
+/// A field whose value may hold variables.
+pub(crate) fn field(name: &str, value: &str) -> Result<HeaderValue, String> {
+    Ok(HeaderValue { name: header(name)?, value: template(value)? })
+}
+
+/// A field whose value is as it stands.
+pub(crate) fn literal_field(name: &str, value: &str) -> Result<HeaderValue, String> {
+    let value = fit(value)?.replace('%', "%%");
+    Ok(HeaderValue { name: header(name)?, value })
+}
+
+/// What may stand in a header field.
+fn fit(text: &str) -> Result<&str, String> {
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err("has a value that cannot stand in a header field".to_owned());
+    }
+    Ok(text)
+}
+
 /// `Name: value`; without a value the field is removed.
 fn set(
     field: &str,
@@ -148,11 +165,8 @@ fn header(name: &str) -> Result<HeaderName, String> {
 
 /// A value with nginx's variables, as templates have them.
 fn template(text: &str) -> Result<String, String> {
-    if text.bytes().any(|byte| byte.is_ascii_control()) {
-        return Err("has a value that cannot stand in a header field".to_owned());
-    }
     let mut out = String::new();
-    let mut rest = text;
+    let mut rest = fit(text)?;
     while let Some(at) = rest.find(['$', '%']) {
         out.push_str(&rest[..at]);
         if rest[at..].starts_with('%') {
