@@ -2,7 +2,7 @@
 
 use crate::{nginx_flags::NginxFlags, output};
 use clap::Args;
-use sluice_translate::Settings;
+use sluice_translate::{CertificateReader, Settings};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
@@ -51,6 +51,9 @@ impl Told {
             pod_namespace: self.pod_namespace.clone(),
             all_canaries: self.all_canaries,
             allow_unprotected: self.allow_unprotected,
+            certificates: CertificateReader(|certificate, key| {
+                sluice_tls::certificate_names(certificate, key).map_err(|error| error.to_string())
+            }),
             ..Settings::default()
         };
         self.nginx.apply(&mut settings);

@@ -24,6 +24,7 @@
 //! | `ingress` | Ingress with the annotations of ingress-nginx |
 //! | `istio` | Gateway, VirtualService, DestinationRule, ServiceEntry |
 
+mod certificates;
 mod configmap;
 mod ingress;
 mod istio;
@@ -38,7 +39,8 @@ mod translator;
 
 pub use report::{Level, Reason, Report};
 pub use settings::{
-    Classes, Hsts, IngressDefaults, ListenerDefaults, NamespacedName, PemPair, Settings, Topology,
+    CertificateNames, CertificateReader, Classes, Hsts, IngressDefaults, ListenerDefaults, NamespacedName,
+    PemPair, Settings, Topology,
 };
 pub use store::{Age, Change, Held, Of, Place, Store};
 pub use translator::{Translation, Translator};

@@ -22,6 +22,10 @@ pub(crate) struct TableKey {
 pub(crate) struct Output {
     /// Ports without TLS that are open even where they have no hosts.
     pub(crate) ports: Vec<u16>,
+    /// Ports with TLS, which are closed while there is no certificate; never without TLS.
+    pub(crate) secure_ports: Vec<u16>,
+    /// Ports where clients are refused that no certificate is for, as there is no certificate for all others.
+    pub(crate) known_names_only: Vec<u16>,
     /// Hosts and where they are served.
     pub(crate) hosts: Vec<(TableKey, spec::VirtualHost)>,
     /// What the routes name.
@@ -49,7 +53,10 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
     let mut secrets: BTreeMap<String, spec::Secret> = BTreeMap::new();
     let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
     let mut seen: BTreeSet<(u16, String)> = BTreeSet::new();
+    let (mut secure, mut known_names_only): (BTreeSet<u16>, BTreeSet<u16>) = Default::default();
     for output in outputs {
+        secure.extend(&output.secure_ports);
+        known_names_only.extend(&output.known_names_only);
         for port in &output.ports {
             tables.entry(TableKey { port: *port, server: None }).or_default();
         }
@@ -69,6 +76,14 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
             secrets.extend(server.secrets.iter().map(|secret| (secret.name.clone(), secret.clone())));
         }
     }
+    for port in &known_names_only {
+        if let Some(tls) = ports.get_mut(port) {
+            tls.require_known_name = true;
+        }
+    }
+    tables.retain(|key, _| {
+        key.server.is_some() || !secure.contains(&key.port) || ports.contains_key(&key.port)
+    });
     let mut numbers: BTreeSet<u16> = tables.keys().map(|key| key.port).collect();
     numbers.extend(ports.keys());
     for port in &numbers {

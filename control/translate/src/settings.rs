@@ -51,6 +51,8 @@ pub struct Settings {
     /// What is shown where there is no such certificate; the caller makes it. Where it is absent too, clients that no
     /// certificate is for are refused.
     pub fallback_certificate: Option<PemPair>,
+    /// Says which names a certificate is for.
+    pub certificates: CertificateReader,
     /// What Ingresses get that do not say otherwise; the ConfigMap of the controller.
     pub ingress: IngressDefaults,
     /// What listeners get; the ConfigMap of the controller too.
@@ -64,6 +66,14 @@ pub struct Settings {
     /// Whether services may stand for names outside of the cluster (`--disable-svc-external-name` says no).
     pub external_names: bool,
 }
+
+/// Knows certificates, which this crate does not: whether a chain and its key, both PEM, can be served, and the DNS names
+/// that they are for, in lower case. The default one refuses all of them.
+#[derive(Clone, Copy)]
+pub struct CertificateReader(pub fn(certificate: &[u8], key: &[u8]) -> CertificateNames);
+
+/// The names of a certificate, or why it cannot be served.
+pub type CertificateNames = Result<Vec<String>, String>;
 
 /// A certificate chain and its private key.
 #[derive(Clone, PartialEq, Eq)]
@@ -216,6 +226,7 @@ impl Default for Settings {
             default_backend: None,
             default_certificate: None,
             fallback_certificate: None,
+            certificates: CertificateReader::default(),
             ingress: IngressDefaults::default(),
             listener: ListenerDefaults::default(),
             all_canaries: false,
@@ -223,6 +234,26 @@ impl Default for Settings {
             allow_unprotected: false,
             external_names: true,
         }
+    }
+}
+
+// === impl CertificateReader ===
+
+impl Default for CertificateReader {
+    fn default() -> Self {
+        Self(|_, _| Err("this process knows no TLS".to_owned()))
+    }
+}
+
+impl PartialEq for CertificateReader {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl std::fmt::Debug for CertificateReader {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("CertificateReader")
     }
 }
 

@@ -95,7 +95,7 @@ fn a_change_renews_only_the_host_that_it_touches() {
     {
         translator.apply(change);
     }
-    assert_eq!(translator.translate().renewed, 2);
+    assert_eq!(translator.translate().renewed, 3, "two hosts and the default certificate");
     assert_eq!(translator.translate().renewed, 0);
     for change in changes(&SHOP.replace("10.0.0.1", "10.0.0.9")) {
         translator.apply(change);

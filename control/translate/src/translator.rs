@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// A piece of the configuration that is made, and made again, on its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum UnitKey {
-    /// A host of Ingresses.
-    Ingress(ingress::Host),
+    /// A piece of what Ingresses serve.
+    Ingress(ingress::Piece),
     /// A piece of what Gateways serve.
     Gateway(istio::Piece),
 }
@@ -185,8 +185,8 @@ impl Translator {
         };
         let view = View::new(&self.store);
         let output = match (&key, members) {
-            (UnitKey::Ingress(host), Members::Ingress(site)) => {
-                ingress::translate(&view, &self.settings, host, site)
+            (UnitKey::Ingress(piece), Members::Ingress(site)) => {
+                ingress::translate(&view, &self.settings, piece, site)
             }
             (UnitKey::Gateway(piece), Members::Gateway(members)) => {
                 istio::translate(&view, &self.settings, piece, members)

@@ -29,6 +29,12 @@ pub(crate) fn certified_key(
     }
 }
 
+/// The DNS names that a certificate is for, in lower case. An error where a listener could not serve it: the chain and the
+/// key, both PEM, have to belong together.
+pub fn certificate_names(certificate: &[u8], key: &[u8]) -> Result<Vec<String>, TlsConfigErrorKind> {
+    certified_key(certificate, key).map(|(_, names)| names)
+}
+
 /// Trust anchors. Certificates that cannot be anchors are skipped, as long as one can.
 pub(crate) fn anchors(ca: &[u8]) -> Result<RootCertStore, TlsConfigErrorKind> {
     let mut store = RootCertStore::empty();

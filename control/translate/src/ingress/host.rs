@@ -4,10 +4,13 @@ use super::{
     Host, Site, backend,
     location::{self, Location, Scene, Target},
     paths::{self, Matching},
+    redirect,
     select::{Member, Personality},
+    tls::{self, HostTls},
+    virtual_host::Served,
 };
 use crate::{
-    output::{Output, TableKey},
+    output::{Output, Server, TableKey},
     reads::View,
     report::{Level, Reason, Report},
     settings::Settings,
@@ -15,11 +18,11 @@ use crate::{
 };
 use sluice_crds::core::{Ingress, IngressBackend, PathType};
 use sluice_model::{
-    spec::{Action, Forward, Route, RouteOrder, VirtualHost},
+    spec::{Action, Forward, Route, RouteOrder, Scheme, TlsScope, VirtualHost},
     value::HostPattern,
 };
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     sync::Arc,
 };
 
@@ -36,51 +39,85 @@ const NOT_FOR_UNKNOWN_HOSTS: [&str; 9] = [
     "temporal-redirect-code",
 ];
 
-/// The virtual host of a host.
+/// The virtual hosts of a host: without TLS and, where it has some, with it.
 pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site: &Site) -> Output {
     let mut output = Output::default();
-    let Some(pattern) = pattern(host) else { return output };
+    let Some(pattern) = host.pattern() else { return output };
     let mut scene = Scene { view, settings, host, output: &mut output };
     let mut locations = locations(&mut scene, site);
     locations.sort_by_cached_key(Location::order);
-    let routes = routes(&mut scene, &locations);
-    let key = TableKey { port: settings.http_port, server: None };
-    let virtual_host =
-        VirtualHost { name: host.to_string(), hosts: vec![pattern], order: RouteOrder::Explicit, routes };
-    output.hosts.push((key, virtual_host));
+    let found = locations
+        .iter()
+        .filter_map(|location| Some((location, location::route(&mut scene, location)?)))
+        .collect();
+    let rest = rest(&mut scene, &locations);
+    let served = Served { settings, locations: found, rest };
+
+    let tls = tls::of_host(view, settings, host, &site.members, &mut output.reports);
+    let above = || {
+        let parent = host.parent();
+        parent.is_some_and(|parent| {
+            tls::of_host(view, settings, &parent, &site.parents, &mut Vec::new()).is_on()
+        })
+    };
+    // Nobody has a certificate for a name that nobody knows.
+    let certified = !host.is_catch_all() && (tls.is_on() || above());
+    let compat = |member: &Member| member.personality == Personality::Compat && !member.is_canary();
+    let mut serve = |port: u16, scheme: Scheme| {
+        let mut add = |name: String, hosts: Vec<HostPattern>, routes: Vec<Route>| {
+            let key = TableKey { port, server: None };
+            output.hosts.push((key, VirtualHost { name, hosts, order: RouteOrder::Explicit, routes }));
+        };
+        add(host.to_string(), vec![pattern.clone()], served.routes(scheme, certified));
+        if !site.aliases.is_empty() {
+            let name = format!("aliases of {host}");
+            add(name, site.aliases.clone(), served.routes(scheme, false));
+        }
+        if let Some((other, pattern)) =
+            site.counterpart.as_ref().and_then(|other| Some((other, other.pattern()?)))
+        {
+            let route = redirect::to_host(&host.0, settings.ingress.http_redirect_code);
+            add(other.to_string(), vec![pattern], vec![route]);
+        }
+    };
+    serve(settings.http_port, Scheme::Http);
+    if tls.is_on() || site.members.is_empty() || site.members.iter().any(compat) {
+        serve(settings.https_port, Scheme::Https);
+    }
+    let refused = |member: &Member| !member.is_canary() && member.annotations.handshakes_refused;
+    if site.members.iter().any(refused) {
+        output.servers.push(refusal(settings, host, pattern, &site.aliases));
+    } else if let HostTls::Own(certificate) = tls {
+        output.certificates.push((settings.https_port, certificate.secret));
+    }
     output
 }
 
-/// Wildcards of Ingresses stand for one label.
-fn pattern(host: &Host) -> Option<HostPattern> {
-    if host.is_catch_all() {
-        return Some(HostPattern::Any);
+/// A scope without certificates: handshakes for the host fail, and what asks for it on other connections gets 421.
+fn refusal(settings: &Settings, host: &Host, pattern: HostPattern, aliases: &[HostPattern]) -> Server {
+    let named = aliases.iter().filter(|alias| !matches!(alias, HostPattern::Regex(_))).cloned();
+    Server {
+        key: TableKey { port: settings.https_port, server: None },
+        scope: TlsScope {
+            name: format!("refused {host}"),
+            server_names: std::iter::once(pattern).chain(named).collect(),
+            certificates: Vec::new(),
+            route_table: None,
+            require_known_name: false,
+        },
+        secrets: Vec::new(),
     }
-    let text = match host.0.strip_prefix("*.") {
-        Some(rest) => format!("?.{rest}"),
-        None => host.0.to_string(),
-    };
-    text.parse().ok()
 }
 
-/// The routes of locations that are in order; paths that lack a slash at their end come among the whole paths.
-fn routes(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Vec<Route> {
-    let taken: HashSet<&str> = locations.iter().map(|location| location.path).collect();
-    let port = scene.settings.ingress.trusted.is_empty().then_some(80);
-    let mut slashes: HashSet<&str> = HashSet::new();
-    let lacking = locations.iter().filter(|location| {
-        let path = location.without_slash();
-        path.is_some_and(|path| !taken.contains(path) && slashes.insert(path))
-    });
-    let mut routes: Vec<Route> = lacking.filter_map(|location| location.slash_redirect(port)).collect();
-    routes.extend(locations.iter().filter_map(|location| location::route(scene, location)));
-    if !locations.iter().any(Location::is_root)
-        && let Some(cluster) = backend::default_backend(scene)
-    {
-        routes.push(Route::new("default".to_owned(), Action::Forward(Forward::to(cluster.name.clone()))));
-        scene.output.clusters.push(cluster);
+/// What no location takes, where the gateway has a default backend.
+fn rest(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Route> {
+    if locations.iter().any(Location::is_root) {
+        return None;
     }
-    routes
+    let cluster = backend::default_backend(scene)?;
+    let route = Route::new("default".to_owned(), Action::Forward(Forward::to(cluster.name.clone())));
+    scene.output.clusters.push(cluster);
+    Some(route)
 }
 
 /// The paths of the host: of those that claim the same, the oldest. Canaries stand beside the path that they are for.

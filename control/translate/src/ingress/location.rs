@@ -1,7 +1,7 @@
 //! From a location to a route, in steps.
 
 use super::{
-    Host, annotations::Annotations, answer, backend, headers, mirror, paths::Matching, rewrite,
+    Host, annotations::Annotations, answer, backend, headers, mirror, paths::Matching, redirect, rewrite,
     select::Personality, snippet, upstream,
 };
 use crate::{
@@ -67,6 +67,8 @@ const STEPS: &[Step] = &[
     rewrite::apply,
     headers::edit,
     snippet::apply,
+    // Redirects go before whatever protects the location.
+    redirect::elsewhere,
 ];
 
 /// The route of a location; `None` where its path cannot be compared, which is reported.
@@ -92,6 +94,14 @@ pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Optio
         }
     }
     Some(if matches!(route.action, Action::Forward(_)) { route } else { without_forwarding(route) })
+}
+
+impl Location<'_> {
+    /// Whether it answers before anything else is asked, even whether the client came over TLS.
+    pub(super) fn answers_at_once(&self) -> bool {
+        let redirects = ["temporal-redirect", "permanent-redirect"];
+        self.annotations.denied.is_some() || redirects.iter().any(|name| self.annotations.get(name).is_some())
+    }
 }
 
 /// Only what every action can carry.

@@ -17,12 +17,26 @@ mod headers;
 mod host;
 mod location;
 mod mirror;
+mod names;
 mod paths;
+mod redirect;
 mod rewrite;
 mod select;
 mod snippet;
+mod tls;
 mod upstream;
 mod verdict;
+mod virtual_host;
 
-pub(crate) use host::translate;
-pub(crate) use select::{Examined, Host, Site, plan};
+pub(crate) use select::{Examined, Piece, Site, plan};
+
+use crate::{output::Output, reads::View, settings::Settings};
+use select::Host;
+
+/// What a piece means.
+pub(crate) fn translate(view: &View<'_>, settings: &Settings, piece: &Piece, site: &Site) -> Output {
+    match piece {
+        Piece::DefaultCertificate => tls::default_certificate(view, settings),
+        Piece::Host(host) => host::translate(view, settings, host, site),
+    }
+}

@@ -1,6 +1,6 @@
 //! Which Ingresses are ours, how they behave, and which hosts they have.
 
-use super::{annotations::Annotations, paths, verdict};
+use super::{annotations::Annotations, names, paths, verdict};
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
@@ -12,6 +12,7 @@ use sluice_crds::{
     ObjectName,
     core::{Ingress, IngressClass},
 };
+use sluice_model::{convert::brief, value::HostPattern};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap, HashSet},
@@ -22,6 +23,15 @@ use std::{
 /// The old way to name a class.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
+/// What is made on its own; what comes first here comes first in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Piece {
+    /// The certificate for names that no Ingress has one for.
+    DefaultCertificate,
+    /// A host.
+    Host(Host),
+}
+
 /// A host of Ingresses, in lower case and without a trailing dot; empty for the rules that name none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Host(pub(crate) Box<str>);
@@ -31,6 +41,12 @@ pub(crate) struct Host(pub(crate) Box<str>);
 pub(crate) struct Site {
     /// Its Ingresses, the oldest first.
     pub(crate) members: Vec<Member>,
+    /// Those of the wildcard above it: their certificate may be for it too.
+    pub(crate) parents: Vec<Member>,
+    /// Names that it has beside its own.
+    pub(crate) aliases: Vec<HostPattern>,
+    /// Its name with or without `www.`, which sends clients to it.
+    pub(crate) counterpart: Option<Host>,
 }
 
 /// An Ingress and how it behaves.
@@ -107,8 +123,23 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     if settings.default_backend.is_some() && !sites.is_empty() {
         sites.entry(Host::of("")).or_default();
     }
-    let units =
-        sites.into_iter().map(|(host, site)| (UnitKey::Ingress(host), Members::Ingress(site))).collect();
+    names::grant(view, settings, &mut sites, &mut reports);
+    let parents: Vec<(Host, Vec<Member>)> = sites
+        .keys()
+        .filter_map(|host| Some((host.clone(), sites.get(&host.parent()?)?.members.clone())))
+        .collect();
+    for (host, members) in parents {
+        if let Some(site) = sites.get_mut(&host) {
+            site.parents = members;
+        }
+    }
+    let mut pieces: BTreeMap<Piece, Site> =
+        sites.into_iter().map(|(host, site)| (Piece::Host(host), site)).collect();
+    if !pieces.is_empty() {
+        pieces.insert(Piece::DefaultCertificate, Site::default());
+    }
+    let units = pieces.into_iter();
+    let units = units.map(|(piece, site)| (UnitKey::Ingress(piece), Members::Ingress(site))).collect();
     Plan { units, reports }
 }
 
@@ -124,13 +155,39 @@ fn lonely_canary(view: &View<'_>, host: &Host, member: &Member) -> Option<Report
 
 /// The hosts that an Ingress has something to say about.
 fn hosts(ingress: &Ingress) -> Vec<Host> {
-    let mut hosts: Vec<Host> = ingress.rules.iter().map(|rule| Host::of(&rule.host)).collect();
+    let hosts = ingress.rules.iter().map(|rule| Host::of(&rule.host));
+    let mut hosts: Vec<Host> = hosts.filter(|host| host.pattern().is_some()).collect();
     if ingress.rules.is_empty() && ingress.default_backend.is_some() {
         hosts.push(Host::of(""));
     }
     hosts.sort();
     hosts.dedup();
     hosts
+}
+
+/// Hosts that are none, which nothing is served for, and certificates for hosts that the Ingress does not have.
+fn strange_hosts(ingress: Of<'_, Ingress>) -> Vec<Report> {
+    let content = &ingress.object().content;
+    let rules = content.rules.iter().enumerate().filter(|(_, rule)| Host::of(&rule.host).pattern().is_none());
+    let rules = rules.map(|(index, rule)| {
+        let message = format!(
+            "`{}` is not a host, so this rule is not served; write a name, or `*.` and a name",
+            brief(&rule.host)
+        );
+        Report::new(ingress.held(), Level::Error, Reason::Invalid, message)
+            .at(format!("spec.rules[{index}].host"))
+    });
+    let own: HashSet<Host> = hosts(content).into_iter().collect();
+    let tls = content.tls.iter().enumerate().flat_map(|(index, item)| {
+        item.hosts.iter().enumerate().map(move |(position, host)| (index, position, host))
+    });
+    let tls = tls.filter(|(_, _, host)| !own.contains(&Host::of(host))).map(|(index, position, host)| {
+        let message =
+            format!("no rule of this Ingress has host `{}`, so its certificate is not shown", brief(host));
+        Report::new(ingress.held(), Level::Warning, Reason::NoEffect, message)
+            .at(format!("spec.tls[{index}].hosts[{position}]"))
+    });
+    rules.chain(tls).collect()
 }
 
 /// `None` where the Ingress is somebody else's.
@@ -179,6 +236,7 @@ impl Reading {
         let (mut annotations, mut reports) = Annotations::read(ingress, settings);
         let mistakes = paths::mistakes(ingress, personality, &annotations, &settings.ingress);
         annotations.dropped |= !mistakes.is_empty();
+        reports.extend(strange_hosts(ingress));
         reports.extend(mistakes);
         reports.extend(verdict::judge(ingress, &mut annotations, settings));
         Self { held: ingress.held().clone(), personality, annotations: Arc::new(annotations), reports }
@@ -197,6 +255,24 @@ impl Member {
 // === impl Host ===
 
 impl Host {
+    /// As the model has it: wildcards of Ingresses stand for one label. `None` where it is not a host.
+    pub(super) fn pattern(&self) -> Option<HostPattern> {
+        if self.is_catch_all() {
+            return Some(HostPattern::Any);
+        }
+        let pattern = match self.0.strip_prefix("*.") {
+            Some(rest) => format!("?.{rest}").parse(),
+            None => self.0.parse(),
+        };
+        pattern.ok().filter(|pattern| matches!(pattern, HostPattern::Exact(_) | HostPattern::OneLabel(_)))
+    }
+
+    /// The wildcard above it.
+    pub(super) fn parent(&self) -> Option<Self> {
+        let (label, rest) = self.0.split_once('.')?;
+        (label != "*" && !rest.is_empty()).then(|| Self(format!("*.{rest}").into()))
+    }
+
     /// A host as an Ingress has it.
     pub(crate) fn of(written: &str) -> Self {
         Self(written.strip_suffix('.').unwrap_or(written).to_ascii_lowercase().into())

@@ -5,7 +5,7 @@
 
 use sluice_crds::{Manifest, manifest::EntryContent};
 use sluice_model::spec::{Config, Route, VirtualHost};
-use sluice_translate::{Change, Held, Place, Settings, Translation, Translator};
+use sluice_translate::{CertificateReader, Change, Held, Place, Settings, Translation, Translator};
 use std::{fmt::Write, fs, net::Ipv4Addr, path::Path};
 
 /// Compares a theme, under settings that differ from those of a gateway on loopback which takes all Ingresses.
@@ -14,6 +14,7 @@ pub(crate) fn golden(theme: &str, adjust: impl Fn(&mut Settings)) {
     let text = fs::read_to_string(folder.join(format!("{theme}.yaml"))).unwrap();
     let mut settings = Settings { bind: Ipv4Addr::LOCALHOST.into(), ..Settings::default() };
     settings.classes.without_class = true;
+    settings.certificates = CertificateReader(certificate_names);
     adjust(&mut settings);
     let changes = changes(&text);
     let translation = translate(&settings, changes.iter().cloned());
@@ -55,6 +56,22 @@ fn changes(text: &str) -> Vec<Change> {
         other => panic!("{other:?}"),
     });
     changes.collect()
+}
+
+/// Stands in for what knows certificates: the one line of a block says who it is, of the key too.
+fn certificate_names(certificate: &[u8], key: &[u8]) -> Result<Vec<String>, String> {
+    const KNOWN: [(&str, &[&str]); 3] = [
+        ("ZmFsbGJhY2s=", &[]),
+        ("c2hvcA==", &["shop.example.com", "www.shop.example.com"]),
+        ("d2lsZA==", &["*.example.com"]),
+    ];
+    let line = |pem: &[u8]| str::from_utf8(pem).ok().and_then(|text| text.lines().nth(1).map(str::to_owned));
+    if line(certificate) != line(key) {
+        return Err("its private key does not belong to its certificate".to_owned());
+    }
+    let names = KNOWN.iter().find(|(known, _)| line(key).is_some_and(|line| line == *known));
+    let names = names.ok_or("its certificate cannot be used")?.1;
+    Ok(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 /// One line for each listener, host, route, cluster, secret and report.

@@ -14,6 +14,7 @@ pub struct Redirect {
     port: Option<u16>,
     path: Option<RedirectPath>,
     strip_query: bool,
+    trim_slash: bool,
 }
 
 impl Redirect {
@@ -26,6 +27,7 @@ impl Redirect {
             port: redirect.port,
             path: redirect.path.clone(),
             strip_query: redirect.strip_query,
+            trim_slash: redirect.trim_slash,
         }
     }
 
@@ -60,6 +62,9 @@ impl Redirect {
         if let Some(query) = query.filter(|_| !self.strip_query) {
             out.push(b'?');
             out.extend_from_slice(query.as_bytes());
+        }
+        if self.trim_slash && out.last() == Some(&b'/') {
+            out.pop();
         }
     }
 

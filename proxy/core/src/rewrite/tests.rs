@@ -118,6 +118,16 @@ fn a_redirect_keeps_what_it_does_not_change() {
     ] {
         assert_eq!(location(redirect, Scheme::Http, authority), wanted);
     }
+    let trimmed = |whole: &str| {
+        let path = Some(RedirectPath::Whole(whole.into()));
+        location(spec::Redirect { trim_slash: true, path, ..https() }, Scheme::Http, "b")
+    };
+    assert_eq!(trimmed("/?"), "https://b/?");
+    assert_eq!(trimmed("/a/?k=/"), "https://b/a/?k=", "as nginx does, whatever the slash ends");
+    let bare = spec::Redirect { trim_slash: true, strip_query: true, ..https() };
+    let whole = |path: &str| spec::Redirect { path: Some(RedirectPath::Whole(path.into())), ..bare.clone() };
+    assert_eq!(location(whole("/"), Scheme::Http, "b"), "https://b");
+    assert_eq!(location(whole("/a//"), Scheme::Http, "b"), "https://b/a/");
     let code = spec::Redirect { code: RedirectCode::PermanentRedirect, ..redirect() };
     assert_eq!(Redirect::compile(&code).status, 308);
 }

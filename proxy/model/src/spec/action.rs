@@ -148,6 +148,9 @@ pub struct Redirect {
     /// Leave the query out.
     #[serde(skip_serializing_if = "is_default")]
     pub strip_query: bool,
+    /// Leave out one `/` at the very end, also where it is the whole path (ingress-nginx `ssl-redirect`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub trim_slash: bool,
     /// The status.
     pub code: RedirectCode,
 }

@@ -1,0 +1,97 @@
+//! Names that a host has beside its own: aliases, and its counterpart with or without `www.`.
+
+use super::{
+    Host,
+    select::{Member, Site},
+};
+use crate::{
+    reads::View,
+    report::{Level, Reason, Report},
+    settings::Settings,
+};
+use sluice_crds::core::Ingress;
+use sluice_model::value::HostPattern;
+use std::collections::{BTreeMap, HashMap};
+
+/// Gives each host its other names. A real host of a name goes before all others, and then the first host.
+pub(super) fn grant(
+    view: &View<'_>,
+    settings: &Settings,
+    sites: &mut BTreeMap<Host, Site>,
+    reports: &mut Vec<Report>,
+) {
+    let mut say = |member: &Member, name: &str, level, reason, message: String| {
+        if let Some(ingress) = view.get::<Ingress>(&member.name.namespace, &member.name.name) {
+            let field = format!("metadata.annotations[{}/{name}]", settings.annotations_prefix);
+            reports.push(Report::new(ingress.held(), level, reason, message).at(field));
+        }
+    };
+    let mut taken: HashMap<HostPattern, Host> = HashMap::new();
+    let real: HashMap<HostPattern, Host> =
+        sites.keys().filter_map(|host| Some((host.pattern()?, host.clone()))).collect();
+    for (host, site) in &mut *sites {
+        let mut claims =
+            mains(&site.members).filter(|member| !member.annotations.list("server-alias").is_empty());
+        let Some(first) = claims.next() else { continue };
+        for member in claims {
+            let message =
+                format!("{} has aliases for host `{host}` already; the older one counts", first.name);
+            say(member, "server-alias", Level::Warning, Reason::Conflict, message);
+        }
+        for alias in first.annotations.list("server-alias") {
+            let Some(pattern) = alias_pattern(alias) else {
+                let message = format!("`{alias}` is not a host name; it is ignored");
+                say(first, "server-alias", Level::Warning, Reason::Invalid, message);
+                continue;
+            };
+            match real.get(&pattern).or_else(|| taken.get(&pattern)) {
+                Some(owner) if owner == host => {}
+                Some(owner) => {
+                    let message =
+                        format!("`{alias}` belongs to host `{owner}` already, so it is no alias of `{host}`");
+                    say(first, "server-alias", Level::Warning, Reason::Conflict, message);
+                }
+                None => {
+                    taken.insert(pattern.clone(), host.clone());
+                    site.aliases.push(pattern);
+                }
+            }
+        }
+    }
+    for (host, site) in &mut *sites {
+        let asks = |member: &&Member| member.annotations.flag("from-to-www-redirect") == Some(true);
+        let Some(member) = mains(&site.members).find(asks) else { continue };
+        let counterpart = match host.0.strip_prefix("www.") {
+            Some(bare) => Host::of(bare),
+            None => Host::of(&format!("www.{host}")),
+        };
+        let pattern = counterpart.pattern().filter(|_| !host.is_catch_all() && !host.0.starts_with("*."));
+        match pattern {
+            None => {
+                let message = format!("host `{host}` has no counterpart with or without `www.`");
+                say(member, "from-to-www-redirect", Level::Warning, Reason::NoEffect, message);
+            }
+            Some(pattern) if real.contains_key(&pattern) || taken.contains_key(&pattern) => {
+                let message = format!("host `{counterpart}` is served already, so nothing is redirected");
+                say(member, "from-to-www-redirect", Level::Info, Reason::NoEffect, message);
+            }
+            Some(pattern) => {
+                taken.insert(pattern, host.clone());
+                site.counterpart = Some(counterpart);
+            }
+        }
+    }
+}
+
+fn mains(members: &[Member]) -> impl Iterator<Item = &Member> {
+    members.iter().filter(|member| !member.is_canary())
+}
+
+/// As nginx reads names of servers: `*.name` is any number of labels, and an expression is searched.
+fn alias_pattern(alias: &str) -> Option<HostPattern> {
+    let text = match alias.strip_prefix('~') {
+        Some(expression) => format!("~.*(?:{expression}).*"),
+        None => alias.to_ascii_lowercase(),
+    };
+    text.parse().ok()
+}

@@ -1,0 +1,82 @@
+//! The routes of a host as they are served: without TLS, with it, and under other names.
+
+use super::{location::Location, redirect};
+use crate::settings::{Hsts, Settings};
+use sluice_model::spec::{HeaderValue, Route, Scheme};
+use std::collections::HashSet;
+
+/// What a host serves, in the order in which paths are compared.
+pub(super) struct Served<'l, 's> {
+    pub(super) settings: &'l Settings,
+    pub(super) locations: Vec<(&'l Location<'s>, Route)>,
+    /// For what no location takes.
+    pub(super) rest: Option<Route>,
+}
+
+impl Served<'_, '_> {
+    /// What clients of a scheme get. `certified`: the name that they ask for has a certificate.
+    pub(super) fn routes(&self, scheme: Scheme, certified: bool) -> Vec<Route> {
+        let mut routes: Vec<Route> = self.app_root().into_iter().chain(self.slashes(scheme)).collect();
+        for (location, route) in &self.locations {
+            let moved = match scheme {
+                Scheme::Http if !location.answers_at_once() => {
+                    redirect::to_https(self.settings, location, certified)
+                }
+                Scheme::Http | Scheme::Https => None,
+            };
+            let Some(action) = moved else {
+                routes.push(route.clone());
+                continue;
+            };
+            let mut away = Route::new(route.name.clone(), action);
+            away.matches.clone_from(&route.matches);
+            away.origin.clone_from(&route.origin);
+            // Whom we trust may have told us that the client came over TLS.
+            if !self.settings.ingress.trusted.is_empty() {
+                away.name = format!("to https: {}", route.name);
+                away.matches.iter_mut().for_each(|each| each.scheme = Some(Scheme::Http));
+                routes.push(away);
+                routes.push(route.clone());
+            } else {
+                routes.push(away);
+            }
+        }
+        routes.extend(self.rest.clone());
+        if let (Scheme::Https, true, Some(hsts)) = (scheme, certified, self.settings.ingress.hsts) {
+            for route in &mut routes {
+                route.headers.response.set.extend(header(hsts));
+            }
+        }
+        routes
+    }
+
+    /// `/` of the host goes where the first location says that has something to say about it.
+    fn app_root(&self) -> Option<Route> {
+        self.locations.iter().find_map(|(location, _)| redirect::app_root(location))
+    }
+
+    /// Paths that lack a slash at their end, where nothing else has them.
+    fn slashes(&self, scheme: Scheme) -> Vec<Route> {
+        let taken: HashSet<&str> = self.locations.iter().map(|(location, _)| location.path).collect();
+        let mut seen: HashSet<&str> = HashSet::new();
+        let lacking = self.locations.iter().filter(|(location, _)| {
+            let path = location.without_slash();
+            path.is_some_and(|path| !taken.contains(path) && seen.insert(path))
+        });
+        // Whom we trust knows the client's scheme, and with it the port, better.
+        let port = self.settings.ingress.trusted.is_empty().then_some(scheme.default_port());
+        lacking.filter_map(|(location, _)| location.slash_redirect(port)).collect()
+    }
+}
+
+/// `strict-transport-security`.
+fn header(hsts: Hsts) -> Option<HeaderValue> {
+    let mut value = format!("max-age={}", hsts.max_age);
+    if hsts.include_subdomains {
+        value.push_str("; includeSubDomains");
+    }
+    if hsts.preload {
+        value.push_str("; preload");
+    }
+    Some(HeaderValue { name: "strict-transport-security".parse().ok()?, value })
+}
