@@ -2,12 +2,16 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+#[path = "mirrors/body.rs"]
+mod body;
+#[path = "mirrors/end.rs"]
+mod end;
+
+use body::{LONG, PIECE, pattern, upload};
 use sluice_dsl::{
-    Answer, Http1, Http2, Nobody, Origin, Recipe, Request, Script, Signal, Sluice, Speaks, Wire, digest,
-    eventually, sluice, within,
+    Answer, Http1, Http2, Nobody, Origin, Recipe, Request, Script, Sluice, Speaks, Wire, digest, eventually,
+    sluice,
 };
-use std::sync::Arc;
-use tokio::sync::{Mutex, Notify};
 
 /// Everything goes to the cluster `shop`, with these mirrors (a YAML list in one line) and more settings of the route.
 fn routes(mirrors: &str, more: &str) -> String {
@@ -291,108 +295,6 @@ async fn a_retry_is_not_copied_again() {
     assert_eq!(paths, ["/once", "/thrice", "/twice"]);
 }
 
-// === The body ===
-
-/// A script whose end of the connection waits for a signal between two halves of a body.
-async fn halfway(heard: &Arc<Notify>) -> Script {
-    let heard = Arc::clone(heard);
-    Script::start(move |mut wire, _| {
-        let heard = Arc::clone(&heard);
-        async move {
-            wire.read_head().await;
-            wire.expect("hello").await;
-            heard.notify_one();
-            wire.expect("world").await;
-            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-            wire.read_to_close().await;
-        }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn the_body_is_streamed_to_the_mirror_while_the_primary_gets_it() {
-    let (first, second) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (shop, copy) = (halfway(&first).await, halfway(&second).await);
-    let proxy = copying(&shop, &copy).await;
-    let mut wire = Wire::connect(proxy.address()).await;
-    wire.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhello").await;
-    within("half of the body at both", async { tokio::join!(first.notified(), second.notified()) }).await;
-    wire.send("world").await;
-    assert_eq!(wire.reply().await.status, 200);
-    sent_whole(&proxy, "copy", 1).await;
-}
-
-const PIECE: usize = 256 * 1024;
-const LONG: usize = 64 << 20;
-
-/// Bytes that do not repeat where buffers end.
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length as u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
-}
-
-async fn upload(proxy: &Sluice, speaks: Speaks, body: &[u8]) -> u16 {
-    match speaks {
-        Speaks::Http1 => {
-            let mut wire = Wire::connect(proxy.address()).await;
-            wire.send(format!("POST /long HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len()))
-                .await;
-            for piece in body.chunks(PIECE) {
-                wire.send(piece).await;
-            }
-            wire.reply().await.status
-        }
-        Speaks::Http2 => {
-            let client = Http2::connect(proxy.address()).await;
-            let (reply, mut stream) =
-                client.open(&Request::new("POST", "/long"), false).await.expect("a stream");
-            for (number, piece) in body.chunks(PIECE).enumerate() {
-                Http2::upload(&mut stream, piece, (number + 1) * PIECE >= body.len()).await;
-            }
-            Http2::take(reply).await.expect("an answer should come").status
-        }
-    }
-}
-
-/// A mirror whose machine is too busy to run it is a slow one: long bodies go one at a time.
-static LONG_BODIES: Mutex<()> = Mutex::const_new(());
-
-async fn a_long_body_arrives_intact(client: Speaks, primary: Speaks, mirror: Speaks) {
-    let _alone = LONG_BODIES.lock().await;
-    let shop = Origin::speaking(primary).digesting().start(|_| Answer::ok("")).await;
-    let copy = Origin::speaking(mirror).digesting().start(|_| Answer::ok("")).await;
-    let proxy = sluice!()
-        .cluster_with("shop", &shop, protocol(primary))
-        .cluster_with("copy", &copy, protocol(mirror))
-        .routes(&routes("[{ cluster: copy }]", ""))
-        .start()
-        .await;
-    let body = pattern(LONG);
-    assert_eq!(upload(&proxy, client, &body).await, 200);
-    let wanted = (LONG, digest(&body));
-    for origin in [&shop, &copy] {
-        let seen = &origin.saw(1).await[0];
-        assert_eq!((seen.length, seen.digest), wanted);
-    }
-    sent_whole(&proxy, "copy", 1).await;
-    assert_eq!(counted(&proxy, "copy").await, (1, 0));
-}
-
-#[tokio::test]
-async fn a_healthy_mirror_gets_64_mib_intact_over_http1() {
-    a_long_body_arrives_intact(Speaks::Http1, Speaks::Http1, Speaks::Http1).await;
-}
-
-#[tokio::test]
-async fn a_healthy_mirror_gets_64_mib_intact_over_http2() {
-    a_long_body_arrives_intact(Speaks::Http2, Speaks::Http2, Speaks::Http2).await;
-}
-
-#[tokio::test]
-async fn a_healthy_mirror_gets_64_mib_intact_from_http2_to_http1() {
-    a_long_body_arrives_intact(Speaks::Http2, Speaks::Http1, Speaks::Http1).await;
-}
-
 // === Slow and dead mirrors ===
 
 #[tokio::test]
@@ -531,130 +433,4 @@ async fn whatever_a_mirror_answers_is_discarded() {
     for name in ["broken", "nonsense", "switching", "cut"] {
         given_up(&proxy, name, "", 2).await;
     }
-}
-
-// === How a copy ends ===
-
-#[tokio::test]
-async fn a_copy_outlives_the_answer_of_the_primary_and_the_client() {
-    let shop = Origin::saying("hello").await;
-    let answered = Arc::new(Notify::new());
-    let heard = Arc::clone(&answered);
-    let slow = Script::start(move |mut wire, _| {
-        let heard = Arc::clone(&heard);
-        async move {
-            wire.read_head().await;
-            wire.expect("body").await;
-            heard.notified().await;
-            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-            wire.read_to_close().await;
-        }
-    })
-    .await;
-    let proxy = copying(&shop, &slow).await;
-    // Its connection is closed behind the answer.
-    assert_eq!(proxy.send(&Request::post("/", "body")).await.status, 200);
-    assert_eq!(counted(&proxy, "copy").await, (0, 0));
-    answered.notify_one();
-    sent_whole(&proxy, "copy", 1).await;
-}
-
-/// The primary answers before the body has come, or fails.
-async fn early(answer: &'static str) -> Script {
-    Script::start(move |mut wire, _| async move {
-        wire.read_until("hello").await;
-        wire.send(answer).await;
-    })
-    .await
-}
-
-#[tokio::test]
-async fn a_copy_gets_the_rest_of_the_body_after_an_early_answer_or_a_failure_over_http1() {
-    for (answer, status) in
-        [("HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n", 403), ("", 503), ("nonsense\r\n", 502)]
-    {
-        let (shop, copy) = (early(answer).await, Origin::saying("").await);
-        let proxy = copying(&shop, &copy).await;
-        let mut client = Http1::connect(proxy.address()).await;
-        let wire = client.wire();
-        wire.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n").await;
-        let reply = wire.reply().await;
-        assert_eq!(
-            (reply.status, reply.fields.get("connection")),
-            (status, None),
-            "the body is still wanted"
-        );
-        wire.send("5\r\nworld\r\n0\r\nx-sum: 7\r\n\r\n").await;
-        let seen = &copy.saw(1).await[0];
-        assert_eq!((seen.text(), seen.trailers.get("x-sum")), ("helloworld", Some("7")));
-        sent_whole(&proxy, "copy", 1).await;
-        // What follows the body is the next request.
-        wire.send("GET /next HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        copy.saw(2).await;
-    }
-}
-
-#[tokio::test]
-async fn a_copy_gets_the_rest_of_the_body_after_an_early_answer_or_a_failure_over_http2() {
-    for refused in [true, false] {
-        // HTTP/2 resets what nobody will read; the copy still gets what the client sends.
-        let shop = early(if refused { "HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n" } else { "" }).await;
-        let copy = origin(Speaks::Http2).await;
-        let proxy = sluice!()
-            .cluster("shop", &shop)
-            .cluster_with("copy", &copy, protocol(Speaks::Http2))
-            .routes(&routes("[{ cluster: copy }]", ""))
-            .start()
-            .await;
-        let client = Http2::connect(proxy.address()).await;
-        let (reply, mut body) = client.open(&Request::new("POST", "/"), false).await.expect("a stream");
-        Http2::upload(&mut body, b"hello", false).await;
-        let reply = Http2::take(reply).await.expect("an answer should come");
-        assert_eq!(reply.status, if refused { 403 } else { 503 });
-        Http2::upload(&mut body, b"world", true).await;
-        let seen = &copy.saw(1).await[0];
-        assert_eq!(seen.text(), "helloworld");
-    }
-}
-
-#[tokio::test]
-async fn a_copy_ends_with_a_body_that_the_client_does_not_finish() {
-    for speaks in BOTH {
-        let shop = Origin::saying("hello").await;
-        let mut copy = Script::start(|mut wire, _| async move {
-            wire.read_head().await;
-            wire.read_to_close().await;
-        })
-        .await;
-        let proxy = copying(&shop, &copy).await;
-        match speaks {
-            Speaks::Http1 => {
-                let mut wire = Wire::connect(proxy.address()).await;
-                wire.send("POST /half HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhello").await;
-                eventually("the copy has begun", || copy.connections() == 1).await;
-                wire.reset();
-            }
-            Speaks::Http2 => {
-                let client = Http2::connect(proxy.address()).await;
-                let (reply, mut body) =
-                    client.open(&Request::new("POST", "/half"), false).await.expect("a stream");
-                Http2::upload(&mut body, b"hello", false).await;
-                eventually("the copy has begun", || copy.connections() == 1).await;
-                drop((reply, body));
-            }
-        }
-        copy.finished().await;
-        given_up(&proxy, "copy", "client cut the body", 1).await;
-        assert!(shop.requests().is_empty());
-    }
-}
-
-#[tokio::test]
-async fn a_drain_waits_for_copies_no_longer_than_its_deadline() {
-    let shop = Origin::saying("hello").await;
-    let silent = Script::start(|wire, _| wire.stall()).await;
-    let mut proxy = copying(&shop, &silent).await;
-    assert_eq!(proxy.get("/").await.status, 200);
-    proxy.signal(Signal::TERM);
-    assert_eq!(proxy.ended().await, 0);
 }
