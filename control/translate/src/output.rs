@@ -32,6 +32,8 @@ pub(crate) struct Output {
     pub(crate) clusters: Vec<spec::Cluster>,
     /// Certificates that the unit brings along; with the port where they are for everybody who names them.
     pub(crate) certificates: Vec<(u16, spec::Secret)>,
+    /// Secrets that clusters name.
+    pub(crate) secrets: Vec<spec::Secret>,
     /// Servers with TLS, with certificates of their own.
     pub(crate) servers: Vec<Server>,
     /// What is to be said.
@@ -70,6 +72,7 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
             }
             secrets.insert(secret.name.clone(), secret.clone());
         }
+        secrets.extend(output.secrets.iter().map(|secret| (secret.name.clone(), secret.clone())));
         for server in &output.servers {
             tls(&mut ports, server.key.port).scopes.push(server.scope.clone());
             tables.entry(server.key.clone()).or_default();

@@ -59,6 +59,7 @@ pub struct Translator {
     touched: HashSet<Read>,
     plans: [Planned; 2],
     examined: ingress::Examined,
+    istio_examined: istio::Examined,
     units: BTreeMap<UnitKey, Output>,
     reads: HashMap<UnitKey, HashSet<Read>>,
     readers: HashMap<Read, BTreeSet<UnitKey>>,
@@ -96,6 +97,7 @@ impl Translator {
             touched: HashSet::new(),
             plans: [Planned::new(Family::Ingress), Planned::new(Family::Gateway)],
             examined: ingress::Examined::default(),
+            istio_examined: istio::Examined::default(),
             units: BTreeMap::new(),
             reads: HashMap::new(),
             readers: HashMap::new(),
@@ -150,6 +152,7 @@ impl Translator {
         if settings != self.settings {
             self.settings = settings;
             self.examined = ingress::Examined::default();
+            self.istio_examined = istio::Examined::default();
             for planned in &mut self.plans {
                 planned.reads = None;
             }
@@ -165,7 +168,7 @@ impl Translator {
                 plan.reports.extend(configmap::report(&view, &self.settings));
                 plan
             }
-            Family::Gateway => istio::plan(&view, &self.settings),
+            Family::Gateway => istio::plan(&view, &self.settings, &mut self.istio_examined),
         };
         self.plans[index].reads = Some(view.into_reads());
         let old = std::mem::take(&mut self.plans[index].plan);

@@ -12,6 +12,7 @@ use crate::{
         Verdict::{self, FailsClosed, InEffect, Never, NoEffect, NotYet},
     },
 };
+use serde_json::Value;
 use sluice_model::tree::{Path, Step};
 
 /// One row of the table.
@@ -26,9 +27,12 @@ pub struct Row {
 }
 
 /// Where another pod enforces a policy, it is that pod's concern; this is what becomes of it where this process is the one.
-static TABLE: [Row; 42] = [
+static TABLE: [Row; 45] = [
     row("VirtualService", "http.corsPolicy", NotYet(Need::Cors)),
     row("VirtualService", "http.retries.retryRemoteLocalities", NotYet(Need::Balancing)),
+    row("VirtualService", "http.retries.perTryTimeout", NotYet(Need::Retries)),
+    row("VirtualService", "http.retries.backoff", NotYet(Need::Retries)),
+    row("VirtualService", "http.retries.retryIgnorePreviousHosts", NotYet(Need::Retries)),
     row("VirtualService", "http.fault.delay.exponentialDelay", Never("nobody implements it")),
     row("VirtualService", "http.fault.abort.http2Error", Never("nobody implements it")),
     row("VirtualService", "http.match.statPrefix", NoEffect("statistics have names of their own")),
@@ -99,8 +103,8 @@ pub fn all() -> &'static [Row] {
     &TABLE
 }
 
-/// The verdict on a field of an object; the path starts at the object, as problems have it.
-pub fn verdict(kind: &str, path: &Path) -> Verdict {
+/// The keys of a path as the rows have them.
+fn field<'p>(kind: &str, path: &'p Path) -> Vec<&'p str> {
     let keys = path.steps().iter().filter_map(|step| match step {
         Step::Key(key) => Some(&**key),
         Step::Index(_) => None,
@@ -112,6 +116,12 @@ pub fn verdict(kind: &str, path: &Path) -> Verdict {
         }
         field.retain(|key| *key != "portLevelSettings");
     }
+    field
+}
+
+/// The verdict on a field of an object; the path starts at the object, as problems have it.
+pub fn verdict(kind: &str, path: &Path) -> Verdict {
+    let field = field(kind, path);
     let speaks = |row: &&Row| {
         let below: Vec<&str> = row.path.split('.').filter(|key| !key.is_empty()).collect();
         row.kind == kind && field.starts_with(&below)
@@ -120,11 +130,51 @@ pub fn verdict(kind: &str, path: &Path) -> Verdict {
     longest.map_or(InEffect, |row| row.verdict)
 }
 
+/// Which fields of an object's content are not simply in effect, each at the place where its row begins to speak, with what
+/// it says.
+pub fn judge<K: Kind>(content: &K) -> Vec<(Path, Verdict, Value)> {
+    let mut found = Vec::new();
+    if let Ok(value) = serde_json::to_value(content) {
+        walk(K::KIND, &value, &Path::root().key("spec"), &mut found);
+    }
+    found
+}
+
+fn walk(kind: &str, value: &Value, path: &Path, found: &mut Vec<(Path, Verdict, Value)>) {
+    let verdict = verdict(kind, path);
+    let whole = matches!(value, Value::Object(_) | Value::Array(_));
+    match value {
+        // What has fields that are judged otherwise is looked at field by field, an array element by element.
+        Value::Object(fields) if verdict.is_in_effect() || !speaks_for_all(kind, path) => {
+            for (key, value) in fields {
+                walk(kind, value, &path.key(key), found);
+            }
+        }
+        Value::Array(elements) if verdict.is_in_effect() => {
+            for (index, element) in elements.iter().enumerate() {
+                walk(kind, element, &path.index(index), found);
+            }
+        }
+        _ if !verdict.is_in_effect() && (whole || *value != Value::Bool(false)) => {
+            found.push((path.clone(), verdict, value.clone()));
+        }
+        _ => {}
+    }
+}
+
+/// Whether no field below this one has a row of its own.
+fn speaks_for_all(kind: &str, path: &Path) -> bool {
+    let field = field(kind, path);
+    !TABLE.iter().any(|row| {
+        let keys: Vec<&str> = row.path.split('.').collect();
+        row.kind == kind && keys.len() > field.len() && keys.starts_with(&field)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Manifest;
-    use serde_json::Value;
 
     #[test]
     fn the_longest_row_speaks_for_a_field() {

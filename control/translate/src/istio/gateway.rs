@@ -11,7 +11,7 @@ use crate::{
     settings::Settings,
     store::{Age, Of},
 };
-use sluice_crds::istio::{Gateway, Server, ServerTlsMode};
+use sluice_crds::istio::{Gateway, Server, ServerTlsMode, rows};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A server that is ours and in order.
@@ -68,6 +68,11 @@ pub(super) fn sites<'s>(view: &View<'s>, settings: &Settings, reports: &mut Vec<
         if !mistakes.is_empty() {
             reports.extend(mistakes);
             continue;
+        }
+        for (path, verdict, _) in rows::judge(&gateway.object().content) {
+            let refused = "handshakes for the hosts of the server fail";
+            let found = Report::of_verdict(gateway.held(), verdict, refused, settings.allow_unprotected);
+            reports.extend(found.map(|report| report.at(path.to_string())));
         }
         for (index, server) in gateway.object().content.servers.iter().enumerate() {
             let site = Site {
@@ -274,6 +279,28 @@ impl<'s> Site<'s> {
     /// The hosts, each with the namespaces whose VirtualServices it takes.
     pub(super) fn hosts(&self) -> impl Iterator<Item = (&'s str, &'s str)> + use<'s> {
         self.server.hosts.iter().map(|host| split_host(host))
+    }
+
+    /// The hosts that a VirtualService of this namespace can have here.
+    pub(super) fn hosts_for(&self, namespace: &'s str) -> impl Iterator<Item = &'s str> + use<'s> {
+        let own = self.gateway.namespace();
+        self.hosts()
+            .filter(move |(of, _)| match *of {
+                "*" => true,
+                "." => own == namespace,
+                of => of == namespace,
+            })
+            .map(|(_, host)| host)
+    }
+
+    /// The port as the Gateway has it.
+    pub(super) fn port(&self) -> u16 {
+        self.server.port.as_ref().map_or(0, |port| port.number)
+    }
+
+    /// Whether it answers with a redirect to HTTPS.
+    pub(super) fn redirects(&self) -> bool {
+        self.traffic == Traffic::Plain && self.server.tls.as_ref().is_some_and(|tls| tls.https_redirect)
     }
 
     /// A name of its own at its port.

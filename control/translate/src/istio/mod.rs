@@ -3,14 +3,33 @@
 //! Gateways say where it listens and for which hosts; VirtualServices are attached to their servers, and those of one host at
 //! one place make one virtual host; DestinationRules and ServiceEntries say what its clusters are.
 
+mod attach;
+mod delegate;
+mod destination;
+mod destination_rule;
+mod examined;
+mod fault;
 mod gateway;
+mod headers;
+mod matching;
 mod names;
+mod notes;
 mod port;
+mod redirect;
+mod registry;
+mod retry;
+mod rewrite;
+mod rule;
+mod service_entry;
+mod site;
 mod sound;
 mod tls;
+mod virtual_service;
+
+pub(crate) use examined::Examined;
 
 use crate::{
-    output::Output,
+    output::{Output, TableKey},
     reads::View,
     settings::Settings,
     translator::{self, Plan, UnitKey},
@@ -27,22 +46,32 @@ pub(crate) enum Piece {
     /// A port without TLS: it is open even where nobody has a route there.
     Port(u16),
     /// A server with TLS, by its port and name.
-    Server(crate::output::TableKey),
+    Server(TableKey),
+    /// A host at a place.
+    Host(TableKey, Box<str>),
 }
 
 /// What a piece is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Members {
     /// Nothing more.
     Port,
     /// The server of this Gateway.
     Server(ObjectName, usize),
+    /// Its VirtualServices.
+    Host(virtual_service::Host),
 }
 
 /// Which pieces there are.
-pub(crate) fn plan(view: &View<'_>, settings: &Settings) -> Plan {
+pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined) -> Plan {
     let mut plan = Plan::default();
-    for site in sites(view, settings, &mut plan.reports) {
+    let sites = sites(view, settings, &mut plan.reports);
+    let services = examined.look(view, settings, &mut plan.reports);
+    for ((table, name), host) in attach::hosts(view, settings, &sites, services, &mut plan.reports) {
+        let piece = Piece::Host(table, name.into());
+        plan.units.insert(UnitKey::Gateway(piece), translator::Members::Gateway(Members::Host(host)));
+    }
+    for site in sites {
         let (piece, members) = match site.table.server {
             None => (Piece::Port(site.table.port), Members::Port),
             Some(_) => (Piece::Server(site.table.clone()), Members::Server(site.gateway.name(), site.index)),
@@ -63,7 +92,10 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, piece: &Piece, mem
                 tls::scope(view, settings, &site, &mut output);
             }
         }
-        (Piece::Port(_), Members::Server(..)) | (Piece::Server(_), Members::Port) => {}
+        (Piece::Host(table, name), Members::Host(host)) => {
+            virtual_service::virtual_host(view, settings, table, name, host, &mut output);
+        }
+        (Piece::Port(_) | Piece::Server(_) | Piece::Host(..), _) => {}
     }
     output
 }

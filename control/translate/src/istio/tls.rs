@@ -4,13 +4,13 @@ use super::gateway::{Site, Traffic};
 use crate::{
     output::{Output, Server},
     reads::View,
-    report::{Level, Reason},
+    report::{Level, Reason, Report},
     settings::Settings,
 };
 use sluice_crds::{
     Need, Verdict,
     core::Secret,
-    istio::{ServerTlsSettings, rows},
+    istio::{Gateway, ServerTlsSettings, rows},
 };
 use sluice_model::{
     spec::{self, DataSource, SecretKind, TlsCertificate, TlsScope},
@@ -22,20 +22,20 @@ pub(super) fn scope(view: &View<'_>, settings: &Settings, site: &Site<'_>, outpu
     let Some(name) = site.table.server.as_deref() else { return };
     let Some(tls) = &site.server.tls else { return };
     let mut secrets = Vec::new();
-    match refusal(tls, settings) {
-        Some(verdict) => output.reports.push(site.report(
-            Level::Error,
-            Reason::FailsClosed,
-            "tls",
-            format!("{verdict}: handshakes for the hosts of this server fail"),
-        )),
-        None if site.traffic == Traffic::Refused => output.reports.push(site.report(
-            Level::Error,
-            Reason::FailsClosed,
-            "port.protocol",
-            "not in effect yet: what is in this TLS is not said to be HTTP, and TCP needs TCP and TLS pass-through: handshakes for the hosts of this server fail; write protocol HTTPS".to_owned(),
-        )),
-        None => certificates(view, settings, site, tls, output, &mut secrets),
+    let refused = "handshakes for the hosts of this server fail";
+    let mode = rows::server_tls_mode(tls.mode);
+    let unprotected = settings.allow_unprotected && is_about_clients(mode);
+    output.reports.extend(
+        Report::of_verdict(site.gateway.held(), mode, refused, unprotected)
+            .map(|report| report.at(format!("spec.servers[{}].tls.mode", site.index))),
+    );
+    let refuses = asks_for_more(site, settings) || mode.fails_closed() && !unprotected;
+    if !refuses && site.traffic == Traffic::Refused {
+        let message = "not in effect yet: what is in this TLS is not said to be HTTP, and anything else needs TCP and TLS pass-through; until then handshakes for the hosts of this server fail; write protocol HTTPS";
+        let report = site.report(Level::Error, Reason::FailsClosed, "port.protocol", message.to_owned());
+        output.reports.push(report);
+    } else if !refuses {
+        certificates(view, settings, site, tls, output, &mut secrets);
     }
     let server_names = server_names(site, output);
     if server_names.is_empty() {
@@ -51,15 +51,15 @@ pub(super) fn scope(view: &View<'_>, settings: &Settings, site: &Site<'_>, outpu
     output.servers.push(Server { key: site.table.clone(), scope, secrets });
 }
 
-/// Why no handshake may succeed, if so.
-fn refusal(tls: &ServerTlsSettings, settings: &Settings) -> Option<Verdict> {
-    let mode = rows::server_tls_mode(tls.mode);
-    if !mode.fails_closed() {
-        return None;
-    }
-    // Without protection the certificate of a client is not asked for; what is passed through is not HTTP in any case.
-    let asks_for_more = matches!(mode, Verdict::FailsClosed(Need::ClientCertificates));
-    (!(settings.allow_unprotected && asks_for_more)).then_some(mode)
+/// Without protection the certificate of a client is not asked for; what is passed through is not HTTP in any case.
+fn is_about_clients(mode: Verdict) -> bool {
+    matches!(mode, Verdict::FailsClosed(Need::ClientCertificates))
+}
+
+/// Whether a field beside the mode asks for a protection that is not in effect.
+fn asks_for_more(site: &Site<'_>, settings: &Settings) -> bool {
+    let alone = Gateway { servers: vec![site.server.clone()], ..Gateway::default() };
+    !settings.allow_unprotected && rows::judge(&alone).iter().any(|(_, verdict, _)| verdict.fails_closed())
 }
 
 fn certificates(
@@ -114,19 +114,9 @@ fn credential(view: &View<'_>, settings: &Settings, name: &str) -> Result<spec::
         name: format!("{namespace}/{name}"),
         kind: SecretKind::Tls(TlsCertificate { certificate, key }),
     };
-    sound(&secret).map_err(|message| (Reason::Invalid, format!("Secret {namespace}/{name}: {message}")))?;
+    super::sound::secret(&secret)
+        .map_err(|message| (Reason::Invalid, format!("Secret {namespace}/{name}: {message}")))?;
     Ok(secret)
-}
-
-/// Asks the model whether a secret has the shape it needs: one that has not must not keep the others from being served.
-fn sound(secret: &spec::Secret) -> Result<(), String> {
-    let alone = spec::Config { secrets: vec![secret.clone()], ..spec::Config::default() };
-    match sluice_model::validate("secret", alone, &sluice_model::NoFiles) {
-        Ok(_) => Ok(()),
-        Err(found) => {
-            Err(super::sound::errors(&found).map(|(_, message)| message).collect::<Vec<_>>().join("; "))
-        }
-    }
 }
 
 /// Names that clients can ask for. An address is none, and a wildcard in a label is none that scopes know.

@@ -18,6 +18,7 @@ pub(crate) enum Condition {
     Port(u16),
     Scheme(Scheme),
     Method(Box<[Box<str>]>),
+    MethodLike(ValueTest),
     Source(Box<[Cidr]>),
     Header(Named),
     Cookie(Named),
@@ -77,6 +78,7 @@ impl Condition {
         if !matching.methods.is_empty() {
             all.push(Self::Method(matching.methods.iter().map(|method| method.as_str().into()).collect()));
         }
+        all.extend(matching.method.iter().map(|value| Self::MethodLike(ValueTest::new(value, false))));
         if !matching.source.is_empty() {
             all.push(Self::Source(matching.source.as_slice().into()));
         }
@@ -110,6 +112,9 @@ impl Condition {
             Self::Port(port) => *port == request.port,
             Self::Scheme(scheme) => *scheme == request.scheme,
             Self::Method(methods) => methods.iter().any(|method| **method == *request.method),
+            Self::MethodLike(test) => {
+                test.holds(Some(request.method.as_bytes()), patterns, &mut scratch.folded)
+            }
             Self::Source(blocks) => blocks.iter().any(|block| block.contains(request.source)),
             Self::Header(named) => named.header_holds(request, patterns, scratch),
             Self::Cookie(named) => {
@@ -135,6 +140,7 @@ impl fmt::Display for Condition {
             Self::Port(port) => write!(out, "port {port}"),
             Self::Scheme(scheme) => write!(out, "scheme {}", scheme.as_str()),
             Self::Method(methods) => write!(out, "method {}", methods.join(" or ")),
+            Self::MethodLike(test) => write!(out, "method {test}"),
             Self::Source(blocks) => {
                 out.write_str("source ")?;
                 for (at, block) in blocks.iter().enumerate() {

@@ -39,7 +39,7 @@ impl Precedence {
             None => (PathKind::None, 0),
         };
         let conditions = [
-            usize::from(!matching.methods.is_empty()),
+            usize::from(!matching.methods.is_empty() || matching.method.is_some()),
             matching.headers.len(),
             matching.query.len(),
             matching.cookies.len(),

@@ -28,6 +28,9 @@ pub(super) fn check(cx: &mut Context<'_>, each: &RouteMatch, form: NormalizePath
             }
         }
     }
+    if let Some(method) = &each.method {
+        value(cx, method, true, at.key("method"));
+    }
     let headers = at.key("headers");
     for (index, header) in each.headers.iter().enumerate() {
         let at = headers.index(index);

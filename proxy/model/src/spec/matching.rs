@@ -18,6 +18,9 @@ pub struct RouteMatch {
     /// Any one of these; compared as sent, `GET` is not `get`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
+    /// The method, compared in another way than word by word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<ValueMatch>,
     /// All of these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderMatch>,

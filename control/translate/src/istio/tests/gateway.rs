@@ -74,8 +74,8 @@ fn a_server_that_cannot_be_served_keeps_its_hosts_shut_and_the_others_open() {
         [
             "ERROR Gateway shop/web: spec.servers[1].tls.credentialName: there is no Secret istio-system/n, the gateway's namespace; handshakes that need this certificate fail",
             "ERROR Gateway shop/web: spec.servers[3].port.protocol: not in effect yet: TCP needs TCP and TLS pass-through; the port is not opened",
-            "ERROR Gateway shop/web: spec.servers[0].tls: not in effect yet: it needs client certificates; until then what it protects is refused: handshakes for the hosts of this server fail",
-            "ERROR Gateway shop/web: spec.servers[2].tls: not in effect yet: it needs TCP and TLS pass-through; until then what it protects is refused: handshakes for the hosts of this server fail",
+            "ERROR Gateway shop/web: spec.servers[0].tls.mode: not in effect yet: it needs client certificates; until then handshakes for the hosts of this server fail",
+            "ERROR Gateway shop/web: spec.servers[2].tls.mode: not in effect yet: it needs TCP and TLS pass-through; until then handshakes for the hosts of this server fail",
         ]
     );
 }

@@ -1,0 +1,166 @@
+//! Destinations become clusters: `outbound|9080|v1|reviews.default.svc.cluster.local`.
+//!
+//! A destination that is not there is a cluster all the same, one that is unavailable: the rule that names it stays, and so do
+//! its other destinations.
+
+use super::{
+    destination_rule::{self, Policy, Security},
+    names,
+    notes::Notes,
+    registry::{self, Port},
+};
+use crate::{
+    output::Output,
+    reads::View,
+    report::{Level, Reason, Report},
+    settings::Settings,
+    store::Of,
+};
+use sluice_crds::{
+    core::Service,
+    istio::{Destination, Resolution, VirtualService},
+};
+use sluice_model::spec::{Cluster, ClusterProtocol};
+
+/// Finds the clusters that rules name.
+pub(super) trait Destinations {
+    /// The name of the cluster. `at` is where the destination stands.
+    fn cluster(&mut self, destination: &Destination, at: &str, notes: &mut Notes<'_>) -> String;
+}
+
+/// Whatever a rule names is there: for rules that are looked at on their own.
+pub(super) struct Anything;
+
+/// What there is, seen from the gateway; what is found goes to the output.
+pub(super) struct Clusters<'a, 's> {
+    view: &'a View<'s>,
+    settings: &'a Settings,
+    object: Of<'s, VirtualService>,
+    /// The port that requests come to.
+    port: u16,
+    output: &'a mut Output,
+}
+
+impl Anything {
+    /// The only cluster.
+    pub(super) const NAME: &'static str = "destination";
+}
+
+impl Destinations for Anything {
+    fn cluster(&mut self, destination: &Destination, at: &str, notes: &mut Notes<'_>) -> String {
+        if !names::is_host(&destination.host) || destination.host.starts_with('*') {
+            notes.invalid(&format!("{at}.host"), format!("`{}` is not the name of a host", destination.host));
+        }
+        Self::NAME.to_owned()
+    }
+}
+
+impl<'a, 's> Clusters<'a, 's> {
+    pub(super) fn new(
+        view: &'a View<'s>,
+        settings: &'a Settings,
+        object: Of<'s, VirtualService>,
+        port: u16,
+        output: &'a mut Output,
+    ) -> Self {
+        Self { view, settings, object, port, output }
+    }
+
+    fn say(&mut self, reason: Reason, at: &str, message: String) {
+        self.output.reports.push(Report::new(self.object.held(), Level::Warning, reason, message).at(at));
+    }
+
+    /// What a host may have been meant to be.
+    fn meant(&self, host: &str) -> String {
+        let as_service = host.split_once('.').filter(|(_, namespace)| !namespace.contains('.'));
+        let whole =
+            as_service.filter(|(name, namespace)| self.view.get::<Service>(namespace, name).is_some());
+        whole.map_or_else(String::new, |(name, namespace)| {
+            let whole = names::service(name, namespace, &self.settings.cluster_domain);
+            format!("; a name with a dot is taken as it is, so write `{whole}`")
+        })
+    }
+}
+
+impl Destinations for Clusters<'_, '_> {
+    fn cluster(&mut self, destination: &Destination, at: &str, _: &mut Notes<'_>) -> String {
+        let host = names::whole(&destination.host, self.object.namespace(), &self.settings.cluster_domain);
+        let subset = destination.subset.as_str();
+        let wanted = destination.port.as_ref().map(|port| port.number).filter(|number| *number > 0);
+        let name = |port: u16| format!("outbound|{port}|{subset}|{host}");
+        let Some(found) = registry::find(self.view, self.settings, &host) else {
+            let message =
+                format!("there is no service `{host}`; what goes there answers 503{}", self.meant(&host));
+            self.say(Reason::NotFound, &format!("{at}.host"), message);
+            return self.unavailable(name(wanted.unwrap_or(self.port)));
+        };
+        let port = match found.port(wanted, self.port) {
+            Ok(port) => port,
+            Err(number) => {
+                let way_out = if wanted.is_none() { "; name one of its ports" } else { "" };
+                let message = format!("`{host}` has no port {number}; what goes there answers 503{way_out}");
+                self.say(Reason::NotFound, &format!("{at}.port"), message);
+                return self.unavailable(name(number));
+            }
+        };
+        let name = name(port.number());
+        let rule = destination_rule::find(self.view, self.settings, &host, found.namespace());
+        let labels = match (subset, rule.subset(subset)) {
+            ("", _) => None,
+            (_, Some(found)) => Some(&found.labels),
+            (_, None) => {
+                let message = format!(
+                    "no DestinationRule for `{host}` has a subset `{subset}`; what goes there answers 503"
+                );
+                self.say(Reason::NotFound, &format!("{at}.subset"), message);
+                return self.unavailable(name);
+            }
+        };
+        let policy = rule.policy(subset, port.number());
+        let cluster = self.of(&host, &name, &port, &policy, labels);
+        self.output.clusters.push(cluster);
+        name
+    }
+}
+
+impl Clusters<'_, '_> {
+    fn unavailable(&mut self, name: String) -> String {
+        self.output.clusters.push(Cluster::unavailable(name.clone()));
+        name
+    }
+
+    fn of(
+        &mut self,
+        host: &str,
+        name: &str,
+        port: &Port<'_>,
+        policy: &Policy<'_>,
+        labels: Option<&std::collections::BTreeMap<String, String>>,
+    ) -> Cluster {
+        if let Port::Entry(entry, _) = port
+            && (!entry.object().content.subject_alt_names.is_empty() && !self.settings.allow_unprotected
+                || entry.object().content.resolution == Resolution::DynamicDns)
+        {
+            return Cluster::unavailable(name.to_owned());
+        }
+        let tls = match policy.security(self.view, self.settings, host) {
+            Security::Plain => None,
+            Security::Tls(tls, secret) => {
+                self.output.secrets.extend(secret);
+                Some(tls)
+            }
+            Security::Refused => return Cluster::unavailable(name.to_owned()),
+        };
+        let protocol = match port.protocol() {
+            ClusterProtocol::Http1 if policy.upgrades() => ClusterProtocol::Http2,
+            protocol => protocol,
+        };
+        Cluster {
+            protocol,
+            tls,
+            connect_timeout: policy.connect_timeout(),
+            keep_alive: policy.keep_alive(),
+            ..Cluster::new(name.to_owned(), port.endpoints(self.view, self.settings, labels))
+        }
+    }
+}

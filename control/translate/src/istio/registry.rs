@@ -1,0 +1,211 @@
+//! What is behind the name of a host: a Service, or a ServiceEntry where there is none.
+
+use super::{gateway, names, port::within};
+use crate::{reads::View, services, settings::Settings, store::Of};
+use sluice_crds::{
+    core::{Pod, Service, ServicePort as KubernetesPort},
+    istio::{Resolution, ServiceEntry, ServicePort as EntryPort, WorkloadEntry},
+};
+use sluice_model::{
+    spec::{ClusterProtocol, Endpoint},
+    value::EndpointAddress,
+};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
+/// The annotation that says who sees a Service.
+const EXPORT_ANNOTATION: &str = "networking.istio.io/exportTo";
+
+/// Services that stand for services that stand for ...: that many, and no more.
+const MAX_ALIASES: usize = 8;
+
+/// What is behind a host.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Host<'s> {
+    Service(Of<'s, Service>),
+    Entry(Of<'s, ServiceEntry>),
+}
+
+/// A port of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Port<'s> {
+    Service(Of<'s, Service>, &'s KubernetesPort),
+    Entry(Of<'s, ServiceEntry>, &'s EntryPort),
+}
+
+/// Finds a host by its whole name, as the gateway's namespace sees it.
+pub(super) fn find<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Option<Host<'s>> {
+    let by = &settings.pod_namespace;
+    if let Some((namespace, name)) = names::split_service(host, &settings.cluster_domain)
+        && let Some(service) = view.get::<Service>(namespace, name)
+        && visible(service, by)
+    {
+        return Some(Host::Service(alias(view, settings, service)));
+    }
+    let mut entries: Vec<Of<'s, ServiceEntry>> = view
+        .all::<ServiceEntry>()
+        .filter(|entry| names::seen(&entry.object().content.export_to, entry.namespace(), by).is_some())
+        .filter(|entry| super::service_entry::is_sound(*entry))
+        .filter(|entry| entry.object().content.hosts.iter().any(|name| name.eq_ignore_ascii_case(host)))
+        .collect();
+    entries.sort_by_key(|entry| {
+        gateway::age(entry.age(), entry.object().metadata.name.as_deref(), entry.namespace())
+    });
+    entries.first().copied().map(Host::Entry)
+}
+
+fn visible(service: Of<'_, Service>, by: &str) -> bool {
+    let Some(written) = service.object().annotation(EXPORT_ANNOTATION) else { return true };
+    let export_to: Vec<&str> = written.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    names::seen(&export_to, service.namespace(), by).is_some()
+}
+
+/// The service that a service of type ExternalName stands for, where that is one of the cluster.
+fn alias<'s>(view: &View<'s>, settings: &Settings, service: Of<'s, Service>) -> Of<'s, Service> {
+    let mut found = service;
+    for _ in 0..MAX_ALIASES {
+        let content = &found.object().content;
+        let target = content.external_name.trim_end_matches('.').to_ascii_lowercase();
+        let next = (content.r#type == "ExternalName")
+            .then(|| names::split_service(&target, &settings.cluster_domain))
+            .flatten()
+            .and_then(|(namespace, name)| view.get::<Service>(namespace, name));
+        match next {
+            Some(next) => found = next,
+            None => return found,
+        }
+    }
+    found
+}
+
+// === impl Host ===
+
+impl<'s> Host<'s> {
+    /// The namespace whose DestinationRules hold for it.
+    pub(super) fn namespace(&self) -> &'s str {
+        match self {
+            Self::Service(service) => service.namespace(),
+            Self::Entry(entry) => entry.namespace(),
+        }
+    }
+
+    /// The port of this number; without one, the only port, else the one that the request came to.
+    pub(super) fn port(&self, wanted: Option<u16>, came_to: u16) -> Result<Port<'s>, u16> {
+        let numbers: Vec<(u16, Port<'s>)> = match *self {
+            Self::Service(service) => {
+                let ports = service.object().content.ports.iter();
+                let tcp = ports.filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
+                tcp.map(|port| (port.port, Port::Service(service, port))).collect()
+            }
+            Self::Entry(entry) => entry
+                .object()
+                .content
+                .ports
+                .iter()
+                .map(|port| (port.number, Port::Entry(entry, port)))
+                .collect(),
+        };
+        let number = match (wanted, &*numbers) {
+            (Some(number), _) => number,
+            (None, [(only, _)]) => *only,
+            (None, _) => came_to,
+        };
+        numbers.into_iter().find(|(own, _)| *own == number).map(|(_, port)| port).ok_or(number)
+    }
+}
+
+// === impl Port ===
+
+impl Port<'_> {
+    /// The service's number for it.
+    pub(super) fn number(&self) -> u16 {
+        match self {
+            Self::Service(_, port) => port.port,
+            Self::Entry(_, port) => port.number,
+        }
+    }
+
+    /// What is spoken there, as the port says.
+    pub(super) fn protocol(&self) -> ClusterProtocol {
+        let http2 = match self {
+            Self::Service(_, port) => match port.app_protocol.as_str() {
+                "" => is_http2(port.name.split('-').next().unwrap_or_default(), &port.name),
+                "kubernetes.io/h2c" => true,
+                other => is_http2(other, other),
+            },
+            Self::Entry(_, port) => is_http2(&port.protocol, &port.protocol),
+        };
+        if http2 { ClusterProtocol::Http2 } else { ClusterProtocol::Http1 }
+    }
+
+    /// Where it is served; with labels, only by what has them.
+    pub(super) fn endpoints(
+        &self,
+        view: &View<'_>,
+        settings: &Settings,
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> Vec<Endpoint> {
+        match self {
+            Self::Service(service, port) => {
+                services::endpoints(view, &settings.topology, *service, port, labels)
+            }
+            Self::Entry(entry, port) => of_entry(view, *entry, port, labels),
+        }
+    }
+}
+
+fn is_http2(protocol: &str, whole: &str) -> bool {
+    let protocol = protocol.to_ascii_lowercase();
+    matches!(&*protocol, "http2" | "grpc") || whole.to_ascii_lowercase().starts_with("grpc-web")
+}
+
+fn of_entry(
+    view: &View<'_>,
+    entry: Of<'_, ServiceEntry>,
+    port: &EntryPort,
+    labels: Option<&BTreeMap<String, String>>,
+) -> Vec<Endpoint> {
+    let content = &entry.object().content;
+    let number = if port.target_port == 0 { port.number } else { port.target_port };
+    let wanted = |own: &BTreeMap<String, String>| labels.is_none_or(|labels| within(labels, own));
+    let mut found: Vec<Endpoint> = Vec::new();
+    let mut add = |address: Option<EndpointAddress>, weight: u32| {
+        let new = address.filter(|address| !found.iter().any(|known| known.address == *address));
+        found.extend(new.map(|address| Endpoint { address, weight }));
+    };
+    match content.resolution {
+        Resolution::None | Resolution::DynamicDns => {}
+        Resolution::Static | Resolution::Dns | Resolution::DnsRoundRobin => {
+            for endpoint in content.endpoints.iter().filter(|endpoint| wanted(&endpoint.labels)) {
+                add(address(endpoint, port, number), endpoint.weight.clamp(1, 65_535));
+            }
+            let by_name = content.resolution != Resolution::Static && content.endpoints.is_empty();
+            if by_name && content.workload_selector.is_none() && labels.is_none_or(BTreeMap::is_empty) {
+                for host in content.hosts.iter().filter(|host| !host.starts_with('*')) {
+                    add(format!("{}:{number}", host.trim_end_matches('.')).parse().ok(), 1);
+                }
+            }
+        }
+    }
+    if let Some(selector) = &content.workload_selector {
+        for pod in view.within::<Pod>(entry.namespace()) {
+            let own = pod.object().metadata.labels.clone().unwrap_or_default();
+            if within(&selector.labels, &own) && wanted(&own) {
+                let ip = pod.object().status.pod_ip.parse::<IpAddr>().ok();
+                add(ip.map(|ip| EndpointAddress::Socket(SocketAddr::new(ip, number))), 1);
+            }
+        }
+    }
+    found
+}
+
+/// The address of an endpoint, with the port that it has for that of the service.
+fn address(endpoint: &WorkloadEntry, port: &EntryPort, number: u16) -> Option<EndpointAddress> {
+    let number = endpoint.ports.get(&port.name).copied().unwrap_or(number);
+    match endpoint.address.parse::<IpAddr>() {
+        Ok(ip) => Some(EndpointAddress::Socket(SocketAddr::new(ip, number))).filter(|_| number > 0),
+        Err(_) => format!("{}:{number}", endpoint.address.trim_end_matches('.')).parse().ok(),
+    }
+}

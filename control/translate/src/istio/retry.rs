@@ -1,0 +1,105 @@
+//! When a request is tried again.
+
+use super::notes::Notes;
+use crate::report::Reason;
+use sluice_crds::istio::HttpRetry;
+use sluice_model::{
+    spec::{Retry, RetryOn},
+    value::StatusCode,
+};
+
+/// What is tried again where nobody says anything else, in a VirtualService or because there is none.
+const DEFAULT_ON: &str = "connect-failure,refused-stream,unavailable,cancelled";
+
+/// The most that the model takes.
+const MOST: u32 = 50;
+
+/// The retries of a rule.
+pub(super) fn retry(written: Option<&HttpRetry>, at: &str, notes: &mut Notes<'_>) -> Retry {
+    let Some(written) = written else { return of(2, DEFAULT_ON, at, notes) };
+    if written.attempts == 0 {
+        if !written.retry_on.is_empty()
+            || written.per_try_timeout.is_some()
+            || written.retry_remote_localities.is_some()
+        {
+            notes.invalid(at, "`attempts: 0` switches retries off, so nothing else can be said about them");
+        }
+        return Retry { attempts: 0, ..Retry::default() };
+    }
+    if written.per_try_timeout.is_some_and(|timeout| timeout.get().as_millis() < 1) {
+        notes.invalid(&format!("{at}.perTryTimeout"), "a timeout is at least `0.001s`");
+    }
+    if written.attempts > MOST {
+        let message = format!("at most {MOST} are made");
+        notes.odd(Reason::NoEffect, &format!("{at}.attempts"), message);
+    }
+    let on = if written.retry_on.is_empty() { DEFAULT_ON } else { &written.retry_on };
+    of(written.attempts.min(MOST) as u8, on, &format!("{at}.retryOn"), notes)
+}
+
+fn of(attempts: u8, tokens: &str, at: &str, notes: &mut Notes<'_>) -> Retry {
+    let mut on: Vec<RetryOn> = Vec::new();
+    for token in tokens.split(',') {
+        for condition in conditions(token.trim(), at, notes) {
+            if !on.contains(&condition) {
+                on.push(condition);
+            }
+        }
+    }
+    if on.is_empty() {
+        return Retry { attempts: 0, ..Retry::default() };
+    }
+    // Envoy looks at what happened only, never at the method.
+    Retry { attempts, on, non_idempotent: true }
+}
+
+/// What a word of `retryOn` means.
+fn conditions(token: &str, at: &str, notes: &mut Notes<'_>) -> Vec<RetryOn> {
+    const NO_ANSWER: [RetryOn; 3] = [RetryOn::ConnectFailure, RetryOn::RefusedStream, RetryOn::Reset];
+    let statuses = |range: std::ops::RangeInclusive<u16>| {
+        range.filter_map(|status| StatusCode::new(status).ok()).map(RetryOn::Status)
+    };
+    match token {
+        "connect-failure" => vec![RetryOn::ConnectFailure],
+        "refused-stream" => vec![RetryOn::RefusedStream],
+        "reset" => NO_ANSWER.into(),
+        "5xx" => NO_ANSWER.into_iter().chain(statuses(500..=599)).collect(),
+        "gateway-error" => NO_ANSWER.into_iter().chain(statuses(502..=504)).collect(),
+        "retriable-4xx" => statuses(409..=409).collect(),
+        "cancelled" => vec![RetryOn::Grpc(1)],
+        "deadline-exceeded" => vec![RetryOn::Grpc(4)],
+        "resource-exhausted" => vec![RetryOn::Grpc(8)],
+        "internal" => vec![RetryOn::Grpc(13)],
+        "unavailable" => vec![RetryOn::Grpc(14)],
+        // Which statuses those are is said by numbers beside it.
+        "retriable-status-codes" => Vec::new(),
+        "reset-before-request" => {
+            let message =
+                "`reset-before-request` counts only where no connection was made or the stream was refused";
+            notes.odd(Reason::NotInEffect, at, message);
+            vec![RetryOn::ConnectFailure, RetryOn::RefusedStream]
+        }
+        "retriable-headers" | "envoy-ratelimited" | "http3-post-connect-failure" => {
+            notes.odd(
+                Reason::NotInEffect,
+                at,
+                format!("`{token}` is not in effect: nothing here means that"),
+            );
+            Vec::new()
+        }
+        number => {
+            match number.parse::<u16>() {
+                Ok(status @ 400..=599) => return statuses(status..=status).collect(),
+                Ok(status @ 100..=399) => {
+                    let message = format!("an answer of status {status} is no failure and not tried again");
+                    notes.odd(Reason::NoEffect, at, message);
+                }
+                _ => notes.invalid(
+                    at,
+                    format!("`{number}` is nothing that can be tried again: write `5xx`, `reset`, `connect-failure`, `503`, ..."),
+                ),
+            }
+            Vec::new()
+        }
+    }
+}
