@@ -65,7 +65,7 @@ pub(super) fn redirect(
         RedirectPortSelection::FromRequestPort => here.port,
     }));
     let host = (!written.authority.is_empty()).then(|| written.authority.clone());
-    Some(Redirect { scheme, host, port, path, strip_query: false, code })
+    Some(Redirect { scheme, host, port, path, code, ..Redirect::default() })
 }
 
 /// An answer; `None` where it is wrong.
