@@ -50,6 +50,8 @@ pub enum Need {
     Balancing,
     /// Connections that are not HTTP.
     Layer4,
+    /// Addresses of clients in other fields, or in other forms, than `x-forwarded-for` has them.
+    ForwardedFields,
     /// Rates and numbers of requests by client.
     Limits,
     /// PROXY headers.
@@ -95,6 +97,7 @@ impl Need {
             Self::OutlierDetection => "outlier detection",
             Self::Balancing => "load balancers other than round robin",
             Self::Layer4 => "TCP and TLS pass-through",
+            Self::ForwardedFields => "other fields for addresses of clients",
             Self::Limits => "rate and connection limits",
             Self::ProxyProtocol => "the PROXY protocol",
             Self::Retries => "retry policies",

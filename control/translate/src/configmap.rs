@@ -3,6 +3,7 @@
 //! It becomes settings. A key that is not there, or whose value makes no sense, leaves the setting as it is.
 
 use crate::{
+    nginx,
     reads::View,
     report::{Level, Reason, Report},
     settings::{NamespacedName, Settings},
@@ -117,6 +118,8 @@ impl Keys<'_> {
         } else {
             ingress.hsts = None;
         }
+        self.text("location-snippet", &mut ingress.location_snippet);
+        self.switch("proxy-add-original-uri-header", &mut ingress.proxy_add_original_uri_header);
         ingress.add_headers = self.object("add-headers");
         ingress.proxy_set_headers = self.object("proxy-set-headers");
         let hidden = self.list("hide-headers").unwrap_or_default();
@@ -195,6 +198,7 @@ impl Keys<'_> {
             listener.underscores = if allowed { UnderscorePolicy::Allow } else { UnderscorePolicy::Drop };
         }
         self.switch("use-http2", &mut listener.http2);
+        self.switch("generate-request-id", &mut listener.request_id);
     }
 }
 
@@ -247,6 +251,12 @@ fn about(held: &Held, key: &str, text: &str, unprotected: bool) -> Vec<Report> {
             None => "; it is ignored".to_owned(),
         };
         reports.push(Report::new(held, Level::Warning, Reason::Invalid, format!("{error}{holds}")));
+    }
+    if key == "location-snippet"
+        && let Err(refused) = nginx::parse(text).and_then(|directives| nginx::translate(&directives))
+    {
+        let message = format!("{refused}; no path gets any of it");
+        reports.push(Report::new(held, Level::Warning, Reason::NotInEffect, message));
     }
     if asks(row, text) {
         reports.extend(Report::of_verdict(held, row.verdict, "every Ingress answers 503", unprotected));

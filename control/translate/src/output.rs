@@ -120,6 +120,9 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
     listener.timeouts = settings.listener.timeouts;
     listener.headers.underscores = settings.listener.underscores;
     listener.forwarded.trusted.clone_from(&settings.ingress.trusted);
+    if !settings.listener.request_id {
+        listener.request_id = spec::RequestId::Off;
+    }
     if !settings.listener.http2 {
         listener.protocols.retain(|protocol| *protocol != spec::Protocol::Http2);
     }

@@ -146,6 +146,10 @@ pub struct IngressDefaults {
     pub hide_headers: Vec<HeaderName>,
     /// Names of fields that `custom-headers` may bring.
     pub global_allowed_response_headers: Vec<String>,
+    /// Lines of nginx's configuration for every location.
+    pub location_snippet: String,
+    /// Tell servers in `x-original-uri` what the client asked for.
+    pub proxy_add_original_uri_header: bool,
     /// Keys that protect every Ingress and are not in effect: while there is one, every path answers 503.
     pub refused: Vec<&'static str>,
 }
@@ -161,6 +165,8 @@ pub struct ListenerDefaults {
     pub underscores: UnderscorePolicy,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
+    /// Whether requests without an id get one.
+    pub request_id: bool,
 }
 
 /// What `strict-transport-security` says.
@@ -295,6 +301,8 @@ impl Default for IngressDefaults {
             proxy_set_headers: None,
             hide_headers: Vec::new(),
             global_allowed_response_headers: Vec::new(),
+            location_snippet: String::new(),
+            proxy_add_original_uri_header: false,
             refused: Vec::new(),
         }
     }
@@ -307,6 +315,7 @@ impl Default for ListenerDefaults {
             timeouts: ListenerTimeouts::default(),
             underscores: UnderscorePolicy::default(),
             http2: true,
+            request_id: true,
         }
     }
 }

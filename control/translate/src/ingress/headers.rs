@@ -22,6 +22,11 @@ pub(super) fn edit(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &m
     for field in of_controller(scene, set) {
         replace(&mut route.headers.request.set, field);
     }
+    if scene.settings.ingress.proxy_add_original_uri_header
+        && let Ok(field) = nginx::field("x-original-uri", "$request_uri")
+    {
+        replace(&mut route.headers.request.set, field);
+    }
     match custom(scene, location) {
         Ok(fields) => fields.into_iter().for_each(|field| replace(&mut route.headers.response.set, field)),
         Err(message) => {

@@ -1,12 +1,9 @@
 //! Snippets: lines of nginx's configuration in annotations. They are never run; what a route can carry is translated, and
 //! the rest refused, a snippet as a whole.
 
-use super::{
-    annotations::Annotations,
-    location::{Location, Scene},
-};
+use super::location::{Location, Scene};
 use crate::{
-    nginx::{self, Directive, Policy},
+    nginx::{self, Directive},
     settings::Settings,
 };
 use sluice_crds::annotations::Value;
@@ -49,19 +46,18 @@ pub(super) fn refusal(name: &str, text: &str, settings: &Settings) -> Option<Ref
     Some(Refusal { message, protects: directives.iter().any(nginx::protects) })
 }
 
-/// Does what the snippet of a location says.
+/// Does what the snippet of the controller says, and then that of the location.
 pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
-    for policy in policies(&location.annotations, scene.settings) {
-        policy.apply(route);
-    }
-}
-
-fn policies(annotations: &Annotations, settings: &Settings) -> Vec<Policy> {
-    match annotations.get("configuration-snippet") {
-        Some(Value::Text(text)) if settings.ingress.allow_snippet_annotations => {
-            nginx::parse(text).and_then(|directives| nginx::translate(&directives)).unwrap_or_default()
+    let defaults = &scene.settings.ingress;
+    let own = match location.annotations.get("configuration-snippet") {
+        Some(Value::Text(text)) if defaults.allow_snippet_annotations => text,
+        _ => "",
+    };
+    for text in [defaults.location_snippet.as_str(), own] {
+        let policies = nginx::parse(text).and_then(|directives| nginx::translate(&directives));
+        for policy in policies.unwrap_or_default() {
+            policy.apply(route);
         }
-        _ => Vec::new(),
     }
 }
 

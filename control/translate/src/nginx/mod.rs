@@ -11,7 +11,7 @@ mod parse;
 mod translate;
 
 pub(crate) use parse::{Directive, parse};
-pub(crate) use translate::{Policy, field, literal_field, protects, translate};
+pub(crate) use translate::{field, literal_field, protects, translate};
 
 /// Why a snippet is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
