@@ -1,6 +1,6 @@
 //! `sluice gateway` serves a folder of manifests and follows it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_dsl::{Gateway, GatewayRecipe, Origin, Request, Signal, gateway, service_manifest};
 use std::{fs, net::TcpListener};
 
@@ -52,6 +52,56 @@ async fn an_ingress_is_served_and_the_access_log_names_it() {
 
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.ended().await, 0);
+}
+
+#[tokio::test]
+async fn status_says_what_became_of_each_object_and_metrics_count_them() {
+    let origin = Origin::saying("hello").await;
+    let foreign = blog("blog").replace("ingressClassName: nginx", "ingressClassName: other");
+    let rejected = SHOP.replace("name: web, namespace", "name: bad, namespace").replace("Prefix", "Sideways");
+    let gateway = recipe()
+        .argument("--publish-status-address=203.0.113.7,lb.example.com")
+        .service("shop/web", &[&origin])
+        .manifest("shop.yaml", SHOP)
+        .manifest("blog.yaml", &foreign)
+        .manifest("bad.yaml", &rejected)
+        .start()
+        .await;
+    let addresses = |entry: Value| entry["status"]["loadBalancer"]["ingress"].clone();
+    let served = addresses(gateway.status("Ingress shop/web").await);
+    assert_eq!(served, json!([{ "ip": "203.0.113.7" }, { "hostname": "lb.example.com" }]));
+    assert_eq!(addresses(gateway.status("Ingress shop/blog").await), json!([]), "it is somebody else's");
+    let bad = gateway.status("Ingress shop/bad").await;
+    let event = &bad["events"][0];
+    assert_eq!((&event["type"], &event["reason"]), (&json!("Warning"), &json!("Invalid")), "{bad:#}");
+    assert!(event["message"].as_str().is_some_and(|text| text.contains("bad.yaml:")), "{bad:#}");
+    assert!(gateway.status("Service shop/web").await.is_null(), "of others only what is wrong is shown");
+
+    let number = async |name: &str| gateway.proxy().stat(name, &["kind=\"Ingress\""]).await;
+    assert_eq!((number("sluice_objects").await, number("sluice_objects_rejected").await), (3.0, 1.0));
+    assert_eq!(gateway.proxy().stat("sluice_manifest_files", &[]).await, 4.0);
+    assert_eq!(gateway.proxy().stat("sluice_translations_total", &[]).await, 1.0);
+    assert_eq!(gateway.proxy().stat("sluice_translation_seconds_count", &[]).await, 1.0);
+    assert!(gateway.proxy().admin("/").await.text().contains("/status"), "the help names the page");
+}
+
+#[tokio::test]
+async fn the_access_log_is_a_text_or_none_where_that_is_wanted() {
+    let origin = Origin::saying("hello").await;
+    for (form, wanted) in [("text", Some("\"GET /seen HTTP/1.1\" 200")), ("off", None)] {
+        let argument = format!("--access-log={form}");
+        let recipe = recipe().argument(&argument).service("shop/web", &[&origin]).manifest("shop.yaml", SHOP);
+        let mut gateway = recipe.start().await;
+        assert_eq!(gateway.get(SHOP_HOST, "/seen").await.status, 200);
+        match wanted {
+            Some(text) => drop(gateway.process_says(text).await),
+            None => {
+                gateway.signal(Signal::TERM);
+                assert_eq!(gateway.ended().await, 0);
+                assert!(gateway.said().is_empty(), "{:?}", gateway.said());
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use sluice_dsl::{Cli, Http1, Origin, Request, cli, service_manifest};
-use std::net::SocketAddr;
+use sluice_dsl::{Certificate, Cli, Http1, Origin, Request, TlsClient, cli, service_manifest};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt};
 
 const SHOP: &str = "\
 apiVersion: networking.k8s.io/v1
@@ -94,6 +94,60 @@ async fn what_translate_prints_is_served_by_run() {
     let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
     let reply = Http1::connect(address).await.send(&Request::get("/").host("shop.example.com")).await;
     assert_eq!((reply.status, reply.text()), (200, "hello"));
+}
+
+/// A Gateway that terminates TLS, and its secret.
+fn gateway_with_secret(certificate: &Certificate) -> String {
+    let block = |pem: &str| pem.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    format!(
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{ name: own, namespace: shop }}\nspec:\n  \
+         selector: {{ app: gateway }}\n  servers:\n  - port: {{ number: 443, name: https, protocol: HTTPS }}\n    \
+         hosts: [shop.example.com]\n    tls: {{ mode: SIMPLE, credentialName: shop }}\n\
+         ---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: shop, namespace: shop }}\ntype: kubernetes.io/tls\n\
+         stringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
+        block(&certificate.chain_pem),
+        block(&certificate.key_pem),
+    )
+}
+
+#[tokio::test]
+async fn translate_never_prints_a_private_key_unasked_and_writes_keys_for_their_owner_alone() {
+    let certificate = Certificate::of(&["shop.example.com"]);
+    let cli = shop("127.0.0.1:9").file("shop/gateway.yaml", gateway_with_secret(&certificate));
+    let translate = [
+        "translate",
+        "shop",
+        "--bind=127.0.0.1",
+        "--port-map=80=0,443=0",
+        "--labels=app=gateway",
+        "--pod-namespace=shop",
+    ];
+    let unasked = cli.run(translate).await;
+    assert_eq!(unasked.code, 0, "{}", unasked.stderr);
+    assert!(
+        !unasked.stdout.contains("PRIVATE KEY") && unasked.stdout.contains(".key\""),
+        "{}",
+        unasked.stdout
+    );
+    assert!(unasked.stderr.contains("--secrets DIR"), "{}", unasked.stderr);
+    let shown = cli.run(translate.into_iter().chain(["--show-secrets"])).await;
+    assert!(shown.stdout.contains("PRIVATE KEY"), "{}", shown.stdout);
+
+    let written = cli.run(translate.into_iter().chain(["--secrets=keys"])).await;
+    assert!(!written.stdout.contains("PRIVATE KEY"), "{}", written.stdout);
+    let files: Vec<_> = fs::read_dir(cli.folder().join("keys")).unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+    let cli = cli.file("proxy.json", &written.stdout);
+    let mut process = cli.start(["run", "proxy.json", "--admin=127.0.0.1:0"]);
+    let line = process.says("sluice: listener port-443 on ").await;
+    let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+    let client = TlsClient::trusting(&certificate, "shop.example.com", &[]);
+    let reply =
+        Http1::connect_tls(address, &client).await.send(&Request::get("/").host("shop.example.com")).await;
+    assert_eq!(reply.status, 404, "the handshake succeeds, and there is no route yet");
 }
 
 #[tokio::test]

@@ -288,8 +288,7 @@ impl Gateway {
 
     /// The access log so far.
     pub fn log(&mut self) -> Vec<Value> {
-        let lines = self.proxy.process().stdout();
-        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.said().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Waits for an access log entry, and returns it.
@@ -305,6 +304,11 @@ impl Gateway {
     /// Waits for a line that the process says.
     pub async fn process_says(&mut self, text: &str) -> String {
         self.proxy.process().says(text).await
+    }
+
+    /// The lines on standard output so far, where the access log goes.
+    pub fn said(&mut self) -> Vec<String> {
+        self.proxy.process().stdout()
     }
 
     /// Sends a signal.
