@@ -91,6 +91,7 @@ async fn each_operator_is_replaced_by_what_it_stands_for() {
         ("DOWNSTREAM_LOCAL_PORT", Is(web.port().to_string())),
         ("REQUESTED_SERVER_NAME", is("shop.test")),
         ("ROUTE_NAME", is("all")),
+        ("OBJECT_NAME", is("-")),
         ("VIRTUAL_HOST_NAME", is("all")),
         ("LISTENER_NAME", is("web")),
         ("CONNECTION_ID", Number),

@@ -1,6 +1,9 @@
 //! `configs/canary`: what its files say is what a gateway does.
 
-use sluice_dsl::{Answer, Gateway, GatewayRecipe, Http1, Origin, Reply, Request, Seen, gateway};
+use sluice_dsl::{
+    Answer, Certificate, Gateway, GatewayRecipe, Http1, Origin, Reply, Request, Seen, TlsClient, gateway,
+    within,
+};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -38,6 +41,17 @@ async fn answer(gateway: &mut Gateway, host: &str, field: Option<(&str, &str)>) 
     let reply = gateway.send(&request).await;
     assert_eq!(reply.status, 200, "{host} {field:?}");
     reply.text().to_owned()
+}
+
+fn secret(name: &str, certificate: &Certificate) -> String {
+    let (namespace, name) = name.split_once('/').expect("namespace/name");
+    let block = |pem: &str| pem.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: {name}, namespace: {namespace} }}\ntype: kubernetes.io/tls\n\
+         stringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
+        block(&certificate.chain_pem),
+        block(&certificate.key_pem),
+    )
 }
 
 /// How many of `count` requests are answered by the next version.
@@ -133,6 +147,35 @@ async fn captures_of_a_path_make_the_path_that_the_server_sees() {
     assert_eq!(target(gateway.get(host, "/api/items?page=2").await), "/items?page=2");
     assert_eq!(target(gateway.get(host, "/api").await), "/");
     assert_eq!(gateway.get(host, "/apis").await.status, 404);
+}
+
+#[tokio::test]
+async fn plain_http_is_sent_to_https_with_the_certificate_of_the_secret_or_a_self_signed_one() {
+    let servers = Servers::start().await;
+    let mut gateway = servers.recipe().start().await;
+    let host = "https.canary.example";
+    let plain = gateway.get(host, "/cart?x=1").await;
+    assert_eq!((plain.status, plain.field("location")), (308, "https://https.canary.example/cart?x=1"));
+
+    let address = gateway.port(443).await;
+    let certificate = Certificate::of(&[host]);
+    let client = TlsClient::trusting(&certificate, host, &[]);
+    let untrusted = client.handshake(address).await.expect_err("nobody trusts the self-signed certificate");
+    assert!(untrusted.to_string().contains("UnknownIssuer"), "{untrusted}");
+
+    gateway.write("secret.yaml", &secret("shop/https", &certificate));
+    within("a handshake with the certificate of the secret", async {
+        while client.handshake(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for http2 in [false, true] {
+        let alpn: &[&str] = if http2 { &["h2"] } else { &[] };
+        let client = TlsClient::trusting(&certificate, host, alpn);
+        let reply = gateway.send_tls(&client, http2, &Request::get("/").host(host)).await;
+        assert_eq!((reply.status, reply.text()), (200, "stable"));
+    }
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// What a text line of the access log has: the same that Envoy users know, and the object behind the route.
 const TEXT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% \
-    %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \"%REQ(:AUTHORITY)%\" %ROUTE_NAME% %UPSTREAM_CLUSTER% %UPSTREAM_HOST%";
+    %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \"%REQ(:AUTHORITY)%\" \"%OBJECT_NAME%\" \"%ROUTE_NAME%\" %UPSTREAM_CLUSTER% %UPSTREAM_HOST%";
 
 /// Serve Kubernetes objects: an ingress gateway for Ingress, Gateway and VirtualService.
 ///

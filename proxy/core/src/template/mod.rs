@@ -108,6 +108,7 @@ pub fn variable(operator: &Operator, facts: &Facts<'_>, out: &mut Vec<u8>) {
         Operator::DownstreamLocalPort => number(u64::from(record.local.port()), out),
         Operator::RequestedServerName => text(record.server_name.as_deref().unwrap_or_default(), out),
         Operator::RouteName => text(record.route(), out),
+        Operator::ObjectName => text(record.origin(), out),
         Operator::VirtualHostName => text(record.virtual_host(), out),
         Operator::ListenerName => text(record.listener(), out),
         Operator::ConnectionId => number(record.connection, out),

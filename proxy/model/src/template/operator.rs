@@ -66,6 +66,8 @@ pub enum Operator {
     RequestedServerName,
     /// `ROUTE_NAME`: the route.
     RouteName,
+    /// `OBJECT_NAME`: the Kubernetes object that the route comes from, `Ingress shop/web`.
+    ObjectName,
     /// `VIRTUAL_HOST_NAME` (ours): the virtual host.
     VirtualHostName,
     /// `LISTENER_NAME` (ours): the listener.
@@ -133,6 +135,7 @@ const PLAIN: [(&str, Operator); 30] = [
     ("DOWNSTREAM_LOCAL_PORT", Operator::DownstreamLocalPort),
     ("REQUESTED_SERVER_NAME", Operator::RequestedServerName),
     ("ROUTE_NAME", Operator::RouteName),
+    ("OBJECT_NAME", Operator::ObjectName),
     ("VIRTUAL_HOST_NAME", Operator::VirtualHostName),
     ("LISTENER_NAME", Operator::ListenerName),
     ("CONNECTION_ID", Operator::ConnectionId),
