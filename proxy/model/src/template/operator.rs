@@ -109,7 +109,7 @@ pub enum Moment {
 // === impl Operator ===
 
 /// The operators without an argument.
-const PLAIN: [(&str, Operator); 30] = [
+const PLAIN: [(&str, Operator); 31] = [
     ("PROTOCOL", Operator::Protocol),
     ("RESPONSE_CODE", Operator::ResponseCode),
     ("RESPONSE_CODE_DETAILS", Operator::ResponseCodeDetails),
