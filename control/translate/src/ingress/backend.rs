@@ -32,7 +32,7 @@ pub(super) fn forward(scene: &mut Scene<'_, '_>, location: &Location<'_>, route:
     }
     let mut forward = page.or(own).map(|cluster| {
         let forward = Forward::to(cluster.name.clone());
-        scene.output.clusters.push(cluster);
+        upstream::add(scene, location, cluster);
         forward
     });
     canary::attach(scene, location, forward.as_mut().filter(|_| serves));

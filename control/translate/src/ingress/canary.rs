@@ -12,6 +12,7 @@ use super::{
     annotations::Annotations,
     backend,
     location::{Location, Scene},
+    upstream,
 };
 use crate::report::{Level, Reason, Report};
 use sluice_model::{
@@ -120,7 +121,7 @@ fn canary(scene: &mut Scene<'_, '_>, main: &Location<'_>, canary: &Location<'_>)
         return None;
     }
     let name = cluster.name.clone();
-    scene.output.clusters.push(cluster);
+    upstream::add(scene, main, cluster);
     Some((rules, name))
 }
 

@@ -1,7 +1,7 @@
 //! How servers are spoken to: protocol, address, host, patience, what is tried again and how much may be sent.
 
 use super::{
-    location::{Location, Scene},
+    location::{Location, Scene, Target},
     select::Personality,
 };
 use crate::{
@@ -17,8 +17,8 @@ use sluice_crds::{
 use sluice_model::{
     convert::brief,
     spec::{
-        Cluster, ClusterProtocol, ClusterTls, Endpoint, HeaderValue, HostRewrite, Retry, RetryOn, Route,
-        ServerVerification,
+        Action, Cluster, ClusterProtocol, ClusterTls, Endpoint, HeaderValue, HostRewrite, Retry, RetryOn,
+        Route, Scheme, ServerVerification,
     },
     value::{Duration, EndpointAddress, Size, StatusCode},
 };
@@ -46,6 +46,38 @@ pub(super) fn shape(scene: &Scene<'_, '_>, location: &Location<'_>, cluster: &mu
         let _ = write!(cluster.name, " connect {connect}");
         cluster.connect_timeout = connect;
     }
+}
+
+/// Puts down a cluster that the routes of a location name; for `AUTO_HTTP` also the one that clients with TLS get.
+pub(super) fn add(scene: &mut Scene<'_, '_>, location: &Location<'_>, cluster: Cluster) {
+    if follows_clients(location) {
+        let tls = Some(ClusterTls { server_name: None, verify: ServerVerification::Insecure });
+        scene.output.clusters.push(Cluster { name: with_tls(&cluster.name), tls, ..cluster.clone() });
+    }
+    scene.output.clusters.push(cluster);
+}
+
+/// A location's route for clients of a scheme.
+pub(super) fn towards(location: &Location<'_>, route: &Route, scheme: Scheme) -> Route {
+    let mut route = route.clone();
+    if let (true, Scheme::Https, Action::Forward(forward)) =
+        (follows_clients(location), scheme, &mut route.action)
+    {
+        let destinations = forward.destinations.iter_mut().map(|destination| &mut destination.cluster);
+        let canaries = forward.canaries.iter_mut().map(|canary| &mut canary.cluster);
+        destinations.chain(canaries).for_each(|cluster| *cluster = with_tls(cluster));
+    }
+    route
+}
+
+/// Whether servers are spoken to as clients speak to us.
+fn follows_clients(location: &Location<'_>) -> bool {
+    location.annotations.text("backend-protocol") == Some("AUTO_HTTP")
+        && matches!(location.target, Target::Service(_))
+}
+
+fn with_tls(cluster: &str) -> String {
+    format!("{cluster} https")
 }
 
 /// The address of the service itself, for those who leave the choice of an endpoint to the cluster. A headless service has

@@ -1,6 +1,6 @@
 //! The routes of a host as they are served: without TLS, with it, and under other names.
 
-use super::{location::Location, redirect};
+use super::{location::Location, redirect, upstream};
 use crate::settings::{Hsts, Settings};
 use sluice_model::spec::{HeaderValue, Route, Scheme};
 use std::collections::HashSet;
@@ -25,7 +25,7 @@ impl Served<'_, '_> {
                 Scheme::Http | Scheme::Https => None,
             };
             let Some(action) = moved else {
-                routes.push(route.clone());
+                routes.push(upstream::towards(location, route, scheme));
                 continue;
             };
             let mut away = Route::new(route.name.clone(), action);
