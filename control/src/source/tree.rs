@@ -42,7 +42,7 @@ pub(super) struct Stamp {
 
 /// Looks at everything below `root`. Fails where `root` itself is no folder that can be read.
 pub(super) fn walk(root: &Path) -> io::Result<Tree> {
-    let mut walk = Walk { root, tree: Tree::default(), seen: HashSet::new() };
+    let mut walk = Walk { tree: Tree::default(), seen: HashSet::new(), full: false };
     let entries = sorted(root)?;
     let metadata = fs::metadata(root)?;
     walk.seen.insert((metadata.dev(), metadata.ino()));
@@ -51,14 +51,15 @@ pub(super) fn walk(root: &Path) -> io::Result<Tree> {
     Ok(walk.tree)
 }
 
-struct Walk<'a> {
-    root: &'a Path,
+struct Walk {
     tree: Tree,
     /// Folders by device and inode: links may lead to the same one again, or in circles.
     seen: HashSet<(u64, u64)>,
+    /// There were too many files, and that was said.
+    full: bool,
 }
 
-impl Walk<'_> {
+impl Walk {
     fn folder(&mut self, below: &Path, entries: Vec<fs::DirEntry>, depth: usize) {
         for entry in entries {
             let path = below.join(entry.file_name());
@@ -116,7 +117,8 @@ impl Walk<'_> {
         if !metadata.is_file() {
             self.say(&path, "it is no file: a pipe or a device is not read".to_owned());
         } else if self.tree.files.len() >= MAX_FILES {
-            if self.tree.files.len() == MAX_FILES {
+            if !self.full {
+                self.full = true;
                 self.say(
                     &path,
                     format!("this file and those after it are left out: {MAX_FILES} are the limit"),
@@ -128,7 +130,6 @@ impl Walk<'_> {
     }
 
     fn say(&mut self, path: &Path, message: String) {
-        debug_assert!(path.is_relative(), "{} in {}", path.display(), self.root.display());
         self.tree.findings.push(Finding { file: path.to_string_lossy().into(), at: None, message });
     }
 }
