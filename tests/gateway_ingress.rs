@@ -2,7 +2,7 @@
 
 use sluice_dsl::{
     Answer, Certificate, Gateway, GatewayRecipe, Http1, Origin, Reply, Request, Seen, TlsClient, gateway,
-    within,
+    secret_manifest, within,
 };
 use std::sync::{
     Arc,
@@ -41,17 +41,6 @@ async fn answer(gateway: &mut Gateway, host: &str, field: Option<(&str, &str)>) 
     let reply = gateway.send(&request).await;
     assert_eq!(reply.status, 200, "{host} {field:?}");
     reply.text().to_owned()
-}
-
-fn secret(name: &str, certificate: &Certificate) -> String {
-    let (namespace, name) = name.split_once('/').expect("namespace/name");
-    let block = |pem: &str| pem.lines().map(|line| format!("    {line}\n")).collect::<String>();
-    format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: {name}, namespace: {namespace} }}\ntype: kubernetes.io/tls\n\
-         stringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
-        block(&certificate.chain_pem),
-        block(&certificate.key_pem),
-    )
 }
 
 /// How many of `count` requests are answered by the next version.
@@ -163,7 +152,7 @@ async fn plain_http_is_sent_to_https_with_the_certificate_of_the_secret_or_a_sel
     let untrusted = client.handshake(address).await.expect_err("nobody trusts the self-signed certificate");
     assert!(untrusted.to_string().contains("UnknownIssuer"), "{untrusted}");
 
-    gateway.write("secret.yaml", &secret("shop/https", &certificate));
+    gateway.write("secret.yaml", &secret_manifest("shop/https", &certificate));
     within("a handshake with the certificate of the secret", async {
         while client.handshake(address).await.is_err() {
             tokio::task::yield_now().await;

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use sluice_dsl::{Certificate, Cli, Http1, Origin, Request, TlsClient, cli, service_manifest};
+use sluice_dsl::{
+    Certificate, Cli, Http1, Origin, Request, TlsClient, cli, secret_manifest, service_manifest,
+};
 use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt};
 
 const SHOP: &str = "\
@@ -96,24 +98,24 @@ async fn what_translate_prints_is_served_by_run() {
     assert_eq!((reply.status, reply.text()), (200, "hello"));
 }
 
-/// A Gateway that terminates TLS, and its secret.
-fn gateway_with_secret(certificate: &Certificate) -> String {
-    let block = |pem: &str| pem.lines().map(|line| format!("    {line}\n")).collect::<String>();
-    format!(
-        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{ name: own, namespace: shop }}\nspec:\n  \
-         selector: {{ app: gateway }}\n  servers:\n  - port: {{ number: 443, name: https, protocol: HTTPS }}\n    \
-         hosts: [shop.example.com]\n    tls: {{ mode: SIMPLE, credentialName: shop }}\n\
-         ---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: shop, namespace: shop }}\ntype: kubernetes.io/tls\n\
-         stringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
-        block(&certificate.chain_pem),
-        block(&certificate.key_pem),
-    )
-}
+/// A Gateway that terminates TLS.
+const GATEWAY: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: own, namespace: shop }
+spec:
+  selector: { app: gateway }
+  servers:
+  - port: { number: 443, name: https, protocol: HTTPS }
+    hosts: [shop.example.com]
+    tls: { mode: SIMPLE, credentialName: shop }
+";
 
 #[tokio::test]
 async fn translate_never_prints_a_private_key_unasked_and_writes_keys_for_their_owner_alone() {
     let certificate = Certificate::of(&["shop.example.com"]);
-    let cli = shop("127.0.0.1:9").file("shop/gateway.yaml", gateway_with_secret(&certificate));
+    let cli = shop("127.0.0.1:9").file("shop/gateway.yaml", GATEWAY);
+    let cli = cli.file("shop/secret.yaml", secret_manifest("shop/shop", &certificate));
     let translate = [
         "translate",
         "shop",

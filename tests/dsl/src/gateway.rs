@@ -1,7 +1,7 @@
 //! A running `sluice gateway` and the folder of manifests that it serves.
 
 use crate::{
-    Http1, Http2, Process, Recipe, Reply, Request, Signal, Sluice, TlsClient, cli::folder,
+    Certificate, Http1, Http2, Process, Recipe, Reply, Request, Signal, Sluice, TlsClient, cli::folder,
     patience::eventually_some,
 };
 use serde_json::Value;
@@ -131,6 +131,19 @@ pub fn service_manifest(service: &str, origins: &[&dyn ToString]) -> String {
             address.port(),
             address.ip(),
         );
+    }
+    text
+}
+
+/// The manifest of a Secret `namespace/name` of type `kubernetes.io/tls`.
+pub fn secret_manifest(secret: &str, certificate: &Certificate) -> String {
+    let (namespace, name) = secret.split_once('/').expect("namespace/name");
+    let mut text = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
+         type: kubernetes.io/tls\nstringData:\n"
+    );
+    for (key, pem) in [("tls.crt", &certificate.chain_pem), ("tls.key", &certificate.key_pem)] {
+        let _ = write!(text, "  {key}: |\n    {}\n", pem.trim_end().replace('\n', "\n    "));
     }
     text
 }

@@ -95,7 +95,7 @@ pub use certificate::{Certificate, TlsClient};
 pub use cli::{Cli, Output};
 pub use field::Fields;
 pub use frames::{Frame, Frames, Outcome};
-pub use gateway::{Gateway, GatewayRecipe, service_manifest};
+pub use gateway::{Gateway, GatewayRecipe, secret_manifest, service_manifest};
 pub use http1::Http1;
 pub use http2::Http2;
 pub use intake::digest;
