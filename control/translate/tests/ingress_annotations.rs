@@ -5,7 +5,7 @@
 mod golden;
 
 use golden::golden;
-use sluice_translate::{NamespacedName, Settings};
+use sluice_translate::{NamespacedName, PemPair, Settings};
 
 #[test]
 fn every_annotation_is_judged_and_what_protects_and_is_not_in_effect_is_refused() {
@@ -35,6 +35,15 @@ fn snippets_are_translated_or_refused_with_line_and_directive() {
 #[test]
 fn snippets_are_refused_where_nothing_allows_them() {
     golden("snippets-refused", |_| {});
+}
+
+#[test]
+fn servers_of_auto_http_are_spoken_to_as_clients_speak_to_us() {
+    golden("auto-http", |settings| {
+        let block = |kind: &str| format!("-----BEGIN {kind}-----\nZmFsbGJhY2s=\n-----END {kind}-----\n");
+        settings.fallback_certificate =
+            Some(PemPair { certificate: block("CERTIFICATE"), key: block("PRIVATE KEY") });
+    });
 }
 
 #[test]
