@@ -1,7 +1,7 @@
 //! What the translation of one unit gives, and how all of it becomes one configuration.
 
 use crate::{report::Report, settings::Settings};
-use sluice_model::spec;
+use sluice_model::spec::{self, NormalizePath, PathPolicy, RequestId, UpstreamPath};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -24,6 +24,8 @@ pub(crate) struct Output {
     pub(crate) ports: Vec<u16>,
     /// Ports with TLS, which are closed while there is no certificate; never without TLS.
     pub(crate) secure_ports: Vec<u16>,
+    /// Ports that treat paths and request ids as ingress-nginx does.
+    pub(crate) as_nginx: Vec<u16>,
     /// Ports where clients are refused that no certificate is for, as there is no certificate for all others.
     pub(crate) known_names_only: Vec<u16>,
     /// Hosts and where they are served.
@@ -55,10 +57,11 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
     let mut secrets: BTreeMap<String, spec::Secret> = BTreeMap::new();
     let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
     let mut seen: BTreeSet<(u16, String)> = BTreeSet::new();
-    let (mut secure, mut known_names_only): (BTreeSet<u16>, BTreeSet<u16>) = Default::default();
+    let [mut secure, mut known_names_only, mut as_nginx]: [BTreeSet<u16>; 3] = Default::default();
     for output in outputs {
         secure.extend(&output.secure_ports);
         known_names_only.extend(&output.known_names_only);
+        as_nginx.extend(&output.as_nginx);
         for port in &output.ports {
             tables.entry(TableKey { port: *port, server: None }).or_default();
         }
@@ -92,8 +95,21 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
     for port in &numbers {
         tables.entry(TableKey { port: *port, server: None }).or_default();
     }
+    let listener = |port: u16| {
+        let mut listener = listener(settings, port, ports.remove(&port));
+        if as_nginx.contains(&port) {
+            listener.path = PathPolicy {
+                normalize: NormalizePath::DecodeAndMergeSlashes,
+                upstream: UpstreamPath::Received,
+            };
+            if settings.listener.request_id {
+                listener.request_id = RequestId::Keep;
+            }
+        }
+        listener
+    };
     spec::Config {
-        listeners: numbers.into_iter().map(|port| listener(settings, port, ports.remove(&port))).collect(),
+        listeners: numbers.into_iter().map(listener).collect(),
         route_tables: tables
             .into_iter()
             .map(|(key, virtual_hosts)| spec::RouteTable { name: key.to_string(), virtual_hosts })
@@ -121,7 +137,7 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
     listener.headers.underscores = settings.listener.underscores;
     listener.forwarded.trusted.clone_from(&settings.ingress.trusted);
     if !settings.listener.request_id {
-        listener.request_id = spec::RequestId::Off;
+        listener.request_id = RequestId::Off;
     }
     if !settings.listener.http2 {
         listener.protocols.retain(|protocol| *protocol != spec::Protocol::Http2);

@@ -122,23 +122,18 @@ impl Store {
             },
         };
         touched(Read::All(name.kind));
-        let owners = [&old, &new].map(|held| held.as_ref().and_then(owner));
-        if let [Some(old), new] = &owners
-            && new.as_ref() != Some(old)
-            && let Some(names) = self.slices.get_mut(old)
-        {
-            names.remove(&name);
-        }
-        for owner in owners.into_iter().flatten() {
-            touched(Read::slices(&owner.0, &owner.1));
-            if new.is_some() {
-                self.slices.entry(owner).or_default().insert(name.clone());
-            } else if let Some(names) = self.slices.get_mut(&owner) {
+        if let Some(service) = old.as_ref().and_then(owner) {
+            touched(Read::slices(&service.0, &service.1));
+            if let Some(names) = self.slices.get_mut(&service) {
                 names.remove(&name);
                 if names.is_empty() {
-                    self.slices.remove(&owner);
+                    self.slices.remove(&service);
                 }
             }
+        }
+        if let Some(service) = new.as_ref().and_then(owner) {
+            touched(Read::slices(&service.0, &service.1));
+            self.slices.entry(service).or_default().insert(name.clone());
         }
         touched(Read::within(name.kind, &name.namespace));
         touched(Read::Object(name));

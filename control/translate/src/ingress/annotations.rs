@@ -23,7 +23,6 @@ pub(crate) struct Annotations {
     pub(super) dropped: bool,
 }
 
-#[allow(dead_code, reason = "the steps of the next slices read it")]
 impl Annotations {
     /// Reads all of them, and says what is wrong with each.
     pub(super) fn read(ingress: Of<'_, Ingress>, settings: &Settings) -> (Self, Vec<Report>) {

@@ -6,6 +6,7 @@ use super::{
     paths::{self, Matching},
     redirect,
     select::{Member, Personality},
+    sound,
     tls::{self, HostTls},
     virtual_host::Served,
 };
@@ -50,8 +51,10 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
         .iter()
         .filter_map(|location| Some((location, location::route(&mut scene, location)?)))
         .collect();
+    let found = sound::hold_back(&mut scene, found);
+    let app_root = app_root(&mut scene, &locations);
     let rest = rest(&mut scene, &locations);
-    let served = Served { settings, locations: found, rest };
+    let served = Served { settings, app_root, locations: found, rest };
 
     let tls = tls::of_host(view, settings, host, &site.members, &mut output.reports);
     let above = || {
@@ -84,6 +87,9 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     if tls.is_on() || site.members.is_empty() || site.members.iter().any(compat) {
         serve(settings.https_port, Scheme::Https);
     }
+    if site.members.iter().any(compat) {
+        output.as_nginx.extend([settings.http_port, settings.https_port]);
+    }
     let refused = |member: &Member| !member.is_canary() && member.annotations.handshakes_refused;
     if site.members.iter().any(refused) {
         output.servers.push(refusal(settings, host, pattern, &site.aliases));
@@ -107,6 +113,18 @@ fn refusal(settings: &Settings, host: &Host, pattern: HostPattern, aliases: &[Ho
         },
         secrets: Vec::new(),
     }
+}
+
+/// Where `/` of the host goes: where the first location says that has something to say about it.
+fn app_root(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Route> {
+    let (location, route) =
+        locations.iter().find_map(|location| Some((location, redirect::app_root(location)?)))?;
+    if sound::takes(scene, &route) {
+        return Some(route);
+    }
+    let message = "it is no path; `/` is not redirected";
+    scene.report_annotation(location, "app-root", Level::Error, Reason::Invalid, message);
+    None
 }
 
 /// What no location takes, where the gateway has a default backend.

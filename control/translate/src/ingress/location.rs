@@ -100,7 +100,10 @@ impl Location<'_> {
     /// Whether it answers before anything else is asked, even whether the client came over TLS.
     pub(super) fn answers_at_once(&self) -> bool {
         let redirects = ["temporal-redirect", "permanent-redirect"];
-        self.annotations.denied.is_some() || redirects.iter().any(|name| self.annotations.get(name).is_some())
+        let rewritten = self.rewrite_target().is_some_and(|target| rewrite::absolute(target).is_some());
+        rewritten
+            || self.annotations.denied.is_some()
+            || redirects.iter().any(|name| self.annotations.get(name).is_some())
     }
 }
 

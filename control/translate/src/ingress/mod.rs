@@ -23,6 +23,7 @@ mod redirect;
 mod rewrite;
 mod select;
 mod snippet;
+mod sound;
 mod tls;
 mod upstream;
 mod verdict;

@@ -65,7 +65,11 @@ pub(super) fn grant(
             Some(bare) => Host::of(bare),
             None => Host::of(&format!("www.{host}")),
         };
-        let pattern = counterpart.pattern().filter(|_| !host.is_catch_all() && !host.0.starts_with("*."));
+        let short = |host: &Host| host.0.split('.').all(|label| label.len() <= 63);
+        let pattern = counterpart
+            .pattern()
+            .filter(|_| short(host))
+            .filter(|_| !host.is_catch_all() && !host.0.starts_with("*."));
         match pattern {
             None => {
                 let message = format!("host `{host}` has no counterpart with or without `www.`");

@@ -18,7 +18,21 @@ pub(super) fn elsewhere(scene: &mut Scene<'_, '_>, location: &Location<'_>, rout
         annotations.text("temporal-redirect").map(|target| ("temporal-redirect", target, 302, 307));
     let permanent =
         annotations.text("permanent-redirect").map(|target| ("permanent-redirect", target, 301, 308));
-    let Some((name, target, usual, most)) = temporal.or(permanent) else { return };
+    let relative = annotations.flag("relative-redirects") == Some(true);
+    let Some((name, target, usual, most)) = temporal.or(permanent) else {
+        if relative {
+            let message = "only `permanent-redirect` and `temporal-redirect` to a path are relative; the gateway's own \
+                           redirects name scheme and host";
+            scene.report_annotation(
+                location,
+                "relative-redirects",
+                Level::Warning,
+                Reason::NotInEffect,
+                message,
+            );
+        }
+        return;
+    };
     if temporal.is_some() && permanent.is_some() {
         let message = "`temporal-redirect` goes before it; remove one of them";
         scene.report_annotation(location, "permanent-redirect", Level::Warning, Reason::NoEffect, message);
@@ -32,7 +46,6 @@ pub(super) fn elsewhere(scene: &mut Scene<'_, '_>, location: &Location<'_>, rout
         }
         status
     });
-    let relative = annotations.flag("relative-redirects") == Some(true);
     match (template(target, relative), StatusCode::new(code.unwrap_or(usual)), "location".parse()) {
         (Ok(value), Ok(status), Ok(name)) => {
             route.action = respond(status);

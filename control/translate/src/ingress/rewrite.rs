@@ -6,7 +6,9 @@ use super::{
 };
 use crate::report::{Level, Reason};
 use sluice_model::{
-    spec::{HeaderValue, PathRewrite, RegexRewrite, Route},
+    spec::{
+        Action, HeaderValue, PathRewrite, Redirect, RedirectCode, RedirectPath, RegexRewrite, Route, Scheme,
+    },
     value::Regex,
 };
 use std::fmt::Write;
@@ -27,6 +29,23 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
         }
         return;
     };
+    if let Some((scheme, rest)) = absolute(target) {
+        match away(scheme, rest) {
+            Ok(redirect) => route.action = Action::Redirect(redirect),
+            Err(message) => {
+                route.action = unavailable();
+                let message = format!("{message}; its paths answer 503");
+                scene.report_annotation(
+                    location,
+                    "rewrite-target",
+                    Level::Error,
+                    Reason::NotInEffect,
+                    message,
+                );
+            }
+        }
+        return;
+    }
     let pattern: Option<Regex> =
         (location.matching == Matching::Expression).then(|| location.path.parse().ok()).flatten();
     match replacement(target, pattern.as_ref().map_or(0, Regex::captures)) {
@@ -53,6 +72,37 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
             scene.report_annotation(location, "rewrite-target", Level::Error, Reason::Invalid, message);
         }
     }
+}
+
+/// The scheme of a target that is a URL, and what stands behind it. Such a target is a redirect.
+pub(super) fn absolute(target: &str) -> Option<(Scheme, &str)> {
+    let http = target.strip_prefix("http://").map(|rest| (Scheme::Http, rest));
+    http.or_else(|| target.strip_prefix("https://").map(|rest| (Scheme::Https, rest)))
+}
+
+/// A redirect to a URL, with the query of the request.
+fn away(scheme: Scheme, rest: &str) -> Result<Redirect, String> {
+    if rest.contains('$') {
+        return Err("captures and variables in a redirect to another place are not in effect yet; \
+                    use `permanent-redirect` or `temporal-redirect`"
+            .to_owned());
+    }
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let good_host =
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
+    let good_path = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>".contains(&byte));
+    if !good_host || !good_path {
+        return Err("the target is no URL".to_owned());
+    }
+    let path = RedirectPath::Whole(if path.is_empty() { "/".to_owned() } else { path.to_owned() });
+    let code = RedirectCode::Found;
+    Ok(Redirect {
+        scheme: Some(scheme),
+        host: Some(host.to_owned()),
+        path: Some(path),
+        code,
+        ..Redirect::default()
+    })
 }
 
 /// A target of nginx as a replacement of the model: `$1` is `\1`, and captures that the pattern does not have are empty.

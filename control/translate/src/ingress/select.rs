@@ -237,6 +237,11 @@ impl Reading {
         let mistakes = paths::mistakes(ingress, personality, &annotations, &settings.ingress);
         annotations.dropped |= !mistakes.is_empty();
         reports.extend(strange_hosts(ingress));
+        if annotations.flag("canary") == Some(true) && !ingress.content.tls.is_empty() {
+            let message = "the certificates of a canary are not shown; write them in the Ingress beside which it stands";
+            reports
+                .push(Report::new(ingress.held(), Level::Warning, Reason::NoEffect, message).at("spec.tls"));
+        }
         reports.extend(mistakes);
         reports.extend(verdict::judge(ingress, &mut annotations, settings));
         Self { held: ingress.held().clone(), personality, annotations: Arc::new(annotations), reports }

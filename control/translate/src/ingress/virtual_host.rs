@@ -8,6 +8,8 @@ use std::collections::HashSet;
 /// What a host serves, in the order in which paths are compared.
 pub(super) struct Served<'l, 's> {
     pub(super) settings: &'l Settings,
+    /// What `/` gets.
+    pub(super) app_root: Option<Route>,
     pub(super) locations: Vec<(&'l Location<'s>, Route)>,
     /// For what no location takes.
     pub(super) rest: Option<Route>,
@@ -16,7 +18,7 @@ pub(super) struct Served<'l, 's> {
 impl Served<'_, '_> {
     /// What clients of a scheme get. `certified`: the name that they ask for has a certificate.
     pub(super) fn routes(&self, scheme: Scheme, certified: bool) -> Vec<Route> {
-        let mut routes: Vec<Route> = self.app_root().into_iter().chain(self.slashes(scheme)).collect();
+        let mut routes: Vec<Route> = self.app_root.clone().into_iter().chain(self.slashes(scheme)).collect();
         for (location, route) in &self.locations {
             let moved = match scheme {
                 Scheme::Http if !location.answers_at_once() => {
@@ -48,11 +50,6 @@ impl Served<'_, '_> {
             }
         }
         routes
-    }
-
-    /// `/` of the host goes where the first location says that has something to say about it.
-    fn app_root(&self) -> Option<Route> {
-        self.locations.iter().find_map(|(location, _)| redirect::app_root(location))
     }
 
     /// Paths that lack a slash at their end, where nothing else has them.
