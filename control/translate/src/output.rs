@@ -1,9 +1,13 @@
 //! What the translation of one unit gives, and how all of it becomes one configuration.
 
 use crate::{report::Report, settings::Settings};
-use sluice_model::spec::{self, NormalizePath, PathPolicy, RequestId, UpstreamPath};
+use sluice_crds::ObjectName;
+use sluice_model::{
+    spec::{self, NormalizePath, PathPolicy, RequestId, UpstreamPath},
+    value::HostPattern,
+};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -30,6 +34,8 @@ pub(crate) struct Output {
     pub(crate) known_names_only: Vec<u16>,
     /// Hosts and where they are served.
     pub(crate) hosts: Vec<(TableKey, spec::VirtualHost)>,
+    /// Who is told when another unit has such a host already.
+    pub(crate) owners: Vec<ObjectName>,
     /// What the routes name.
     pub(crate) clusters: Vec<spec::Cluster>,
     /// Certificates that the unit brings along; with the port where they are for everybody who names them.
@@ -50,9 +56,24 @@ pub(crate) struct Server {
     pub(crate) secrets: Vec<spec::Secret>,
 }
 
-/// One configuration from all outputs, in their order.
-pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'o Output>) -> spec::Config {
+/// A host that another unit, which comes first, has already.
+#[derive(Debug)]
+pub(crate) struct Lost<'o> {
+    pub(crate) owners: &'o [ObjectName],
+    pub(crate) table: &'o TableKey,
+    pub(crate) host: &'o HostPattern,
+}
+
+/// One configuration from all outputs, in their order; of several that have the same host at the same place, the first one
+/// serves it.
+pub(crate) fn assemble<'o>(
+    settings: &Settings,
+    outputs: impl Iterator<Item = &'o Output>,
+) -> (spec::Config, Vec<Lost<'o>>) {
     let mut tables: BTreeMap<TableKey, Vec<spec::VirtualHost>> = BTreeMap::new();
+    let mut taken: HashSet<(&TableKey, HostPattern)> = HashSet::new();
+    let mut names: HashSet<(&TableKey, String)> = HashSet::new();
+    let mut lost = Vec::new();
     let mut clusters: BTreeMap<String, spec::Cluster> = BTreeMap::new();
     let mut secrets: BTreeMap<String, spec::Secret> = BTreeMap::new();
     let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
@@ -65,8 +86,17 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
         for port in &output.ports {
             tables.entry(TableKey { port: *port, server: None }).or_default();
         }
-        for (key, host) in &output.hosts {
-            tables.entry(key.clone()).or_default().push(host.clone());
+        for (table, host) in &output.hosts {
+            let mut own = host.clone();
+            own.hosts.retain(|pattern| taken.insert((table, pattern.clone())));
+            let gone = host.hosts.iter().filter(|pattern| !own.hosts.contains(*pattern));
+            lost.extend(gone.map(|host| Lost { owners: &output.owners, table, host }));
+            while !own.hosts.is_empty() && !names.insert((table, own.name.clone())) {
+                own.name.push('\'');
+            }
+            if !own.hosts.is_empty() {
+                tables.entry(table.clone()).or_default().push(own);
+            }
         }
         clusters.extend(output.clusters.iter().map(|cluster| (cluster.name.clone(), cluster.clone())));
         for (port, secret) in &output.certificates {
@@ -108,7 +138,7 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
         }
         listener
     };
-    spec::Config {
+    let config = spec::Config {
         listeners: numbers.into_iter().map(listener).collect(),
         route_tables: tables
             .into_iter()
@@ -117,7 +147,8 @@ pub(crate) fn assemble<'o>(settings: &Settings, outputs: impl Iterator<Item = &'
         clusters: clusters.into_values().collect(),
         secrets: secrets.into_values().collect(),
         ..spec::Config::default()
-    }
+    };
+    (config, lost)
 }
 
 fn tls(ports: &mut BTreeMap<u16, spec::ListenerTls>, port: u16) -> &mut spec::ListenerTls {

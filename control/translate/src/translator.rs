@@ -2,9 +2,9 @@
 
 use crate::{
     configmap, ingress, istio,
-    output::{Output, assemble},
+    output::{Lost, Output, assemble},
     reads::{Read, View},
-    report::Report,
+    report::{Level, Reason, Report},
     settings::Settings,
     store::{Change, Store},
 };
@@ -139,9 +139,11 @@ impl Translator {
             .chain(self.plans.iter().flat_map(|planned| planned.plan.reports.iter().cloned()))
             .chain(self.units.values().flat_map(|unit| unit.reports.clone()))
             .collect();
+        let (config, lost) = assemble(&self.settings, self.units.values());
+        reports.extend(lost.iter().flat_map(|lost| self.lost(lost)));
         reports.sort();
         reports.dedup();
-        Translation { config: assemble(&self.settings, self.units.values()), reports, renewed }
+        Translation { config, reports, renewed }
     }
 
     /// Reads the ConfigMap. Where it changes a setting, everything is made again.
@@ -203,6 +205,16 @@ impl Translator {
         }
         self.reads.insert(key.clone(), reads);
         self.units.insert(key, output);
+    }
+
+    /// A host that others have: Ingresses come first.
+    fn lost(&self, lost: &Lost<'_>) -> Vec<Report> {
+        let held = lost.owners.iter().filter_map(|owner| self.store.held(owner));
+        let message = format!(
+            "Ingresses have host `{}` at port {} already and serve it; give one of them another host or port",
+            lost.host, lost.table.port
+        );
+        held.map(|held| Report::new(held, Level::Warning, Reason::Conflict, message.clone())).collect()
     }
 
     fn forget_reads(&mut self, key: &UnitKey) {

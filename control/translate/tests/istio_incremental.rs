@@ -120,7 +120,7 @@ status: { phase: Running, podIP: 10.0.0.1 }
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: { name: web, namespace: shop }
-spec: { rules: [{ host: b.test, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: reviews, port: { number: 9080 } } } }] } }] }
+spec: { rules: [{ host: a.test, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: reviews, port: { number: 9080 } } } }] } }] }
 ";
 
 fn states() -> BTreeMap<ObjectName, Vec<Held>> {

@@ -268,6 +268,7 @@ pub(super) fn virtual_host(
         order: RouteOrder::Explicit,
         routes: served,
     };
+    output.owners.extend(host.claims.iter().map(|claim| claim.name.clone()));
     output.hosts.push((table.clone(), virtual_host));
 }
 

@@ -116,3 +116,30 @@ fn a_gateway_with_a_mistake_is_not_served_and_its_neighbour_is() {
     assert_eq!(listeners(&translation), ["port-80"]);
     assert_eq!(said(&translation).len(), 5, "{:#?}", said(&translation));
 }
+
+#[test]
+fn a_host_that_ingresses_have_is_theirs_and_the_virtual_service_is_told() {
+    let server = "{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }";
+    let objects = "
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: both, namespace: shop }
+spec: { hosts: [a.test, b.test], gateways: [web], http: [{ directResponse: { status: 200 } }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: a, namespace: shop }
+spec: { rules: [{ host: a.test, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] } }] }
+";
+    let translation = translate(&(gateway("web", server) + objects));
+    let hosts = &translation.config.route_tables[0].virtual_hosts;
+    let owners: Vec<(&str, &str)> = hosts
+        .iter()
+        .map(|host| (host.name.as_str(), host.routes[0].origin.as_deref().unwrap()))
+        .filter(|(name, _)| *name != "*")
+        .collect();
+    assert_eq!(owners, [("a.test", "Ingress shop/a"), ("b.test", "VirtualService shop/both")]);
+    let told = "WARNING VirtualService shop/both: Ingresses have host `a.test` at port 80 already and serve it; give one of them another host or port";
+    assert!(said(&translation).iter().any(|line| line == told), "{:#?}", said(&translation));
+}
