@@ -3,8 +3,18 @@
 use sluice_dsl::{Nobody, Origin, cli, sluice, tool};
 use std::fs;
 
-const COMMANDS: [&str; 9] =
-    ["run", "gateway", "translate", "check", "explain", "schema", "echo", "quickstart", "completions"];
+const COMMANDS: [&str; 10] = [
+    "run",
+    "gateway",
+    "translate",
+    "audit",
+    "check",
+    "explain",
+    "schema",
+    "echo",
+    "quickstart",
+    "completions",
+];
 
 const GOOD: &str = "
 listeners: [{ name: web, address: 127.0.0.1:0, route_table: main }]
@@ -140,7 +150,7 @@ async fn version_and_help_are_useful() {
     for word in ["run", "check", "explain", "schema", "echo", "quickstart", "completions", "Exit codes"] {
         assert!(help.stdout.contains(word), "{word}");
     }
-    for command in ["run", "check", "explain", "echo", "quickstart"] {
+    for command in ["run", "check", "explain", "audit", "echo", "quickstart"] {
         let help = cli!().run([command, "--help"]).await;
         assert!(help.stdout.contains("Examples:"), "{command}: {}", help.stdout);
     }

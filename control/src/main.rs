@@ -3,6 +3,7 @@
 //! Each subcommand is a file of its own: its arguments, its help, and what it does. They end in an exit code or in a
 //! [`failure::Failure`], which carries one.
 
+mod audit;
 mod check;
 mod completions;
 mod echo;
@@ -58,6 +59,7 @@ enum Command {
     Check(Box<check::Check>),
     Explain(Box<explain::Explain>),
     Translate(Box<translate::Translate>),
+    Audit(Box<audit::Audit>),
     Schema(schema::Schema),
     Echo(echo::Echo),
     Quickstart(quickstart::Quickstart),
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Translate(translate) => translate.execute(),
+        Command::Audit(audit) => audit.execute(),
         Command::Schema(schema) => schema.execute(),
         Command::Echo(echo) => echo.execute(),
         Command::Quickstart(quickstart) => quickstart.execute(),

@@ -36,15 +36,7 @@ impl Input {
     pub(crate) fn read(path: &Path, told: &Told) -> Result<Self, Failure> {
         let namespace = told.nginx.namespace();
         if path.is_dir() {
-            let scan = Folder::new(path.to_owned(), namespace).scan().map_err(|error| {
-                Failure::configuration(format!("cannot read the manifests in {}: {error}", path.display()))
-            })?;
-            if scan.files == 0 && scan.findings.is_empty() {
-                let name = path.display();
-                return Err(Failure::configuration(format!(
-                    "cannot read the configuration {name}: it is a folder, and there is no manifest (.yaml, .yml, .json) below it"
-                )));
-            }
+            let scan = scan(path, namespace)?;
             return Ok(Self::Manifests(Box::new(Manifests::of(path.display().to_string(), scan, told))));
         }
         let source = file::read(path)?;
@@ -54,6 +46,20 @@ impl Input {
         let scan = Folder::of_text(&source.name, &source.text, namespace);
         Ok(Self::Manifests(Box::new(Manifests::of(source.name.to_string(), scan, told))))
     }
+}
+
+/// Reads a folder of manifests once. One without any is an error.
+pub(crate) fn scan(path: &Path, namespace: Option<String>) -> Result<Scan, Failure> {
+    let name = path.display();
+    let scan = Folder::new(path.to_owned(), namespace)
+        .scan()
+        .map_err(|error| Failure::configuration(format!("cannot read the manifests in {name}: {error}")))?;
+    if scan.files == 0 && scan.findings.is_empty() {
+        return Err(Failure::configuration(format!(
+            "cannot read the configuration {name}: it is a folder, and there is no manifest (.yaml, .yml, .json) below it"
+        )));
+    }
+    Ok(scan)
 }
 
 /// A configuration says nowhere what it is; a manifest does.

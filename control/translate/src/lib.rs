@@ -22,8 +22,10 @@
 //! | `configmap` | what holds where an Ingress says nothing itself |
 //! | `nginx` | snippets: nginx's configuration language, and what of it a route can carry |
 //! | `ingress` | Ingress with the annotations of ingress-nginx |
+//! | `audit` | what a folder of Ingresses comes to, for people who think of moving |
 //! | `istio` | Gateway, VirtualService, DestinationRule, ServiceEntry |
 
+pub mod audit;
 mod certificates;
 mod configmap;
 mod ingress;

@@ -4,8 +4,8 @@
 
 mod golden;
 
-use golden::golden;
-use sluice_translate::{NamespacedName, PemPair, Settings};
+use golden::{golden, golden_of};
+use sluice_translate::{NamespacedName, PemPair, Settings, audit::audit};
 
 #[test]
 fn every_annotation_is_judged_and_what_protects_and_is_not_in_effect_is_refused() {
@@ -49,6 +49,17 @@ fn servers_of_auto_http_are_spoken_to_as_clients_speak_to_us() {
 #[test]
 fn fields_of_config_maps_are_set_in_requests_and_answers() {
     golden("headers", controller);
+}
+
+#[test]
+fn an_audit_counts_judges_and_says_what_there_is_to_know_without_showing_values() {
+    golden_of("audit", controller, |settings, store, translation| {
+        let json = |show| serde_json::to_string_pretty(&audit(settings, store, translation, show)).unwrap();
+        for secret in ["s3cret", "hidden.example.net", "X-Token"] {
+            assert!(json(true).contains(secret) && !json(false).contains(secret), "{secret}");
+        }
+        json(false) + "\n"
+    });
 }
 
 /// The ConfigMap of the controller.

@@ -139,7 +139,7 @@ fn rest(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Route> 
 }
 
 /// The paths of the host: of those that claim the same, the oldest. Canaries stand beside the path that they are for.
-fn locations<'s>(scene: &mut Scene<'_, 's>, site: &Site) -> Vec<Location<'s>> {
+pub(super) fn locations<'s>(scene: &mut Scene<'_, 's>, site: &Site) -> Vec<Location<'s>> {
     let found = site.members.iter().filter_map(|member| {
         Some((member, scene.view.get::<Ingress>(&member.name.namespace, &member.name.name)?))
     });

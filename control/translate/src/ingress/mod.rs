@@ -24,12 +24,14 @@ mod rewrite;
 mod select;
 mod snippet;
 mod sound;
+mod survey;
 mod tls;
 mod upstream;
 mod verdict;
 mod virtual_host;
 
-pub(crate) use select::{Examined, Piece, Site, plan};
+pub(crate) use select::{CLASS_ANNOTATION, Examined, Piece, Site, plan};
+pub(crate) use survey::{Survey, SurveyedPath, survey};
 
 use crate::{output::Output, reads::View, settings::Settings};
 use select::Host;

@@ -21,7 +21,7 @@ use std::{
 };
 
 /// The old way to name a class.
-const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// What is made on its own; what comes first here comes first in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,7 +154,7 @@ fn lonely_canary(view: &View<'_>, host: &Host, member: &Member) -> Option<Report
 }
 
 /// The hosts that an Ingress has something to say about.
-fn hosts(ingress: &Ingress) -> Vec<Host> {
+pub(super) fn hosts(ingress: &Ingress) -> Vec<Host> {
     let hosts = ingress.rules.iter().map(|rule| Host::of(&rule.host));
     let mut hosts: Vec<Host> = hosts.filter(|host| host.pattern().is_some()).collect();
     if ingress.rules.is_empty() && ingress.default_backend.is_some() {
@@ -191,7 +191,11 @@ fn strange_hosts(ingress: Of<'_, Ingress>) -> Vec<Report> {
 }
 
 /// `None` where the Ingress is somebody else's.
-fn personality(view: &View<'_>, classes: &Classes, ingress: Of<'_, Ingress>) -> Option<Personality> {
+pub(super) fn personality(
+    view: &View<'_>,
+    classes: &Classes,
+    ingress: Of<'_, Ingress>,
+) -> Option<Personality> {
     if let Some(name) = ingress.content.ingress_class_name.as_deref().filter(|name| !name.is_empty()) {
         let class = view.get::<IngressClass>("", name);
         let controller = class.as_ref().map(|class| class.content.controller.as_str());

@@ -128,7 +128,7 @@ pub(super) fn bound(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
     let send = time(location, "proxy-send-timeout");
     if send.is_some_and(|send| send < route.timeouts.idle) {
         let message = format!(
-            "a request whose server neither takes nor sends anything is given up after proxy-read-timeout ({}); \
+            "a request whose server neither takes nor sends anything is given up after proxy-read-timeout (`{}`); \
              proxy-send-timeout has no effect beside it where it is shorter",
             route.timeouts.idle
         );

@@ -54,16 +54,22 @@ impl Served<'_, '_> {
 
     /// Paths that lack a slash at their end, where nothing else has them.
     fn slashes(&self, scheme: Scheme) -> Vec<Route> {
-        let taken: HashSet<&str> = self.locations.iter().map(|(location, _)| location.path).collect();
-        let mut seen: HashSet<&str> = HashSet::new();
-        let lacking = self.locations.iter().filter(|(location, _)| {
-            let path = location.without_slash();
-            path.is_some_and(|path| !taken.contains(path) && seen.insert(path))
-        });
         // Whom we trust knows the client's scheme, and with it the port, better.
         let port = self.settings.ingress.trusted.is_empty().then_some(scheme.default_port());
-        lacking.filter_map(|(location, _)| location.slash_redirect(port)).collect()
+        let lacking = slashed(self.locations.iter().map(|(location, _)| *location));
+        lacking.filter_map(|location| location.slash_redirect(port)).collect()
     }
+}
+
+/// The locations that clients are sent to who leave out the slash at their end.
+pub(super) fn slashed<'l, 's: 'l>(
+    locations: impl Iterator<Item = &'l Location<'s>> + Clone,
+) -> impl Iterator<Item = &'l Location<'s>> {
+    let taken: HashSet<&str> = locations.clone().map(|location| location.path).collect();
+    let mut seen: HashSet<&str> = HashSet::new();
+    locations.filter(move |location| {
+        location.without_slash().is_some_and(|path| !taken.contains(path) && seen.insert(path))
+    })
 }
 
 /// `strict-transport-security`.

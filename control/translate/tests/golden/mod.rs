@@ -5,11 +5,20 @@
 
 use sluice_crds::{Manifest, manifest::EntryContent};
 use sluice_model::spec::{Config, Route, VirtualHost};
-use sluice_translate::{CertificateReader, Change, Held, Place, Settings, Translation, Translator};
+use sluice_translate::{CertificateReader, Change, Held, Place, Settings, Store, Translation, Translator};
 use std::{fmt::Write, fs, net::Ipv4Addr, path::Path};
 
 /// Compares a theme, under settings that differ from those of a gateway on loopback which takes all Ingresses.
 pub(crate) fn golden(theme: &str, adjust: impl Fn(&mut Settings)) {
+    golden_of(theme, adjust, |_, _, translation| print(translation));
+}
+
+/// The same for something else that is made of the objects and their translation.
+pub(crate) fn golden_of(
+    theme: &str,
+    adjust: impl Fn(&mut Settings),
+    print: impl Fn(&Settings, &Store, &Translation) -> String,
+) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let text = fs::read_to_string(folder.join(format!("{theme}.yaml"))).unwrap();
     let mut settings = Settings { bind: Ipv4Addr::LOCALHOST.into(), ..Settings::default() };
@@ -17,16 +26,16 @@ pub(crate) fn golden(theme: &str, adjust: impl Fn(&mut Settings)) {
     settings.certificates = CertificateReader(certificate_names);
     adjust(&mut settings);
     let changes = changes(&text);
-    let translation = translate(&settings, changes.iter().cloned());
+    let (translator, translation) = translate(&settings, changes.iter().cloned());
     assert_eq!(
         translation,
-        Translation { renewed: translation.renewed, ..translate(&settings, changes.into_iter().rev()) },
+        Translation { renewed: translation.renewed, ..translate(&settings, changes.into_iter().rev()).1 },
         "the order in which objects come makes a difference"
     );
     if let Err(error) = sluice_model::validate("golden", translation.config.clone(), &sluice_model::NoFiles) {
         panic!("the model refuses it:\n{error}");
     }
-    let now = print(&translation);
+    let now = print(&settings, translator.store(), &translation);
     let path = folder.join(format!("{theme}.txt"));
     if std::env::var_os("SLUICE_UPDATE_GOLDEN").is_some() {
         fs::write(path, now).unwrap();
@@ -36,12 +45,13 @@ pub(crate) fn golden(theme: &str, adjust: impl Fn(&mut Settings)) {
     }
 }
 
-fn translate(settings: &Settings, changes: impl Iterator<Item = Change>) -> Translation {
+fn translate(settings: &Settings, changes: impl Iterator<Item = Change>) -> (Translator, Translation) {
     let mut translator = Translator::new(settings.clone());
     for change in changes {
         translator.apply(change);
     }
-    translator.translate()
+    let translation = translator.translate();
+    (translator, translation)
 }
 
 fn changes(text: &str) -> Vec<Change> {

@@ -1,0 +1,39 @@
+//! Values of annotations may be secrets: passwords in snippets, tokens in URLs.
+
+/// Whether they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Values {
+    Shown,
+    Redacted,
+}
+
+impl Values {
+    /// A message about an annotation. Values stand between backticks in it, and may hold backticks themselves: everything
+    /// from the first to the last one is hidden.
+    pub(super) fn in_message(self, message: &str) -> String {
+        match (message.find('`'), message.rfind('`')) {
+            (Some(first), Some(last)) if self == Self::Redacted && first < last => {
+                format!("{}…{}", &message[..=first], &message[last..])
+            }
+            _ => message.to_owned(),
+        }
+    }
+
+    /// A value, where it is shown.
+    pub(super) fn of<T>(self, value: impl FnOnce() -> T) -> Option<T> {
+        (self == Self::Shown).then(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_keeps_its_words_and_loses_what_it_quotes() {
+        let message = "`a`b` is not a number: write `1`; the annotation is ignored";
+        assert_eq!(Values::Redacted.in_message(message), "`…`; the annotation is ignored");
+        assert_eq!(Values::Shown.in_message(message), message);
+        assert_eq!(Values::Redacted.in_message("no value ` here"), "no value ` here");
+    }
+}
