@@ -192,14 +192,19 @@ impl Behaviour {
     }
 
     fn reported(report: &Report, values: Values) -> Self {
-        let annotations =
-            [&report.field, &report.message].iter().any(|text| text.starts_with("metadata.annotations"));
-        let about_value = annotations && report.reason != Reason::UnknownField;
+        const ANNOTATIONS: &str = "metadata.annotations";
+        let message = if report.message.starts_with(ANNOTATIONS) {
+            values.in_problem(&report.message)
+        } else if report.field.starts_with(ANNOTATIONS) && report.reason != Reason::UnknownField {
+            values.in_message(&report.message)
+        } else {
+            report.message.clone()
+        };
         Self {
             kind: Kind::Reported(report.reason),
             object: report.object.to_string(),
             field: report.field.clone(),
-            message: if about_value { values.in_message(&report.message) } else { report.message.clone() },
+            message,
             file: report.place.as_ref().map(|place| place.file.to_string()),
             line: report.place.as_ref().map(|place| place.line),
         }
