@@ -37,19 +37,7 @@ const SOCKETS: u64 = 24 * MIB as u64;
 
 #[tokio::test]
 async fn a_client_that_does_not_read_stops_its_upstream() {
-    let sent = Arc::new(AtomicU64::new(0));
-    let counted = sent.clone();
-    let mut one = Script::start(move |mut wire, _| {
-        let counted = counted.clone();
-        async move {
-            wire.read_head().await;
-            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n").await;
-            while wire.try_send(vec![0; 64 * KIB]).await.is_ok() {
-                counted.fetch_add(64 * KIB as u64, Ordering::SeqCst);
-            }
-        }
-    })
-    .await;
+    let (mut one, sent) = Script::endless().await;
     let proxy = sluice!().cluster("slow", &one).routes(SLOW_AND_QUICK).start().await;
     for http2 in [false, true] {
         sent.store(0, Ordering::SeqCst);

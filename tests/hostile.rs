@@ -8,10 +8,7 @@ use sluice_dsl::{
     Certificate, Deaf, Frames, Http1, Http2, Outcome, Recipe, Script, Sluice, TlsClient, Wire, eventually,
     sluice,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 use tokio::sync::Notify;
 
 const KIB: usize = 1024;
@@ -144,19 +141,7 @@ async fn a_body_that_stops_is_refused_when_its_time_is_up_in_both_versions() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_and_little_was_held_for_it() {
-    let sent = Arc::new(AtomicU64::new(0));
-    let counted = sent.clone();
-    let mut endless = Script::start(move |mut wire, _| {
-        let counted = counted.clone();
-        async move {
-            wire.read_head().await;
-            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n").await;
-            while wire.try_send(vec![0; 64 * KIB]).await.is_ok() {
-                counted.fetch_add(64 * KIB as u64, Ordering::SeqCst);
-            }
-        }
-    })
-    .await;
+    let (mut endless, sent) = Script::endless().await;
     let proxy = in_front_of(&endless).listener("timeouts: { write_idle: 300ms }").start().await;
     let mut wire = Wire::connect(proxy.address()).await;
     wire.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;

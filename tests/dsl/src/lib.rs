@@ -48,7 +48,7 @@
 //! | HTTP/2 frame by frame, as wrong as you like | [`Frames`], [`Outcome`] |
 //! | an upstream that answers, over HTTP/1.1 or HTTP/2 | [`Origin`], [`Answer`]; what it saw is [`Seen`] |
 //! | bodies too long to keep | [`OriginRecipe::digesting`], [`digest`], [`Http2::upload`] |
-//! | an upstream that follows a script of bytes | [`Script`] |
+//! | an upstream that follows a script of bytes; one whose answer never ends | [`Script`], [`Script::endless`] |
 //! | HTTP/2 streams of an upstream, in the test's own hands | [`Streams`] |
 //! | an upstream that refuses connections, or leaves them unanswered | [`Nobody`], [`Deaf`] |
 //! | the access log | [`Sluice::logged`], [`Sluice::log`] |

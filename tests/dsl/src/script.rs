@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 use tokio::{
@@ -51,6 +51,24 @@ pub struct Deaf {
 // === impl Script ===
 
 impl Script {
+    /// One whose answers never end. With it comes how many bytes of answers it could send.
+    pub async fn endless() -> (Self, Arc<AtomicU64>) {
+        const PIECE: usize = 64 * 1024;
+        let sent = Arc::new(AtomicU64::new(0));
+        let counted = sent.clone();
+        let script = Self::start(move |mut wire, _| {
+            let counted = counted.clone();
+            async move {
+                wire.read_head().await;
+                wire.send("HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n").await;
+                while wire.try_send(vec![0; PIECE]).await.is_ok() {
+                    counted.fetch_add(PIECE as u64, Ordering::SeqCst);
+                }
+            }
+        });
+        (script.await, sent)
+    }
+
     /// Starts it; the script gets its end of each connection, and the connection's number from 0.
     pub async fn start<F>(script: impl Fn(Wire, usize) -> F + Send + Sync + 'static) -> Self
     where

@@ -23,20 +23,6 @@ pub(crate) enum Policy {
     MaxBody(Option<Size>),
 }
 
-/// Fields that the proxy makes itself; nobody edits them.
-const OWN_FIELDS: [&str; 10] = [
-    "connection",
-    "content-length",
-    "http2-settings",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "expect",
-];
-
 /// What the directives do, in their order.
 pub(crate) fn translate(directives: &[Directive]) -> Result<Vec<Policy>, Refused> {
     let mut policies = Vec::new();
@@ -157,7 +143,7 @@ fn header(name: &str) -> Result<HeaderName, String> {
         return Err(format!("has `{}` where the name of a header field should be", brief(name)));
     }
     let name: HeaderName = name.parse().map_err(|_| format!("cannot edit `{}`", brief(name)))?;
-    if OWN_FIELDS.contains(&name.as_str()) || name.as_str() == "host" {
+    if name.is_hop_by_hop() || name.as_str() == "host" {
         return Err(format!("cannot edit `{}`, which the proxy makes itself", name.as_str()));
     }
     Ok(name)

@@ -9,20 +9,6 @@ use crate::{
 };
 use std::collections::HashSet;
 
-/// Fields that belong to a connection or to the framing of one message. Sluice makes them itself.
-const HOP_BY_HOP: [&str; 10] = [
-    "connection",
-    "content-length",
-    "http2-settings",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "expect",
-];
-
 /// What nginx calls the variables that people try first.
 const NGINX: [(&str, &str); 9] = [
     ("$remote_addr", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
@@ -83,7 +69,7 @@ fn edits(cx: &mut Context<'_>, edits: &HeaderEdits, at: At<'_>, direction: Direc
 }
 
 fn name(cx: &mut Context<'_>, name: &HeaderName, at: At<'_>) {
-    if HOP_BY_HOP.contains(&name.as_str()) {
+    if name.is_hop_by_hop() {
         let message = format!(
             "`{name}` belongs to the connection or to the framing of the message; Sluice makes it itself"
         );

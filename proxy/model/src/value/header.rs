@@ -21,6 +21,24 @@ impl HeaderName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the field belongs to a connection or to the framing of one message (RFC 9110 section 7.6.1): Sluice makes
+    /// such fields itself, and nobody edits them.
+    pub fn is_hop_by_hop(&self) -> bool {
+        matches!(
+            self.as_str(),
+            "connection"
+                | "content-length"
+                | "http2-settings"
+                | "keep-alive"
+                | "proxy-connection"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+                | "expect"
+        )
+    }
 }
 
 /// Whether a byte may stand in a token (RFC 9110 section 5.6.2).
