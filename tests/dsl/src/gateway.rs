@@ -18,6 +18,7 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct GatewayRecipe {
     binary: &'static str,
+    folder: Option<PathBuf>,
     manifests: Vec<(String, String)>,
     values: Vec<(String, String)>,
     ports: Vec<u16>,
@@ -39,11 +40,18 @@ impl GatewayRecipe {
     pub fn new(binary: &'static str) -> Self {
         Self {
             binary,
+            folder: None,
             manifests: Vec::new(),
             values: Vec::new(),
             ports: vec![80, 443],
             arguments: Vec::new(),
         }
+    }
+
+    /// Serves this folder, which somebody else fills and removes, in place of one of its own.
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
     }
 
     /// A file in the folder of manifests, `shop.yaml` or `shop/web.yaml`.
@@ -98,15 +106,15 @@ impl GatewayRecipe {
     /// When it does not become ready; the message has what the process said.
     pub async fn start(self) -> Gateway {
         let folder = folder();
-        let manifests = folder.path().join("manifests");
-        fs::create_dir(&manifests).expect("a temporary folder can be written");
+        let manifests = self.folder.unwrap_or_else(|| folder.path().join("manifests"));
+        fs::create_dir_all(&manifests).expect("a temporary folder can be written");
         for (name, text) in &self.manifests {
             write(&manifests, name, &fill(&self.values, text));
         }
         let ports: Vec<String> = self.ports.iter().map(|port| format!("{port}=0")).collect();
         let ports = format!("--port-map={}", ports.join(","));
-        let arguments =
-            ["gateway", "--manifests=manifests", "--bind=127.0.0.1", "--admin=127.0.0.1:0", &ports];
+        let served = format!("--manifests={}", manifests.display());
+        let arguments = ["gateway", &served, "--bind=127.0.0.1", "--admin=127.0.0.1:0", &ports];
         let arguments = arguments.into_iter().chain(self.arguments.iter().map(String::as_str));
         let process = Process::start(self.binary, arguments, folder.path());
         let proxy = Sluice::running(process, Recipe::new(self.binary), folder).await;
@@ -322,6 +330,11 @@ impl Gateway {
     /// The lines on standard output so far, where the access log goes.
     pub fn said(&mut self) -> Vec<String> {
         self.proxy.process().stdout()
+    }
+
+    /// The process id.
+    pub fn process_id(&mut self) -> u32 {
+        self.proxy.process().id()
     }
 
     /// Sends a signal.

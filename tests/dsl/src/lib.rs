@@ -37,6 +37,7 @@
 //! | a whole configuration, `${shop}` and `${dir}` filled in | `.cluster("shop", &shop).config(TEXT).start()` |
 //! | other `runtime`, `access_log` or `admin` settings | [`Recipe::top`] |
 //! | a gateway for a folder of manifests | [`gateway!()`](gateway)`.service("shop/web", &[&shop]).manifest("shop.yaml", TEXT).start()` ([`GatewayRecipe`]) |
+//! | a gateway for a folder that the test fills itself | [`GatewayRecipe::folder`] |
 //! | an example of the repository, with origins for its servers | [`GatewayRecipe::example`], [`GatewayRecipe::in_place_of`] |
 //! | manifests that change, what became of an object | [`Gateway::write`], [`Gateway::says`], [`Gateway::status`] |
 //! | certificates and other files | [`Certificate`], `.file("a.pem", text)`, `.certificate("tls", &certificate)` |
