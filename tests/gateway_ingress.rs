@@ -1,12 +1,8 @@
 //! `configs/canary`: what its files say is what a gateway does.
 
 use sluice_dsl::{
-    Answer, Certificate, Gateway, GatewayRecipe, Http1, Origin, Reply, Request, Seen, TlsClient, gateway,
-    secret_manifest, within,
-};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+    Answer, Certificate, Gateway, GatewayRecipe, Http1, Load, Origin, Reply, Request, Seen, TlsClient,
+    gateway, secret_manifest, within,
 };
 
 /// The version of today, the next one, blue and green.
@@ -84,33 +80,17 @@ async fn a_weight_that_steps_up_is_followed_under_load_without_a_lost_request() 
     let tenth = share(&mut gateway, host, 400).await;
     assert!((10..=90).contains(&tenth), "about 40 of 400: {tenth}");
 
-    let (address, stop) = (gateway.port(80).await, Arc::<AtomicBool>::default());
-    let load = tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            let mut statuses = Vec::new();
-            let mut connection = Http1::connect(address).await;
-            while !stop.load(Ordering::Relaxed) {
-                statuses.push(connection.send(&Request::get("/load").host(host)).await.status);
-            }
-            statuses
-        }
-    });
+    let load = Load::start(gateway.port(80).await, 2, &Request::get("/load").host(host));
     let mut weight = 10;
     for step in [25, 50, 75, 100] {
         let (from, to) = (format!("canary-weight: \"{weight}\""), format!("canary-weight: \"{step}\""));
-        let before = gateway.proxy().stat("sluice_config_reloads_total", &[]).await;
-        gateway.edit("weight.yaml", &from, &to);
-        gateway.proxy().stat_becomes("sluice_config_reloads_total", &[], |count| count > before).await;
+        gateway.edit_in_force("weight.yaml", &from, &to).await;
         weight = step;
     }
-    assert_eq!(share(&mut gateway, host, 50).await, 50, "everybody gets the next version");
-    gateway.edit("weight.yaml", "canary-weight: \"100\"", "canary-weight: \"0\"");
-    gateway.says(host, "/", "stable").await;
-    assert_eq!(share(&mut gateway, host, 50).await, 0, "nobody gets it any more");
-    stop.store(true, Ordering::Relaxed);
-    let statuses = load.await.expect("the load goes on to its end");
-    assert!(statuses.len() > 10 && statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    assert_eq!(load.share(50, "next").await, 50, "everybody gets the next version");
+    gateway.edit_in_force("weight.yaml", "canary-weight: \"100\"", "canary-weight: \"0\"").await;
+    assert_eq!(load.share(50, "next").await, 0, "nobody gets it any more");
+    load.stop_with_all(200).await;
 }
 
 #[tokio::test]
@@ -176,24 +156,4 @@ async fn the_server_learns_the_address_of_the_client_and_not_what_it_claims() {
     let [stable, ..] = &servers.0;
     let seen = &stable.requests()[0];
     assert_eq!(seen.fields.get("x-forwarded-for"), Some("127.0.0.1"));
-}
-
-#[tokio::test]
-async fn an_ingress_of_cert_manager_comes_answers_its_challenge_and_goes() {
-    let servers = Servers::start().await;
-    let mut gateway = servers.recipe().start().await;
-    let (host, path) = ("header.canary.example", "/.well-known/acme-challenge/token-1");
-    assert_eq!(gateway.get(host, path).await.text(), "stable");
-    let solver = format!(
-        "apiVersion: networking.k8s.io/v1\nkind: Ingress\n\
-         metadata:\n  name: cm-acme-http-solver-abcde\n  namespace: shop\n  annotations:\n    \
-         nginx.ingress.kubernetes.io/whitelist-source-range: 0.0.0.0/0,::/0\n\
-         spec:\n  ingressClassName: nginx\n  rules:\n  - host: {host}\n    http:\n      paths:\n      \
-         - {{ path: {path}, pathType: ImplementationSpecific, backend: {{ service: {{ name: next, port: {{ number: 80 }} }} }} }}\n"
-    );
-    gateway.write("solver.yaml", &solver);
-    gateway.says(host, path, "next").await;
-    assert_eq!(gateway.get(host, "/").await.text(), "stable");
-    gateway.remove("solver.yaml");
-    gateway.says(host, path, "stable").await;
 }

@@ -1,12 +1,8 @@
 //! `configs/bookinfo`: what its files say is what a gateway does.
 
-use sluice_dsl::{Gateway, Http1, Origin, Request, cli, eventually, gateway};
+use sluice_dsl::{Gateway, Http1, Load, Origin, Request, cli, eventually, gateway};
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -112,38 +108,18 @@ async fn pages_are_found_by_their_paths() {
 #[tokio::test]
 async fn weights_that_step_every_moment_lose_no_request() {
     let mut bookinfo = bookinfo().await;
-    let (address, stop) = (bookinfo.gateway.port(80).await, Arc::<AtomicBool>::default());
-    let load = tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            let (mut statuses, mut connection) = (Vec::new(), Http1::connect(address).await);
-            let request = Request::get("/load").host("ninety-ten.bookinfo.example");
-            while !stop.load(Ordering::Relaxed) {
-                statuses.push(connection.send(&request).await.status);
-            }
-            statuses
-        }
-    });
+    let request = Request::get("/load").host("ninety-ten.bookinfo.example");
+    let load = Load::start(bookinfo.gateway.port(80).await, 2, &request);
+    let mut text = include_str!("../configs/bookinfo/ninety-ten.yaml").to_owned();
     let mut weight = 10;
     for step in [20, 40, 60, 80, 100] {
-        let before = bookinfo.gateway.proxy().stat("sluice_config_reloads_total", &[]).await;
-        let (from, to) =
-            (format!("subset: v2 }}, weight: {weight} "), format!("subset: v2 }}, weight: {step} "));
-        let file = std::fs::read_to_string(bookinfo.gateway.manifests().join("ninety-ten.yaml"));
-        let file = file.expect("the example has it");
-        let first = format!("subset: v1 }}, weight: {} ", 100 - weight);
-        let file =
-            file.replace(&from, &to).replace(&first, &format!("subset: v1 }}, weight: {} ", 100 - step));
-        bookinfo.gateway.write("ninety-ten.yaml", &file);
-        bookinfo
-            .gateway
-            .proxy()
-            .stat_becomes("sluice_config_reloads_total", &[], |count| count > before)
-            .await;
+        for (version, from, to) in [("v1", 100 - weight, 100 - step), ("v2", weight, step)] {
+            let written = |weight| format!("subset: {version} }}, weight: {weight} ");
+            text = text.replace(&written(from), &written(to));
+        }
+        bookinfo.gateway.write_in_force("ninety-ten.yaml", &text).await;
         weight = step;
     }
-    assert_eq!(bookinfo.shares("ninety-ten", 50).await, [0, 50, 0]);
-    stop.store(true, Ordering::Relaxed);
-    let statuses = load.await.expect("the load goes on to its end");
-    assert!(statuses.len() > 10 && statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    assert_eq!(load.share(50, "v2").await, 50);
+    load.stop_with_all(200).await;
 }

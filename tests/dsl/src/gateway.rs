@@ -215,6 +215,28 @@ impl Gateway {
         write(&self.manifests, name, &text.replace(from, to));
     }
 
+    /// Writes a manifest as [`Gateway::write`] does, and waits until what came of it is in force.
+    pub async fn write_in_force(&self, name: &str, text: &str) {
+        let before = self.reloads().await;
+        self.write(name, text);
+        self.reloaded(before).await;
+    }
+
+    /// Replaces a text in a manifest as [`Gateway::edit`] does, and waits until what came of it is in force.
+    pub async fn edit_in_force(&self, name: &str, from: &str, to: &str) {
+        let before = self.reloads().await;
+        self.edit(name, from, to);
+        self.reloaded(before).await;
+    }
+
+    async fn reloads(&self) -> f64 {
+        self.proxy.stat("sluice_config_reloads_total", &[]).await
+    }
+
+    async fn reloaded(&self, before: f64) {
+        self.proxy.stat_becomes("sluice_config_reloads_total", &[], |count| count > before).await;
+    }
+
     /// Removes a manifest and returns at once.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.manifests.join(name)).expect("a manifest that was written");

@@ -44,6 +44,7 @@
 //! | another configuration while it runs | [`Sluice::reload_routes`], [`Sluice::reload`], [`Sluice::write_config`] |
 //! | one request over HTTP/1.1 | [`Sluice::get`], [`Sluice::send`], [`Request`] |
 //! | the same request over both versions of HTTP | [`Sluice::both`] |
+//! | clients that go on while something changes | [`Load`] |
 //! | several on one connection; HTTP/2; TLS | [`Http1`], [`Http2`], [`TlsClient`] |
 //! | exact bytes, in and out | [`Wire`] |
 //! | HTTP/2 frame by frame, as wrong as you like | [`Frames`], [`Outcome`] |
@@ -81,6 +82,7 @@ mod gateway;
 mod http1;
 mod http2;
 mod intake;
+mod load;
 mod message;
 mod origin;
 mod patience;
@@ -100,6 +102,7 @@ pub use gateway::{Gateway, GatewayRecipe, secret_manifest, service_manifest};
 pub use http1::Http1;
 pub use http2::Http2;
 pub use intake::digest;
+pub use load::Load;
 pub use message::{Answer, Interim, Reply, Request, Seen};
 pub use origin::{Origin, OriginRecipe, Speaks};
 pub use patience::{PATIENCE, eventually, eventually_some, within};
