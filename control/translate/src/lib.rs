@@ -9,7 +9,8 @@
 //! A [`Translator`] holds the objects and what they mean. The pieces that are made on their own are *units*, one for each
 //! host; each remembers what it looked at, so that a change makes only those again that looked at it. There is no clock,
 //! no socket and no file here, and the order in which changes come makes no difference: [`Translator::translate`] gives what
-//! a new translator would give for the same objects.
+//! a new translator would give for the same objects. [`Translator::translate_at`] gives the same a moment later where a
+//! change would break something that another change is about to mend.
 //!
 //! What an object asks for and does not get is a [`Report`] about it. An object that was read with a mistake is not used, and
 //! its neighbours are.
@@ -18,6 +19,7 @@
 //! | --- | --- |
 //! | `store`, `reads` | the objects, and who looked at what |
 //! | `translator`, `output` | units, and how they become one configuration |
+//! | `hold` | make before break: units that go on as they were while something that they name is not there yet |
 //! | `services` | from a service and a port to endpoints |
 //! | `configmap` | what holds where an Ingress says nothing itself |
 //! | `nginx` | snippets: nginx's configuration language, and what of it a route can carry |
@@ -28,6 +30,7 @@
 pub mod audit;
 mod certificates;
 mod configmap;
+mod hold;
 mod ingress;
 mod istio;
 mod nginx;

@@ -1,6 +1,10 @@
 //! What the translation of one unit gives, and how all of it becomes one configuration.
 
-use crate::{report::Report, settings::Settings};
+use crate::{
+    hold::{Absent, Missing},
+    report::Report,
+    settings::Settings,
+};
 use sluice_crds::ObjectName;
 use sluice_model::{
     spec::{self, NormalizePath, PathPolicy, RequestId, UpstreamPath},
@@ -38,6 +42,12 @@ pub(crate) struct Output {
     pub(crate) owners: Vec<ObjectName>,
     /// What the routes name.
     pub(crate) clusters: Vec<spec::Cluster>,
+    /// Clusters that the routes name and that are gone; as they were, for as long as the unit goes on with them.
+    pub(crate) outlived: Vec<spec::Cluster>,
+    /// What is named and is not there.
+    pub(crate) missing: Vec<Missing>,
+    /// Objects that ask for a protection which is not in effect, so that they are refused.
+    pub(crate) closed: Vec<ObjectName>,
     /// Certificates that the unit brings along; with the port where they are for everybody who names them.
     pub(crate) certificates: Vec<(u16, spec::Secret)>,
     /// Secrets that clusters name.
@@ -76,6 +86,8 @@ pub(crate) fn assemble<'o>(
     let mut lost = Vec::new();
     let mut clusters: BTreeMap<String, spec::Cluster> = BTreeMap::new();
     let mut secrets: BTreeMap<String, spec::Secret> = BTreeMap::new();
+    let mut outlived: Vec<&spec::Cluster> = Vec::new();
+    let mut absent: Vec<&String> = Vec::new();
     let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
     let mut seen: BTreeSet<(u16, String)> = BTreeSet::new();
     let [mut secure, mut known_names_only, mut as_nginx]: [BTreeSet<u16>; 3] = Default::default();
@@ -99,6 +111,11 @@ pub(crate) fn assemble<'o>(
             }
         }
         clusters.extend(output.clusters.iter().map(|cluster| (cluster.name.clone(), cluster.clone())));
+        outlived.extend(&output.outlived);
+        absent.extend(output.missing.iter().filter_map(|missing| match &missing.what {
+            Absent::Cluster(name) => Some(name),
+            Absent::Object(_) => None,
+        }));
         for (port, secret) in &output.certificates {
             if seen.insert((*port, secret.name.clone())) {
                 tls(&mut ports, *port).certificates.push(secret.name.clone());
@@ -111,6 +128,12 @@ pub(crate) fn assemble<'o>(
             tables.entry(server.key.clone()).or_default();
             secrets.extend(server.secrets.iter().map(|secret| (secret.name.clone(), secret.clone())));
         }
+    }
+    for cluster in outlived {
+        clusters.entry(cluster.name.clone()).or_insert_with(|| cluster.clone());
+    }
+    for name in absent {
+        clusters.entry(name.clone()).or_insert_with(|| spec::Cluster::unavailable(name.clone()));
     }
     for port in &known_names_only {
         if let Some(tls) = ports.get_mut(port) {

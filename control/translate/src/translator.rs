@@ -1,7 +1,9 @@
 //! Keeps a translation up to date with the objects.
 
 use crate::{
-    configmap, ingress, istio,
+    configmap,
+    hold::Holds,
+    ingress, istio,
     output::{Lost, Output, assemble},
     reads::{Read, View},
     report::{Level, Reason, Report},
@@ -9,7 +11,10 @@ use crate::{
     store::{Change, Store},
 };
 use sluice_model::spec;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Instant,
+};
 
 /// A piece of the configuration that is made, and made again, on its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +66,7 @@ pub struct Translator {
     examined: ingress::Examined,
     istio_examined: istio::Examined,
     units: BTreeMap<UnitKey, Output>,
+    holds: Holds,
     reads: HashMap<UnitKey, HashSet<Read>>,
     readers: HashMap<Read, BTreeSet<UnitKey>>,
 }
@@ -82,6 +88,8 @@ pub struct Translation {
     pub reports: Vec<Report>,
     /// How many pieces were made again.
     pub renewed: usize,
+    /// When something comes to its end that goes on as it was: then it is to be translated again, also without a change.
+    pub wake_at: Option<Instant>,
 }
 
 // === impl Translator ===
@@ -99,6 +107,7 @@ impl Translator {
             examined: ingress::Examined::default(),
             istio_examined: istio::Examined::default(),
             units: BTreeMap::new(),
+            holds: Holds::default(),
             reads: HashMap::new(),
             readers: HashMap::new(),
         }
@@ -117,8 +126,21 @@ impl Translator {
         });
     }
 
-    /// What the objects mean now.
+    /// What the objects mean, also where one of them names something that is not there.
     pub fn translate(&mut self) -> Translation {
+        self.units.extend(self.holds.all());
+        self.renew_stale(None)
+    }
+
+    /// The same for those who go on serving: where a change makes something miss what it names, it goes on as it was for up
+    /// to a second, so that objects that belong together may be written one after the other. What is there for the first
+    /// time does not wait. `now` never goes backwards.
+    pub fn translate_at(&mut self, now: Instant) -> Translation {
+        self.units.extend(self.holds.over(now));
+        self.renew_stale(Some(now))
+    }
+
+    fn renew_stale(&mut self, now: Option<Instant>) -> Translation {
         let touched = std::mem::take(&mut self.touched);
         let mut stale: BTreeSet<UnitKey> =
             touched.iter().filter_map(|read| self.readers.get(read)).flatten().cloned().collect();
@@ -132,7 +154,7 @@ impl Translator {
         }
         let renewed = stale.len();
         for key in stale {
-            self.renew(key);
+            self.renew(key, now);
         }
         let rejected = self.store.iter().flat_map(Report::of_problems);
         let mut reports: Vec<Report> = rejected
@@ -143,7 +165,7 @@ impl Translator {
         reports.extend(lost.iter().flat_map(|lost| self.lost(lost)));
         reports.sort();
         reports.dedup();
-        Translation { config, reports, renewed }
+        Translation { config, reports, renewed, wake_at: self.holds.wake_at() }
     }
 
     /// Reads the ConfigMap. Where it changes a setting, everything is made again.
@@ -177,6 +199,7 @@ impl Translator {
         for key in old.units.keys().filter(|key| !plan.units.contains_key(*key)) {
             stale.remove(key);
             self.units.remove(key);
+            self.holds.forget(key);
             self.forget_reads(key);
         }
         let changed = plan.units.iter().filter(|(key, members)| old.units.get(*key) != Some(*members));
@@ -184,7 +207,7 @@ impl Translator {
         self.plans[index].plan = plan;
     }
 
-    fn renew(&mut self, key: UnitKey) {
+    fn renew(&mut self, key: UnitKey, now: Option<Instant>) {
         let Some(members) = self.plans.iter().find_map(|planned| planned.plan.units.get(&key)) else {
             return;
         };
@@ -204,7 +227,11 @@ impl Translator {
             self.readers.entry(read.clone()).or_default().insert(key.clone());
         }
         self.reads.insert(key.clone(), reads);
-        self.units.insert(key, output);
+        let shown = match now {
+            Some(now) => self.holds.settle(&key, self.units.get(&key), output, now),
+            None => output,
+        };
+        self.units.insert(key, shown);
     }
 
     /// A host that others have: Ingresses come first.

@@ -5,7 +5,10 @@
 use proptest::prelude::*;
 use sluice_crds::{Manifest, ObjectName};
 use sluice_translate::{Change, Held, Settings, Translation, Translator};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// Documents by object: each document of one object is another state of it.
 const STATES: &str = "
@@ -173,5 +176,36 @@ proptest! {
                 prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
             }
         }
+    }
+
+    #[test]
+    fn what_goes_on_as_it_was_ends_where_a_new_start_leads(
+        steps in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, 0..700_u64), 1..40)
+    ) {
+        let states: Vec<(ObjectName, Vec<Held>)> = states().into_iter().collect();
+        let mut translator = Translator::new(settings());
+        let mut now = Instant::now();
+        let mut last = translator.translate_at(now);
+        for (which, state, pause) in steps {
+            let (name, states) = &states[which.index(states.len())];
+            translator.apply(match states.get(state) {
+                Some(held) => Change::Put(held.clone()),
+                None => Change::Delete(name.clone()),
+            });
+            now += Duration::from_millis(pause);
+            last = translator.translate_at(now);
+            let checked = sluice_model::validate("test", last.config.clone(), &sluice_model::NoFiles);
+            prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
+        }
+        for _ in 0..states.len() {
+            let Some(until) = last.wake_at else { break };
+            prop_assert!(until > now && until <= now + Duration::from_secs(1));
+            now = until;
+            last = translator.translate_at(now);
+        }
+        let fresh = afresh(&translator);
+        prop_assert_eq!(&last.config, &fresh.config);
+        prop_assert_eq!(&last.reports, &fresh.reports);
+        prop_assert_eq!(last.wake_at, None);
     }
 }

@@ -58,6 +58,7 @@ fn page(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Cluster> {
     let Some(service) = scene.view.get::<Service>(namespace, &name) else {
         let message = format!("there is no Service {namespace}/{name}");
         scene.report_annotation(location, "default-backend", Level::Warning, Reason::NotFound, message);
+        scene.missing(location, format!("Service {namespace}/{name}"));
         return None;
     };
     let port = service.object().content.ports.first()?;
@@ -92,6 +93,7 @@ pub(super) fn cluster(
     let Some(found) = scene.view.get::<Service>(namespace, &service.name) else {
         let message = format!("there is no Service {namespace}/{}; {}", service.name, instead(location));
         scene.report(location, Level::Warning, Reason::NotFound, message);
+        scene.missing(location, format!("Service {namespace}/{}", service.name));
         return None;
     };
     let content = &found.object().content;
@@ -103,6 +105,7 @@ pub(super) fn cluster(
             let message =
                 format!("Service {namespace}/{} has no port {wanted}; {}", service.name, instead(location));
             scene.report(location, Level::Warning, Reason::NotFound, message);
+            scene.missing(location, format!("port {wanted} of {}", found.name()));
             return None;
         };
         let mut cluster = of_port(scene, found, port);
@@ -153,6 +156,7 @@ fn external(
         (None, PortRef::Name(_)) => {
             let message = format!("{name} has no port {wanted}; {}", instead(location));
             scene.report(location, Level::Warning, Reason::NotFound, message);
+            scene.missing(location, format!("port {wanted} of {name}"));
             return None;
         }
     };

@@ -56,11 +56,11 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     let rest = rest(&mut scene, &locations);
     let served = Served { settings, app_root, locations: found, rest };
 
-    let tls = tls::of_host(view, settings, host, &site.members, &mut output.reports);
+    let tls = tls::of_host(view, settings, host, &site.members, &mut output);
     let above = || {
         let parent = host.parent();
         parent.is_some_and(|parent| {
-            tls::of_host(view, settings, &parent, &site.parents, &mut Vec::new()).is_on()
+            tls::of_host(view, settings, &parent, &site.parents, &mut Output::default()).is_on()
         })
     };
     // Nobody has a certificate for a name that nobody knows.

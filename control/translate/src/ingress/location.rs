@@ -5,6 +5,7 @@ use super::{
     select::Personality, snippet, upstream,
 };
 use crate::{
+    hold::{Absent, Missing},
     output::Output,
     reads::View,
     report::{Level, Reason, Report},
@@ -88,7 +89,9 @@ pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Optio
         }
     }
     route.origin = Some(location.ingress.name().to_string());
-    if location.annotations.denied.is_none() {
+    if location.annotations.denied.is_some() {
+        scene.output.closed.push(location.ingress.name());
+    } else {
         for step in STEPS {
             step(scene, location, &mut route);
         }
@@ -135,6 +138,12 @@ impl<'s> Location<'s> {
 }
 
 impl Scene<'_, '_> {
+    /// The Ingress of a location names something that is not there.
+    pub(super) fn missing(&mut self, location: &Location<'_>, what: String) {
+        let because = vec![location.ingress.held().clone()];
+        self.output.missing.push(Missing { what: Absent::Object(what), because });
+    }
+
     /// Says something about the Ingress of a location.
     pub(super) fn report(
         &mut self,

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     certificates::{self, Certificate},
+    hold::{Absent, Missing},
     output::Output,
     reads::View,
     report::{Level, Reason, Report},
@@ -39,7 +40,7 @@ pub(super) fn of_host(
     settings: &Settings,
     host: &Host,
     members: &[Member],
-    reports: &mut Vec<Report>,
+    output: &mut Output,
 ) -> HostTls {
     for member in members.iter().filter(|member| !member.is_canary()) {
         let Some(ingress) = view.get::<Ingress>(&member.name.namespace, &member.name.name) else { continue };
@@ -47,12 +48,12 @@ pub(super) fn of_host(
         let listed = items.iter().position(|item| item.hosts.iter().any(|name| Host::of(name) == *host));
         let of_all = items.iter().position(|item| item.hosts.is_empty());
         match (listed, member.personality) {
-            (Some(index), _) => return named(view, settings, host, ingress, (index, &items[index]), reports),
+            (Some(index), _) => return named(view, settings, host, ingress, (index, &items[index]), output),
             (None, Personality::Compat) if !items.is_empty() => {
-                return covering(view, settings, host, ingress, items);
+                return covering(view, settings, host, ingress, items, output);
             }
             (None, Personality::Spec) if let Some(index) = of_all => {
-                return named(view, settings, host, ingress, (index, &items[index]), reports);
+                return named(view, settings, host, ingress, (index, &items[index]), output);
             }
             (None, _) => {}
         }
@@ -67,7 +68,7 @@ fn named(
     host: &Host,
     ingress: Of<'_, Ingress>,
     (index, item): (usize, &IngressTls),
-    reports: &mut Vec<Report>,
+    output: &mut Output,
 ) -> HostTls {
     if item.secret_name.is_empty() {
         return HostTls::Default;
@@ -86,7 +87,10 @@ fn named(
     };
     let message = format!("{message}; host `{host}` is served with the default certificate");
     let report = Report::new(ingress.held(), Level::Warning, reason, message);
-    reports.push(report.at(format!("spec.tls[{index}].secretName")));
+    output.reports.push(report.at(format!("spec.tls[{index}].secretName")));
+    if reason == Reason::NotFound {
+        output.missing.push(missing(&name, ingress));
+    }
     HostTls::Default
 }
 
@@ -97,14 +101,24 @@ fn covering(
     host: &Host,
     ingress: Of<'_, Ingress>,
     items: &[IngressTls],
+    output: &mut Output,
 ) -> HostTls {
-    let found = items.iter().filter(|item| !item.secret_name.is_empty()).find_map(|item| {
+    for item in items.iter().filter(|item| !item.secret_name.is_empty()) {
         let name =
             NamespacedName { namespace: ingress.namespace().to_owned(), name: item.secret_name.clone() };
-        let certificate = certificates::in_secret(view, settings.certificates, &name).ok()?;
-        certificate.covers(&host.0).then_some(certificate)
-    });
-    found.map_or(HostTls::Default, HostTls::Own)
+        match certificates::in_secret(view, settings.certificates, &name) {
+            Ok(certificate) if certificate.covers(&host.0) => return HostTls::Own(certificate),
+            Err((Reason::NotFound, _)) => output.missing.push(missing(&name, ingress)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    HostTls::Default
+}
+
+/// The Secret that an Ingress names and that is not there.
+fn missing(name: &NamespacedName, ingress: Of<'_, Ingress>) -> Missing {
+    let what = Absent::Object(format!("Secret {}/{}", name.namespace, name.name));
+    Missing { what, because: vec![ingress.held().clone()] }
 }
 
 /// The certificate for names that no Ingress has one for.

@@ -9,6 +9,7 @@ use super::{
     virtual_service,
 };
 use crate::{
+    hold::{Absent, Missing},
     output::Output,
     reads::View,
     report::{Level, Reason, Report},
@@ -66,6 +67,10 @@ pub(super) fn routes(
             Reason::NotFound,
             format!("there is no VirtualService {name}, so the rule is not there either"),
         );
+        output.missing.push(Missing {
+            what: Absent::Object(format!("VirtualService {name}")),
+            because: vec![root.object.held().clone()],
+        });
         return Vec::new();
     };
     let content = &leaf.object().content;

@@ -1,6 +1,6 @@
 //! Destinations become clusters: `outbound|9080|v1|reviews.default.svc.cluster.local`.
 //!
-//! A destination that is not there is a cluster all the same, one that is unavailable: the rule that names it stays, and so do
+//! A destination that is not there is a cluster all the same, one that is missing: the rule that names it stays, and so do
 //! its other destinations.
 
 use super::{
@@ -10,11 +10,12 @@ use super::{
     registry::{self, Port},
 };
 use crate::{
+    hold::{Absent, Missing},
     output::Output,
     reads::View,
     report::{Level, Reason, Report},
     settings::Settings,
-    store::Of,
+    store::{Held, Of},
 };
 use sluice_crds::{
     core::Service,
@@ -92,7 +93,7 @@ impl Destinations for Clusters<'_, '_> {
             let message =
                 format!("there is no service `{host}`; what goes there answers 503{}", self.meant(&host));
             self.say(Reason::NotFound, &format!("{at}.host"), message);
-            return self.unavailable(name(wanted.unwrap_or(self.port)));
+            return self.missing(name(wanted.unwrap_or(self.port)), &[]);
         };
         let port = match found.port(wanted, self.port) {
             Ok(port) => port,
@@ -100,7 +101,7 @@ impl Destinations for Clusters<'_, '_> {
                 let way_out = if wanted.is_none() { "; name one of its ports" } else { "" };
                 let message = format!("`{host}` has no port {number}; what goes there answers 503{way_out}");
                 self.say(Reason::NotFound, &format!("{at}.port"), message);
-                return self.unavailable(name(number));
+                return self.missing(name(number), &[]);
             }
         };
         let name = name(port.number());
@@ -113,7 +114,7 @@ impl Destinations for Clusters<'_, '_> {
                     "no DestinationRule for `{host}` has a subset `{subset}`; what goes there answers 503"
                 );
                 self.say(Reason::NotFound, &format!("{at}.subset"), message);
-                return self.unavailable(name);
+                return self.missing(name, &rule.written);
             }
         };
         let policy = rule.policy(subset, port.number());
@@ -124,8 +125,10 @@ impl Destinations for Clusters<'_, '_> {
 }
 
 impl Clusters<'_, '_> {
-    fn unavailable(&mut self, name: String) -> String {
-        self.output.clusters.push(Cluster::unavailable(name.clone()));
+    /// A cluster that is not there, and the objects that might have had it.
+    fn missing(&mut self, name: String, searched: &[&Held]) -> String {
+        let because = std::iter::once(self.object.held()).chain(searched.iter().copied()).cloned().collect();
+        self.output.missing.push(Missing { what: Absent::Cluster(name.clone()), because });
         name
     }
 

@@ -1,7 +1,12 @@
 //! DestinationRules: which one holds for a host, and what it says about its clusters.
 
 use super::{gateway, names, notes::Notes, port::within, virtual_service::exports};
-use crate::{reads::View, report::Report, settings::Settings, store::Of};
+use crate::{
+    reads::View,
+    report::Report,
+    settings::Settings,
+    store::{Held, Of},
+};
 use sluice_crds::{
     core::Secret,
     istio::{
@@ -23,6 +28,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Rules<'s> {
     policy: Option<&'s TrafficPolicy>,
     subsets: Vec<&'s Subset>,
+    /// The objects that they are written in.
+    pub(super) written: Vec<&'s Held>,
 }
 
 /// The blocks that hold for a subset and a port.
@@ -84,6 +91,7 @@ fn merge(mut found: Vec<(String, Of<'_, DestinationRule>)>) -> Rules<'_> {
     let mut rules = Rules::default();
     for (_, rule) in found {
         let content = &rule.object().content;
+        rules.written.push(rule.held());
         rules.policy = rules.policy.or(content.traffic_policy.as_ref());
         for subset in &content.subsets {
             if !rules.subsets.iter().any(|known| known.name == subset.name) {

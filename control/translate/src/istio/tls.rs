@@ -2,6 +2,7 @@
 
 use super::gateway::{Site, Traffic};
 use crate::{
+    hold::{Absent, Missing},
     output::{Output, Server},
     reads::View,
     report::{Level, Reason, Report},
@@ -30,6 +31,9 @@ pub(super) fn scope(view: &View<'_>, settings: &Settings, site: &Site<'_>, outpu
             .map(|report| report.at(format!("spec.servers[{}].tls.mode", site.index))),
     );
     let refuses = asks_for_more(site, settings) || mode.fails_closed() && !unprotected;
+    if refuses {
+        output.closed.push(site.gateway.name());
+    }
     if !refuses && site.traffic == Traffic::Refused {
         let message = "not in effect yet: what is in this TLS is not said to be HTTP, and anything else needs TCP and TLS pass-through; until then handshakes for the hosts of this server fail; write protocol HTTPS";
         let report = site.report(Level::Error, Reason::FailsClosed, "port.protocol", message.to_owned());
@@ -76,6 +80,12 @@ fn certificates(
         match credential(view, settings, name) {
             Ok(secret) => secrets.push(secret),
             Err((reason, message)) => {
+                if reason == Reason::NotFound {
+                    output.missing.push(Missing {
+                        what: Absent::Object(format!("Secret {}/{name}", settings.pod_namespace)),
+                        because: vec![site.gateway.held().clone()],
+                    });
+                }
                 let message = format!("{message}; handshakes that need this certificate fail");
                 output.reports.push(site.report(Level::Error, reason, "tls.credentialName", message));
             }
