@@ -1,8 +1,8 @@
 //! A running `sluice gateway` and the folder of manifests that it serves.
 
 use crate::{
-    Certificate, Http1, Http2, Process, Recipe, Reply, Request, Signal, Sluice, TlsClient, cli::folder,
-    patience::eventually_some,
+    ApiServer, Certificate, Http1, Http2, Process, Recipe, Reply, Request, Signal, Sluice, TlsClient,
+    cli::folder, patience::eventually_some,
 };
 use serde_json::Value;
 use std::{
@@ -19,6 +19,8 @@ use std::{
 pub struct GatewayRecipe {
     binary: &'static str,
     folder: Option<PathBuf>,
+    /// The kubeconfig of a cluster, in place of the folder.
+    cluster: Option<PathBuf>,
     manifests: Vec<(String, String)>,
     values: Vec<(String, String)>,
     ports: Vec<u16>,
@@ -41,6 +43,7 @@ impl GatewayRecipe {
         Self {
             binary,
             folder: None,
+            cluster: None,
             manifests: Vec::new(),
             values: Vec::new(),
             ports: vec![80, 443],
@@ -51,6 +54,12 @@ impl GatewayRecipe {
     /// Serves this folder, which somebody else fills and removes, in place of one of its own.
     pub fn folder(mut self, folder: &Path) -> Self {
         self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// Serves the objects of an API server rather than those of a folder.
+    pub fn cluster(mut self, api: &ApiServer) -> Self {
+        self.cluster = Some(api.kubeconfig());
         self
     }
 
@@ -113,8 +122,11 @@ impl GatewayRecipe {
         }
         let ports: Vec<String> = self.ports.iter().map(|port| format!("{port}=0")).collect();
         let ports = format!("--port-map={}", ports.join(","));
-        let served = format!("--manifests={}", manifests.display());
-        let arguments = ["gateway", &served, "--bind=127.0.0.1", "--admin=127.0.0.1:0", &ports];
+        let source = match &self.cluster {
+            Some(kubeconfig) => format!("--kubeconfig={}", kubeconfig.display()),
+            None => format!("--manifests={}", manifests.display()),
+        };
+        let arguments = ["gateway", &source, "--bind=127.0.0.1", "--admin=127.0.0.1:0", &ports];
         let arguments = arguments.into_iter().chain(self.arguments.iter().map(String::as_str));
         let process = Process::start(self.binary, arguments, folder.path());
         let proxy = Sluice::running(process, Recipe::new(self.binary), folder).await;

@@ -40,6 +40,7 @@
 //! | a gateway for a folder that the test fills itself | [`GatewayRecipe::folder`] |
 //! | an example of the repository, with origins for its servers | [`GatewayRecipe::example`], [`GatewayRecipe::in_place_of`] |
 //! | manifests that change, what became of an object | [`Gateway::write`], [`Gateway::says`], [`Gateway::status`] |
+//! | a gateway for the objects of an API server | [`ApiServer::start`], [`GatewayRecipe::cluster`] |
 //! | certificates and other files | [`Certificate`], `.file("a.pem", text)`, `.certificate("tls", &certificate)` |
 //! | another configuration while it runs | [`Sluice::reload_routes`], [`Sluice::reload`], [`Sluice::write_config`] |
 //! | one request over HTTP/1.1 | [`Sluice::get`], [`Sluice::send`], [`Request`] |
@@ -59,6 +60,7 @@
 //! | clients that go on until they are refused | [`Http1::connect_if_open`], [`Wire::connect_if_open`] |
 //! | another subcommand, or the start that fails | [`cli!()`](cli), [`Cli`] |
 //! | curl, h2load and their like | [`tool`] |
+//! | a Kubernetes API server, and what it does wrong | [`ApiServer`] (its words are in [`api_server`]), [`Fault`], [`Disturbance`], [`Call`] |
 //! | to wait for something | [`eventually`], [`within`] |
 //!
 //! # The rules
@@ -74,6 +76,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "cargo test shows it when a test fails")]
 
+pub mod api_server;
 mod certificate;
 mod cli;
 mod field;
@@ -94,6 +97,7 @@ mod streams;
 mod tool;
 mod wire;
 
+pub use api_server::{ApiServer, Call, Disturbance, Fault};
 pub use certificate::{Certificate, TlsClient};
 pub use cli::{Cli, Output};
 pub use field::Fields;
