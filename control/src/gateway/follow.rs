@@ -38,6 +38,8 @@ pub(super) struct Follower {
     /// As the folder was seen last.
     watched: (Vec<PathBuf>, Vec<PathBuf>),
     look_again: bool,
+    /// When it is to be translated again without a change.
+    wake_at: Option<Instant>,
 }
 
 /// Takes over what the manifests say about the gateway's own pod, where the command line is silent.
@@ -74,6 +76,7 @@ impl Follower {
             found: Vec::new(),
             watched: Default::default(),
             look_again: false,
+            wake_at: None,
         };
         follower.take(first);
         let config = follower.translate();
@@ -95,6 +98,10 @@ impl Follower {
             tokio::select! {
                 () = watch.changed() => {}
                 () = tokio::time::sleep(SOON), if self.look_again => {}
+                () = until(self.wake_at) => {
+                    feeder.publish(self.translate());
+                    continue;
+                }
             }
             match self.folder.scan() {
                 Ok(scan) => {
@@ -126,7 +133,8 @@ impl Follower {
 
     fn translate(&mut self) -> Arc<Config> {
         let begun = Instant::now();
-        let translation = self.translator.translate();
+        let translation = self.translator.translate_at(begun);
+        self.wake_at = translation.wake_at;
         let mut config = translation.config;
         config.runtime.clone_from(&self.frame.runtime);
         config.access_log.clone_from(&self.frame.access_log);
@@ -160,5 +168,12 @@ impl Follower {
             }
         }
         self.said = reports.into_iter().collect();
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
