@@ -3,7 +3,10 @@
 use crate::{
     failure::Failure,
     file, manifests, output,
-    source::{Finding, Folder, Scan},
+    source::{
+        Finding,
+        folder::{Folder, Scan},
+    },
     told::Told,
 };
 use clap::{Args, ValueEnum};

@@ -14,6 +14,7 @@ mod gateway;
 mod manifests;
 mod nginx_flags;
 mod output;
+mod plane;
 mod quickstart;
 mod run;
 mod schema;

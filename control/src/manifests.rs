@@ -3,7 +3,10 @@
 use crate::{
     failure::Failure,
     file, output,
-    source::{Finding, Folder, Scan},
+    source::{
+        Finding,
+        folder::{Folder, Scan},
+    },
     told::Told,
 };
 use sluice_crds::{Manifest, manifest::EntryContent};

@@ -61,7 +61,8 @@ impl Run {
         };
         options.logging = Some(install_log(&self.log)?);
         let proxy = Proxy::start(options).map_err(|error| start_failure(&error))?;
-        announce(&proxy);
+        announce_admin(&proxy);
+        announce_listeners(&proxy);
         Ok(ExitCode::from(proxy.wait().code()))
     }
 }
@@ -76,9 +77,14 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
     Failure::coded(error.exit_code(), error.to_string())
 }
 
-/// Says what listens where. Scripts rely on these lines: they are how ports that the system chose become known.
-pub(crate) fn announce(proxy: &RunningProxy) {
+/// Says where admin is. Scripts rely on these lines and those of listeners: they are how ports that the system chose
+/// become known.
+pub(crate) fn announce_admin(proxy: &RunningProxy) {
     output::note(&format!("admin on {}", proxy.admin_address()));
+}
+
+/// Says what listens where.
+pub(crate) fn announce_listeners(proxy: &RunningProxy) {
     for (name, address) in proxy.listener_addresses() {
         output::note(&format!("listener {name} on {address}"));
     }

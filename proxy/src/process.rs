@@ -15,8 +15,8 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::{
-        Arc,
-        mpsc::{SyncSender, sync_channel},
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::{Duration, SystemTime},
@@ -39,14 +39,17 @@ pub struct RunningProxy {
     admin: SocketAddr,
     state: Arc<State>,
     control: Option<thread::JoinHandle<Exit>>,
+    in_force: Mutex<Receiver<()>>,
 }
 
 // === impl Proxy ===
 
 impl Proxy {
     /// Loads the configuration, binds every address, starts the threads, and returns when traffic is accepted: after
-    /// the first answers about DNS names, or when they take too long. The caller's thread stays free.
-    pub fn start(options: Options) -> Result<RunningProxy, StartError> {
+    /// the first answers about DNS names, or when they take too long. The caller's thread stays free. Where a feed has
+    /// published nothing yet, only admin answers then, see [`RunningProxy::first_in_force`].
+    pub fn start(mut options: Options) -> Result<RunningProxy, StartError> {
+        options.source.begin();
         let (prepared, contents) = prepare(&options.source, None);
         let prepared = prepared.map_err(refused)?;
         let config = &prepared.config;
@@ -100,6 +103,7 @@ impl Proxy {
         let state = Arc::new(State::new(published, stats, writer.stats(), logging, extension, commands));
         let (started, starts) = sync_channel(1);
         let (standing, stands) = sync_channel(1);
+        let (in_force_sender, in_force) = sync_channel(1);
         let beginning = Beginning {
             options,
             state: state.clone(),
@@ -111,6 +115,7 @@ impl Proxy {
             next_socket,
             contents,
             started,
+            in_force: in_force_sender,
         };
         let control = thread::Builder::new()
             .name("sluice-control".to_owned())
@@ -122,7 +127,7 @@ impl Proxy {
             .map_err(|source| StartError::System { action: "start the control runtime".into(), source })?;
         // An error means that it was told to end before it began to serve; `wait` will say so.
         let _ = starts.recv();
-        Ok(RunningProxy { admin, state, control: Some(control) })
+        Ok(RunningProxy { admin, state, control: Some(control), in_force: Mutex::new(in_force) })
     }
 }
 
@@ -210,6 +215,12 @@ impl RunningProxy {
             .into_iter()
             .find(|(listener, _)| listener == name)
             .map(|(_, address)| address)
+    }
+
+    /// Waits until the first configuration is in force, of a feed the first that was published; at once on a second call.
+    /// Gives up when the proxy ends before that.
+    pub fn first_in_force(&self) {
+        let _ = self.in_force.lock().unwrap_or_else(PoisonError::into_inner).recv();
     }
 
     /// Reads the configuration again and opens log files again, as SIGHUP does. Returns at once.

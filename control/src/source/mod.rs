@@ -1,24 +1,49 @@
-//! Objects from a folder of manifests.
+//! Where Kubernetes objects come from, and what changes there.
 //!
-//! ```text
-//! tree: which files there are ─▶ file: what each holds, read again when it changed ─▶ folder: one object a name ─▶ changes
-//! ```
-//!
-//! Every `.yaml`, `.yml` and `.json` below the folder counts, with any number of objects in it; names that begin with a dot
-//! do not, so that the `..data` links of mounted ConfigMaps and the swap files of editors are left alone, while links are
-//! followed. What is wrong with a file is a [`Finding`] and leaves the last good objects of that file in force.
+//! A [`Source`] is asked for its first full state, and then again and again for [`News`]. News are settled: a source waits
+//! until nothing changed for 20 ms, or 200 ms where changes do not end, so that what was applied together is translated
+//! together. What is only part of an answer (half a list, half a file) is never told, and a source that cannot be reached has
+//! no news, so nothing is lost with it.
 
-mod file;
-mod folder;
-#[cfg(test)]
-mod tests;
-mod tree;
+pub(crate) mod folder;
 
-pub(crate) use folder::{Folder, Scan};
+use folder::Followed;
+use sluice_crds::ObjectName;
+use sluice_translate::{Change, Report, Topology};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
-use std::{fmt, sync::Arc};
+/// Where objects come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A folder of manifests.
+    Folder(Followed),
+}
 
-/// Something wrong with a file, rather than with an object in it. Prints as `ERROR shop.yaml:3:5: ...`.
+/// What is new since the last time.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// Objects that are other than they were.
+    pub(crate) changes: Vec<Change>,
+    /// What is wrong with the source now; replaces what was told before.
+    pub(crate) findings: Vec<Finding>,
+    /// Objects that stand in several places now; replaces what was told before.
+    pub(crate) duplicates: Vec<Report>,
+    /// How many files were read, where there are files.
+    pub(crate) files: usize,
+}
+
+/// What the source knows about the pod of this process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnPod {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) topology: Topology,
+}
+
+/// Something wrong with a place where objects come from, rather than with an object. Prints as `ERROR shop.yaml:3:5: ...`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
     /// The file or folder, relative to the folder of manifests.
@@ -28,6 +53,51 @@ pub(crate) struct Finding {
     /// What is the matter, and the way out.
     pub(crate) message: String,
 }
+
+// === impl Source ===
+
+impl Source {
+    /// The first full state, and what there is to know about the pod of this process.
+    #[allow(clippy::unused_async, reason = "a folder is there at once; an API server takes its time")]
+    pub(crate) async fn first(&mut self) -> (News, Option<OwnPod>) {
+        match self {
+            Self::Folder(folder) => folder.first(),
+        }
+    }
+
+    /// What is new, once it has settled. Nothing is lost when this future is dropped.
+    pub(crate) async fn news(&mut self) -> News {
+        match self {
+            Self::Folder(folder) => folder.news().await,
+        }
+    }
+
+    /// Names every Secret, ConfigMap and Endpoints that the objects refer to; others need not be read.
+    pub(crate) fn refer(&mut self, names: BTreeSet<ObjectName>) {
+        match self {
+            // What is in a folder was read anyhow.
+            Self::Folder(_) => drop(names),
+        }
+    }
+
+    /// Whether every object that was referred to was looked for. Until then, what refers to it is not worth serving.
+    pub(crate) fn has_looked_up(&self) -> bool {
+        match self {
+            Self::Folder(_) => true,
+        }
+    }
+}
+
+/// As users know it.
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(out, "manifests in {}", folder.folder().root().display()),
+        }
+    }
+}
+
+// === impl Finding ===
 
 impl Finding {
     /// For logs that have levels of their own.

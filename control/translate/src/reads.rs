@@ -1,7 +1,10 @@
 //! What a translation looked at, so that it is made again when that changes, and only then.
 
 use crate::store::{Of, Store};
-use sluice_crds::{Known, ObjectName, core::EndpointSlice};
+use sluice_crds::{
+    Kind, Known, ObjectName,
+    core::{ConfigMap, EndpointSlice, Endpoints, Secret},
+};
 use std::{cell::RefCell, collections::HashSet};
 
 /// Something that was looked at.
@@ -43,6 +46,15 @@ impl Read {
 
     pub(crate) fn within(kind: &'static str, namespace: &str) -> Self {
         Self::Within { kind, namespace: namespace.to_owned() }
+    }
+
+    /// The object, where it is of a kind of which only those are to be read that something refers to.
+    pub(crate) fn reference(&self) -> Option<&ObjectName> {
+        const KINDS: [&str; 3] = [ConfigMap::KIND, Endpoints::KIND, Secret::KIND];
+        match self {
+            Self::Object(name) if KINDS.contains(&name.kind) => Some(name),
+            _ => None,
+        }
     }
 }
 

@@ -109,3 +109,32 @@ fn a_change_renews_only_the_host_that_it_touches() {
     let fresh = fresh.translate();
     assert_eq!((fresh.config, fresh.reports), (after.config, after.reports));
 }
+
+#[test]
+fn what_is_referred_to_is_named_once_and_again_when_it_changes() {
+    let mut translator = Translator::new(settings());
+    for change in changes(SHOP) {
+        translator.apply(change);
+    }
+    translator.translate();
+    let names = |translator: &mut Translator| {
+        let names = translator.new_references();
+        names.map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let before = names(&mut translator).unwrap();
+    assert!(before.iter().all(|name| name != "Secret shop/cert"), "{before:?}");
+    assert_eq!(names(&mut translator), None);
+    for change in changes(&SHOP.replace("10.0.0.1", "10.0.0.9")) {
+        translator.apply(change);
+    }
+    translator.translate();
+    assert_eq!(names(&mut translator), None, "an endpoint refers to nothing");
+    for change in
+        changes(&SHOP.replacen("spec:", "spec:\n  tls: [{ hosts: [shop.example.com], secretName: cert }]", 1))
+    {
+        translator.apply(change);
+    }
+    translator.translate();
+    let after = names(&mut translator).unwrap();
+    assert!(after.contains(&"Secret shop/cert".to_owned()), "{after:?}");
+}

@@ -10,6 +10,7 @@ use crate::{
     settings::Settings,
     store::{Change, Store},
 };
+use sluice_crds::ObjectName;
 use sluice_model::spec;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -69,6 +70,8 @@ pub struct Translator {
     holds: Holds,
     reads: HashMap<UnitKey, HashSet<Read>>,
     readers: HashMap<Read, BTreeSet<UnitKey>>,
+    /// Whether something may refer to other objects than when somebody asked last.
+    other_references: bool,
 }
 
 /// Which units a family has, and which objects each is made of.
@@ -110,6 +113,7 @@ impl Translator {
             holds: Holds::default(),
             reads: HashMap::new(),
             readers: HashMap::new(),
+            other_references: true,
         }
     }
 
@@ -124,6 +128,18 @@ impl Translator {
         self.store.apply(change, |read| {
             touched.insert(read);
         });
+    }
+
+    /// The Secrets, ConfigMaps and Endpoints that the last translation looked for, there or not: of these kinds, a source
+    /// need not read any others. `None` where they are the same as when this was asked last.
+    pub fn new_references(&mut self) -> Option<BTreeSet<ObjectName>> {
+        if !std::mem::take(&mut self.other_references) {
+            return None;
+        }
+        let by_settings = self.settings_reads.iter().flatten();
+        let by_plans = self.plans.iter().flat_map(|planned| planned.reads.iter().flatten());
+        let reads = by_settings.chain(by_plans).chain(self.readers.keys());
+        Some(reads.filter_map(Read::reference).cloned().collect())
     }
 
     /// What the objects mean, also where one of them names something that is not there.
@@ -173,6 +189,7 @@ impl Translator {
         let view = View::new(&self.store);
         let settings = configmap::effective(&self.told, &view);
         self.settings_reads = Some(view.into_reads());
+        self.other_references = true;
         if settings != self.settings {
             self.settings = settings;
             self.examined = ingress::Examined::default();
@@ -195,6 +212,7 @@ impl Translator {
             Family::Gateway => istio::plan(&view, &self.settings, &mut self.istio_examined),
         };
         self.plans[index].reads = Some(view.into_reads());
+        self.other_references = true;
         let old = std::mem::take(&mut self.plans[index].plan);
         for key in old.units.keys().filter(|key| !plan.units.contains_key(*key)) {
             stale.remove(key);
@@ -222,6 +240,11 @@ impl Translator {
             (UnitKey::Ingress(_), Members::Gateway(_)) | (UnitKey::Gateway(_), Members::Ingress(_)) => return,
         };
         let reads = view.into_reads();
+        let references = |reads: &HashSet<Read>| -> BTreeSet<ObjectName> {
+            reads.iter().filter_map(Read::reference).cloned().collect()
+        };
+        self.other_references |=
+            self.reads.get(&key).map(references).unwrap_or_default() != references(&reads);
         self.forget_reads(&key);
         for read in &reads {
             self.readers.entry(read.clone()).or_default().insert(key.clone());

@@ -17,12 +17,19 @@ pub struct Feed {
     latest: watch::Receiver<Latest>,
 }
 
-type Latest = Arc<spec::Config>;
+/// A configuration and whether somebody published it.
+#[derive(Debug, Clone)]
+struct Latest {
+    config: Arc<spec::Config>,
+    published: bool,
+}
 
-/// A feed that begins with a configuration. `name` stands in diagnostics where files have their names. Secrets are
-/// inline: a fed configuration that names a file is refused.
-pub fn feed(name: impl Into<Arc<str>>, first: impl Into<Arc<spec::Config>>) -> (Feeder, Feed) {
-    let (sender, latest) = watch::channel(first.into());
+/// A feed. `frame` is in force until something is published, so that admin answers early, and what needs a restart
+/// (`runtime`, `admin`) is that of the frame; as long as no published configuration is in force, the proxy is not ready.
+/// `name` stands in diagnostics where files have their names. Secrets are inline: a fed configuration that names a file is
+/// refused.
+pub fn feed(name: impl Into<Arc<str>>, frame: impl Into<Arc<spec::Config>>) -> (Feeder, Feed) {
+    let (sender, latest) = watch::channel(Latest { config: frame.into(), published: false });
     (Feeder(sender), Feed { name: name.into(), latest })
 }
 
@@ -32,7 +39,7 @@ impl Feeder {
     /// Another configuration. Returns at once; it comes into force when it is compiled and its names were asked for, or
     /// is reported and ignored where it is refused.
     pub fn publish(&self, config: impl Into<Arc<spec::Config>>) {
-        self.0.send_replace(config.into());
+        self.0.send_replace(Latest { config: config.into(), published: true });
     }
 }
 
@@ -41,9 +48,18 @@ impl Feeder {
 impl Feed {
     /// Checks the latest configuration. Blocks.
     pub(super) fn load(&self) -> Attempt {
-        let config = Arc::clone(&self.latest.borrow());
+        let Latest { config, published } = self.latest.borrow().clone();
         let result = sluice_model::validate(&self.name, Arc::unwrap_or_clone(config), &NoFiles);
-        Attempt { result: result.map_err(ReadError::Refused), contents: Contents::default() }
+        Attempt {
+            result: result.map_err(ReadError::Refused),
+            contents: Contents::default(),
+            frame: !published,
+        }
+    }
+
+    /// What was published until now is no change.
+    pub(super) fn begin(&mut self) {
+        self.latest.mark_unchanged();
     }
 
     /// Waits for the next configuration; for ever where nobody makes one any more.

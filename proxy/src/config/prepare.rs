@@ -16,6 +16,8 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) warnings: Diagnostics,
     pub(crate) generation: Generation,
+    /// It only holds the place of the first one that a feed will bring.
+    pub(crate) frame: bool,
 }
 
 /// Why there is none.
@@ -33,11 +35,12 @@ pub(crate) type Outcome = (Result<Prepared, Refusal>, Contents);
 /// Reads, checks and compiles. Blocks. Parts of `old` that did not change are shared.
 pub(crate) fn prepare(source: &ConfigSource, old: Option<&Generation>) -> Outcome {
     let attempt = source.load();
+    let frame = attempt.frame;
     let result = attempt.result.map_err(Refusal::Read).and_then(|loaded| {
         let tls = TlsContext::build(&loaded.config, old.map(|old| &*old.tls)).map_err(Refusal::Tls)?;
         let snapshot = compile(old.map(|old| &*old.snapshot), &loaded.config, &Builtin);
         let generation = Generation { snapshot: Arc::new(snapshot), tls: Arc::new(tls) };
-        Ok(Prepared { config: loaded.config, warnings: loaded.warnings, generation })
+        Ok(Prepared { config: loaded.config, warnings: loaded.warnings, generation, frame })
     });
     (result, attempt.contents)
 }

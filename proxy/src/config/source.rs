@@ -46,6 +46,8 @@ pub(crate) struct Attempt {
     pub(crate) result: Result<Loaded, ReadError>,
     /// Everything that was read, so that the next attempt can tell whether anything changed.
     pub(crate) contents: Contents,
+    /// It only holds the place of the first one that a feed will bring.
+    pub(crate) frame: bool,
 }
 
 /// What the files held: path and hash, `None` for a file that could not be read.
@@ -65,12 +67,20 @@ impl ConfigSource {
             Self::File(path) => Self::read(path),
         };
         let result = text.and_then(|text| sluice_model::load(&text, &files).map_err(ReadError::Refused));
-        Attempt { result, contents: Contents(files.read.into_inner()) }
+        Attempt { result, contents: Contents(files.read.into_inner()), frame: false }
     }
 
     /// Whether its listeners come from many hands, so that one that cannot listen must not stop the others.
     pub(crate) const fn has_many_authors(&self) -> bool {
         matches!(self, Self::Feed(_))
+    }
+
+    /// Changes count from now on; to be called before the first [`load`](Self::load).
+    pub(crate) fn begin(&mut self) {
+        match self {
+            Self::Feed(feed) => feed.begin(),
+            Self::File(_) | Self::Text { .. } => {}
+        }
     }
 
     /// The next configuration of a source that is not made of files; never, where it is.

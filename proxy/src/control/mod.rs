@@ -69,8 +69,10 @@ pub(crate) struct Beginning {
     pub(crate) plan: Plan,
     pub(crate) next_socket: SocketId,
     pub(crate) contents: Contents,
-    /// Told when traffic is accepted.
+    /// Told when the process is up.
     pub(crate) started: std::sync::mpsc::SyncSender<()>,
+    /// Told when the first configuration that is more than a frame is in force.
+    pub(crate) in_force: std::sync::mpsc::SyncSender<()>,
 }
 
 /// The control task.
@@ -102,8 +104,16 @@ pub(crate) struct Control {
     exit: Option<Exit>,
     draining: Option<Token>,
     log_target: Option<AccessLogTarget>,
+    /// Until the first configuration that is more than a frame is in force.
+    expecting: Option<Expecting>,
     /// Listeners that are gone, and when their connections have to be.
     leaving: VecDeque<(Instant, Arc<ListenerState>)>,
+}
+
+/// Who waits for the first configuration that is more than a frame.
+struct Expecting {
+    _ready: Token,
+    in_force: std::sync::mpsc::SyncSender<()>,
 }
 
 /// What accepts on the control thread, and for which sockets.
@@ -115,8 +125,8 @@ struct Staged {
     /// Sockets that are bound already.
     plan: Option<Plan>,
     deadline: Instant,
-    /// Said to be ready when the first configuration is in force.
-    first: Option<(Token, std::sync::mpsc::SyncSender<()>)>,
+    /// Told when this one, the first, is in force.
+    first: Option<std::sync::mpsc::SyncSender<()>>,
 }
 
 // === impl Control ===
@@ -134,6 +144,7 @@ impl Control {
             next_socket,
             contents,
             started,
+            in_force,
         } = beginning;
         let (sender, outcomes) = mpsc::channel(64);
         let (ends, ended) = mpsc::channel(shards.len().max(1));
@@ -146,7 +157,7 @@ impl Control {
             let senders = shards.iter().map(|shard| (shard.messages.clone(), shard.stats.clone()));
             (Handoff::new(senders, &state.acceptors), HashMap::new())
         });
-        let token = state.readiness.hold("configuration");
+        let expecting = Expecting { _ready: state.readiness.hold("first configuration"), in_force };
         let mut control = Self {
             initial: prepared.config.clone(),
             running: shards.len(),
@@ -172,10 +183,11 @@ impl Control {
             exit: None,
             draining: None,
             log_target: None,
+            expecting: Some(expecting),
             leaving: VecDeque::new(),
         };
         control.watch.follow(control.contents.paths());
-        control.stage(prepared, Some(plan), Some((token, started)));
+        control.stage(prepared, Some(plan), Some(started));
         control
     }
 

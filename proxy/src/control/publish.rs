@@ -27,7 +27,7 @@ impl Control {
         &mut self,
         prepared: Prepared,
         plan: Option<Plan>,
-        first: Option<(crate::readiness::Token, std::sync::mpsc::SyncSender<()>)>,
+        first: Option<std::sync::mpsc::SyncSender<()>>,
     ) {
         for warning in &prepared.warnings {
             tracing::warn!("{warning}");
@@ -49,7 +49,7 @@ impl Control {
             return;
         }
         let Staged { prepared, plan: bound, first, .. } = staged;
-        let Prepared { config, generation, .. } = prepared;
+        let Prepared { config, generation, frame, warnings: _ } = prepared;
         let planned = match bound {
             Some(plan) => Ok(plan),
             None => {
@@ -71,9 +71,12 @@ impl Control {
                     tracing::error!("{error}; the other listeners serve on");
                 }
                 self.put_in_force(config, generation, plan).await;
-                let begins = first.is_some();
-                if let Some((ready, started)) = first {
-                    drop(ready);
+                let expecting = self.expecting.take_if(|_| !frame);
+                let begins = first.is_some() || expecting.is_some();
+                if let Some(expecting) = expecting {
+                    let _ = expecting.in_force.try_send(());
+                }
+                if let Some(started) = first {
                     let _ = started.try_send(());
                 }
                 if !failed.is_empty() {

@@ -9,7 +9,8 @@ fn config(body: &str) -> spec::Config {
 }
 
 fn start(first: spec::Config) -> Result<(Scene, Feeder), StartError> {
-    let (feeder, feed) = feed("made", first);
+    let (feeder, feed) = feed("made", spec::Config::default());
+    feeder.publish(first);
     let mut options = options(PathBuf::new());
     options.source = ConfigSource::Feed(feed);
     let proxy = Some(Proxy::start(options)?);
@@ -47,4 +48,26 @@ fn a_refused_configuration_is_reported_under_the_name_of_the_feed() {
     feeder.publish(config("three"));
     eventually("a good one", || body(&scene) == "three");
     assert!(matches!(start(bad), Err(StartError::Config(_))));
+}
+
+#[test]
+fn admin_answers_before_the_first_configuration_and_says_that_it_is_missing() {
+    let (feeder, feed) = feed("made", spec::Config::default());
+    let mut options = options(PathBuf::new());
+    options.source = ConfigSource::Feed(feed);
+    let proxy = Some(Proxy::start(options).unwrap());
+    let scene = Scene { folder: tempfile::tempdir().unwrap(), proxy };
+    let ready = || scene.admin("/ready");
+    assert_eq!((ready().status, ready().body.as_str()), (503, "not ready: first configuration\n"));
+
+    let mut bad = config("bad");
+    bad.listeners[0].route_table = "nowhere".to_owned();
+    feeder.publish(bad);
+    eventually("the error", || scene.stat("sluice_config_reload_failures_total") == 1);
+    assert_eq!(ready().status, 503, "what is refused is nothing to serve");
+
+    feeder.publish(config("one"));
+    scene.proxy().first_in_force();
+    assert_eq!((ready().status, body(&scene).as_str()), (200, "one"));
+    assert_eq!(scene.stat("sluice_config_reloads_total"), 0);
 }

@@ -70,6 +70,11 @@ impl Folder {
         Self { root, namespace, files: BTreeMap::new(), claims: HashMap::new(), contested: BTreeSet::new() }
     }
 
+    /// The folder, as it was named.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A text that stands for a whole folder, with the name that reports give it.
     pub(crate) fn of_text(name: &str, text: &str, namespace: Option<String>) -> Scan {
         let mut folder = Self::new(PathBuf::new(), namespace);

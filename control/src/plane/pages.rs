@@ -1,10 +1,10 @@
-//! What a gateway adds to the admin endpoint.
+//! What objects add to the admin endpoint.
 
 use super::situation::Shared;
 use sluice_proxy::{Extension, Family, PageContent};
 use std::sync::Arc;
 
-/// The pages and metrics of a gateway.
+/// The pages and metrics of a process that serves objects.
 #[derive(Debug)]
 pub(super) struct Pages(pub(super) Arc<Shared>);
 

@@ -1,6 +1,6 @@
 //! What is known about the objects at this moment: written by the thread that translates, read by admin.
 
-use crate::source::Finding;
+use crate::source::{Finding, News};
 use serde_json::{Value, json};
 use sluice_crds::ObjectName;
 use sluice_model::spec::Config;
@@ -68,24 +68,18 @@ impl Shared {
         self.situation.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn files(&self, number: usize) {
-        self.lock().files = number;
-    }
-
-    pub(super) fn change(&self, changes: &[Change]) {
+    /// Takes what is new.
+    pub(super) fn take(&self, news: &News) {
         let mut situation = self.lock();
-        for change in changes {
+        for change in &news.changes {
             match change {
                 Change::Put(held) => drop(situation.objects.insert(held.object().name(), held.clone())),
                 Change::Delete(name) => drop(situation.objects.remove(name)),
             }
         }
-    }
-
-    pub(super) fn found(&self, findings: Vec<Finding>, duplicates: Vec<Report>) {
-        let mut situation = self.lock();
-        situation.findings = findings;
-        situation.duplicates = duplicates;
+        situation.files = news.files;
+        situation.findings.clone_from(&news.findings);
+        situation.duplicates.clone_from(&news.duplicates);
     }
 
     pub(super) fn translated(&self, took: Duration, renewed: usize) {

@@ -1,0 +1,37 @@
+//! `sluice gateway`.
+
+use crate::{failure::Failure, plane::Plane};
+use clap::Args;
+use sluice_translate::NamespacedName;
+use std::process::ExitCode;
+
+/// Serve Kubernetes objects: an ingress gateway for Ingress, Gateway and VirtualService.
+///
+/// With `--manifests` the objects come from a folder: every .yaml, .yml and .json below it, several documents a file. The
+/// folder is watched: a change takes effect within a moment and loses no request. A file that is broken is reported and
+/// keeps the objects that it had; an object that cannot be served is reported, and its neighbours are served. SIGTERM
+/// and Ctrl-C drain, a second one ends at once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice gateway --manifests configs/canary --bind 127.0.0.1 --port-map 80=8080,443=8443
+  sluice gateway --manifests shop/ --labels istio=ingressgateway --access-log text
+
+The flags of the ingress-nginx controller are taken by their own names (see --help). GET /status on the admin port says
+what became of each object, `sluice check DIR` says the same beforehand.")]
+pub(crate) struct Gateway {
+    /// The name of the gateway's pod. Where the source has it, its labels and node count.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pod_name: Option<String>,
+    #[command(flatten)]
+    plane: Plane,
+}
+
+impl Gateway {
+    pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
+        let settings = self.plane.told.settings();
+        let namespace = settings.pod_namespace.clone();
+        let pod = self.pod_name.map(|name| NamespacedName { namespace, name });
+        self.plane.run(pod, settings)
+    }
+}

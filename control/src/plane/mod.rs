@@ -1,0 +1,129 @@
+//! A control plane and its proxy in one process: what `sluice gateway` and every other command that serves objects share.
+//!
+//! ```text
+//! source ─▶ follow (a thread of its own): translate ─▶ feed ─▶ proxy
+//!                                           └─▶ situation ─▶ admin: /status, metrics
+//! ```
+//!
+//! The proxy is started first, without any listener, so that admin answers while the source is still read; `GET /ready`
+//! says yes when the first full state is served.
+
+mod default_certificate;
+mod follow;
+mod pages;
+mod situation;
+
+use crate::{
+    failure::Failure,
+    output,
+    run::{announce_admin, announce_listeners, install_log, start_failure},
+    source::{
+        Source,
+        folder::{Folder, Followed},
+    },
+    told::Told,
+};
+use clap::{Args, ValueEnum};
+use follow::Follower;
+use pages::Pages;
+use situation::Shared;
+use sluice_model::spec::{AccessLog, AccessLogFormat, AccessLogTarget, Config, Runtime};
+use sluice_proxy::{ConfigSource, Options, Overrides, Proxy, feed};
+use sluice_translate::{NamespacedName, Settings};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+
+/// What a text line of the access log has: the same that Envoy users know, and the object behind the route.
+const TEXT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% \
+    %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \"%REQ(:AUTHORITY)%\" \"%OBJECT_NAME%\" \"%ROUTE_NAME%\" %UPSTREAM_CLUSTER% %UPSTREAM_HOST%";
+
+/// How such a process is started.
+#[derive(Debug, Args)]
+pub(crate) struct Plane {
+    /// The folder of manifests.
+    #[arg(long, value_name = "DIR")]
+    manifests: Option<PathBuf>,
+    /// Where the admin endpoint listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
+    admin: SocketAddr,
+    /// A line for each request on standard output: in JSON, as a text, or none.
+    #[arg(long, value_name = "FORM", default_value = "json")]
+    access_log: LogForm,
+    /// Data threads; without it, one for each CPU.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    shards: Option<u16>,
+    /// What the process says about itself on standard error: a level, or levels by part.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+    #[command(flatten)]
+    pub(crate) told: Told,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogForm {
+    Json,
+    Text,
+    Off,
+}
+
+impl Plane {
+    /// Runs until the proxy ends. `pod` is the pod that this process is, or stands for; what the source knows about it
+    /// counts where the command line is silent. `settings` are [`Told::settings`] with what the role adds.
+    pub(crate) fn run(
+        self,
+        pod: Option<NamespacedName>,
+        mut settings: Settings,
+    ) -> Result<ExitCode, Failure> {
+        let source = self.source(pod)?;
+        let logging = install_log(&self.log)?;
+        settings.fallback_certificate = Some(default_certificate::self_signed()?);
+        let nginx = &self.told.nginx;
+        let frame = Config {
+            runtime: Runtime { drain_grace: nginx.drain_grace(), ..Runtime::default() },
+            access_log: self.access_log.written(),
+            ..Config::default()
+        };
+        let shared = Arc::new(Shared::new(nginx.status_addresses()));
+        let place = source.to_string();
+        let (feeder, feed) = feed("objects", frame.clone());
+
+        let mut options = Options::new(ConfigSource::Feed(feed));
+        options.overrides =
+            Overrides { admin: Some(self.admin), shards: self.shards, ..Overrides::default() };
+        options.logging = Some(logging);
+        options.extension = Some(Arc::new(Pages(shared.clone())));
+        let proxy = Proxy::start(options).map_err(|error| start_failure(&error))?;
+        announce_admin(&proxy);
+        output::note(&place);
+        Follower::new(source, settings, frame, shared)
+            .start(feeder)
+            .map_err(|error| Failure::system(format!("cannot follow {place}: {error}")))?;
+        proxy.first_in_force();
+        announce_listeners(&proxy);
+        Ok(ExitCode::from(proxy.wait().code()))
+    }
+
+    fn source(&self, pod: Option<NamespacedName>) -> Result<Source, Failure> {
+        let Some(root) = &self.manifests else {
+            return Err(Failure::usage(
+                "name a folder of manifests with --manifests DIR; objects of a cluster (--kubeconfig, or the cluster \
+                 that this process runs in) cannot be read yet",
+            ));
+        };
+        let folder = Folder::new(root.clone(), self.told.nginx.namespace());
+        let folder = Followed::open(folder, pod).map_err(|error| {
+            Failure::configuration(format!("cannot read the manifests in {}: {error}", root.display()))
+        })?;
+        Ok(Source::Folder(folder))
+    }
+}
+
+impl LogForm {
+    fn written(self) -> Option<AccessLog> {
+        let format = match self {
+            Self::Json => AccessLogFormat::Json,
+            Self::Text => AccessLogFormat::Text(TEXT.to_owned()),
+            Self::Off => return None,
+        };
+        Some(AccessLog { target: AccessLogTarget::Stdout, format })
+    }
+}

@@ -1,0 +1,86 @@
+//! A folder that is watched.
+
+use super::{Finding, Folder, Scan};
+use crate::source::{News, OwnPod};
+use sluice_crds::{Known, core::Pod};
+use sluice_proxy::Watch;
+use sluice_translate::{Change, NamespacedName, Topology};
+use std::{io, path::PathBuf, time::Duration};
+
+/// Until a folder is looked at again in which something changed so lately that it may have changed again unseen.
+const SOON: Duration = Duration::from_millis(100);
+
+/// A folder of manifests, and how it was seen last.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    folder: Folder,
+    /// The pod of this process, of which the folder may tell.
+    pod: Option<NamespacedName>,
+    /// Its changes are told already, but for those of the first look.
+    seen: Scan,
+    /// Made when it is first needed, which is inside of a runtime.
+    watch: Option<Watch>,
+}
+
+impl Followed {
+    /// Reads the folder. Fails where it cannot be read as a whole.
+    pub(crate) fn open(mut folder: Folder, pod: Option<NamespacedName>) -> io::Result<Self> {
+        let seen = folder.scan()?;
+        Ok(Self { folder, pod, seen, watch: None })
+    }
+
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    pub(in crate::source) fn first(&mut self) -> (News, Option<OwnPod>) {
+        let own = self.pod.as_ref().and_then(|pod| own_pod(&self.seen.changes, pod));
+        (self.tell(), own)
+    }
+
+    pub(in crate::source) async fn news(&mut self) -> News {
+        let links = self.seen.links.iter().map(PathBuf::as_path);
+        let folders = self.seen.folders.iter().map(PathBuf::as_path);
+        let watch = self.watch.get_or_insert_default();
+        watch.follow_all(links, folders);
+        tokio::select! {
+            () = watch.changed() => {}
+            () = tokio::time::sleep(SOON), if self.seen.look_again => {}
+        }
+        match self.folder.scan() {
+            Ok(scan) => {
+                self.seen = scan;
+                self.tell()
+            }
+            Err(error) => {
+                self.seen.look_again = true;
+                let message = format!("it cannot be read: {error}; its last good state stays in force");
+                let finding = Finding { file: ".".into(), at: None, message };
+                News { findings: vec![finding], duplicates: Vec::new(), ..self.tell() }
+            }
+        }
+    }
+
+    fn tell(&mut self) -> News {
+        News {
+            changes: std::mem::take(&mut self.seen.changes),
+            findings: self.seen.findings.clone(),
+            duplicates: self.seen.duplicates.clone(),
+            files: self.seen.files,
+        }
+    }
+}
+
+/// What the manifests say about the pod of this process.
+fn own_pod(changes: &[Change], name: &NamespacedName) -> Option<OwnPod> {
+    let pods = changes.iter().filter_map(|change| match change {
+        Change::Put(held) => Pod::of(held.object()),
+        Change::Delete(_) => None,
+    });
+    let mut named = pods.map(|pod| (pod.name(), pod));
+    let (_, pod) = named.find(|(found, _)| found.name == name.name && found.namespace == name.namespace)?;
+    Some(OwnPod {
+        labels: pod.metadata.labels.clone().unwrap_or_default(),
+        topology: Topology { node: pod.content.node_name.clone(), zone: String::new() },
+    })
+}
