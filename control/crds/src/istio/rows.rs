@@ -27,7 +27,7 @@ pub struct Row {
 }
 
 /// Where another pod enforces a policy, it is that pod's concern; this is what becomes of it where this process is the one.
-static TABLE: [Row; 45] = [
+static TABLE: [Row; 50] = [
     row("VirtualService", "http.corsPolicy", NotYet(Need::Cors)),
     row("VirtualService", "http.retries.retryRemoteLocalities", NotYet(Need::Balancing)),
     row("VirtualService", "http.retries.perTryTimeout", NotYet(Need::Retries)),
@@ -65,6 +65,11 @@ static TABLE: [Row; 45] = [
     row("Gateway", "servers.tls.maxProtocolVersion", NotYet(Need::TlsPolicies)),
     row("Gateway", "servers.tls.cipherSuites", NotYet(Need::TlsPolicies)),
     row("ServiceEntry", "subjectAltNames", FailsClosed(Need::UpstreamTls)),
+    row("ServiceEntry", "addresses", NotYet(Need::Capture)),
+    row("ServiceEntry", "location", NotYet(Need::UpstreamTls)),
+    row("ServiceEntry", "endpoints.network", NoEffect("every endpoint is taken to be within reach")),
+    row("ServiceEntry", "endpoints.locality", NotYet(Need::Balancing)),
+    row("ServiceEntry", "endpoints.serviceAccount", NotYet(Need::UpstreamTls)),
     row("Sidecar", "ingress", NotYet(Need::Capture)),
     row("Sidecar", "inboundConnectionPool", NotYet(Need::Capture)),
     row("Sidecar", "outboundTrafficPolicy", NotYet(Need::Capture)),
