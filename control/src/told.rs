@@ -2,7 +2,7 @@
 
 use crate::{nginx_flags::NginxFlags, output};
 use clap::Args;
-use sluice_translate::{CertificateReader, Settings};
+use sluice_translate::{AnchorReader, CertificateReader, Settings};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
@@ -54,6 +54,7 @@ impl Told {
             certificates: CertificateReader(|certificate, key| {
                 sluice_tls::certificate_names(certificate, key).map_err(|error| error.to_string())
             }),
+            anchors: AnchorReader(|pem| sluice_tls::check_anchors(pem).map_err(|error| error.to_string())),
             ..Settings::default()
         };
         self.nginx.apply(&mut settings);

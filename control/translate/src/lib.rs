@@ -44,8 +44,8 @@ mod translator;
 
 pub use report::{Level, Reason, Report};
 pub use settings::{
-    CertificateNames, CertificateReader, Classes, Hsts, IngressDefaults, ListenerDefaults, NamespacedName,
-    PemPair, Settings, Topology,
+    AnchorReader, CertificateNames, CertificateReader, Classes, Hsts, IngressDefaults, ListenerDefaults,
+    MeshDefaults, NamespacedName, PemPair, Settings, Topology,
 };
 pub use store::{Age, Change, Held, Of, Place, Store};
 pub use translator::{Translation, Translator};

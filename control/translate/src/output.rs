@@ -188,6 +188,9 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
     listener.tls = tls;
     listener.limits = settings.listener.limits;
     listener.timeouts = settings.listener.timeouts;
+    if let Some(normalize) = settings.mesh.normalize_path {
+        listener.path.normalize = normalize;
+    }
     listener.headers.underscores = settings.listener.underscores;
     listener.forwarded.trusted.clone_from(&settings.ingress.trusted);
     if !settings.listener.request_id {

@@ -1,6 +1,6 @@
 //! What a translation looked at, so that it is made again when that changes, and only then.
 
-use crate::store::{Of, Store};
+use crate::store::{Held, Of, Store};
 use sluice_crds::{
     Kind, Known, ObjectName,
     core::{ConfigMap, EndpointSlice, Endpoints, Secret},
@@ -81,6 +81,12 @@ impl<'s> View<'s> {
     pub(crate) fn all<K: Known>(&self) -> impl Iterator<Item = Of<'s, K>> + use<'s, K> {
         self.reads.borrow_mut().insert(Read::All(K::KIND));
         self.store.all()
+    }
+
+    /// The same with those that were rejected.
+    pub(crate) fn written<K: Known>(&self) -> impl Iterator<Item = &'s Held> + use<'s, K> {
+        self.reads.borrow_mut().insert(Read::All(K::KIND));
+        self.store.written::<K>()
     }
 
     /// The slices of a service, by name.

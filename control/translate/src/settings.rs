@@ -1,8 +1,11 @@
 //! What the process was told besides the objects: flags, and what follows from them.
 
-use sluice_crds::annotations::Risk;
+use sluice_crds::{
+    annotations::Risk,
+    istio::{HttpRetry, OutboundTrafficMode},
+};
 use sluice_model::{
-    spec::{KeepAlive, ListenerLimits, ListenerTimeouts, RedirectCode, UnderscorePolicy},
+    spec::{KeepAlive, ListenerLimits, ListenerTimeouts, NormalizePath, RedirectCode, UnderscorePolicy},
     value::{Cidr, Duration, HeaderName, Size},
 };
 use std::{
@@ -53,10 +56,14 @@ pub struct Settings {
     pub fallback_certificate: Option<PemPair>,
     /// Says which names a certificate is for.
     pub certificates: CertificateReader,
+    /// Says whether trust anchors can be used.
+    pub anchors: AnchorReader,
     /// What Ingresses get that do not say otherwise; the ConfigMap of the controller.
     pub ingress: IngressDefaults,
     /// What listeners get; the ConfigMap of the controller too.
     pub listener: ListenerDefaults,
+    /// What Istio's objects get that do not say otherwise; MeshConfig.
+    pub mesh: MeshDefaults,
     /// Let all canaries of a path act, their weights summed, in place of the oldest alone.
     pub all_canaries: bool,
     /// The namespace whose objects hold for the whole mesh.
@@ -71,6 +78,10 @@ pub struct Settings {
 /// that they are for, in lower case. The default one refuses all of them.
 #[derive(Clone, Copy)]
 pub struct CertificateReader(pub fn(certificate: &[u8], key: &[u8]) -> CertificateNames);
+
+/// Knows trust anchors, PEM: why they cannot be used. The default one finds nothing wrong with any.
+#[derive(Clone, Copy)]
+pub struct AnchorReader(pub fn(anchors: &[u8]) -> Result<(), String>);
 
 /// The names of a certificate, or why it cannot be served.
 pub type CertificateNames = Result<Vec<String>, String>;
@@ -169,6 +180,27 @@ pub struct ListenerDefaults {
     pub request_id: bool,
 }
 
+/// What Istio's objects get that do not say otherwise.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MeshDefaults {
+    /// Who sees Services; everybody where it is empty.
+    pub services_export_to: Vec<String>,
+    /// Who sees VirtualServices; everybody where it is empty.
+    pub virtual_services_export_to: Vec<String>,
+    /// Who sees DestinationRules; everybody where it is empty.
+    pub destination_rules_export_to: Vec<String>,
+    /// What is tried again; absent is Istio's default.
+    pub retries: Option<HttpRetry>,
+    /// How long connecting to a server may take; absent is ten seconds.
+    pub connect_timeout: Option<Duration>,
+    /// Whether HTTP/2 is spoken to servers that did not ask for it.
+    pub http2_upgrade: bool,
+    /// What becomes of requests of pods to what is not known; absent is `ALLOW_ANY`.
+    pub outbound: Option<OutboundTrafficMode>,
+    /// How listeners read paths; absent is as their default says.
+    pub normalize_path: Option<NormalizePath>,
+}
+
 /// What `strict-transport-security` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hsts {
@@ -233,8 +265,10 @@ impl Default for Settings {
             default_certificate: None,
             fallback_certificate: None,
             certificates: CertificateReader::default(),
+            anchors: AnchorReader::default(),
             ingress: IngressDefaults::default(),
             listener: ListenerDefaults::default(),
+            mesh: MeshDefaults::default(),
             all_canaries: false,
             root_namespace: "istio-system".to_owned(),
             allow_unprotected: false,
@@ -260,6 +294,26 @@ impl PartialEq for CertificateReader {
 impl std::fmt::Debug for CertificateReader {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("CertificateReader")
+    }
+}
+
+// === impl AnchorReader ===
+
+impl Default for AnchorReader {
+    fn default() -> Self {
+        Self(|_| Ok(()))
+    }
+}
+
+impl PartialEq for AnchorReader {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl std::fmt::Debug for AnchorReader {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("AnchorReader")
     }
 }
 

@@ -163,6 +163,11 @@ impl Store {
         self.of_kind::<K>("").filter_map(|(_, held)| Of::new(held))
     }
 
+    /// The same with those that were rejected.
+    pub(crate) fn written<K: Kind>(&self) -> impl Iterator<Item = &Held> + use<'_, K> {
+        self.of_kind::<K>("").map(|(_, held)| held)
+    }
+
     /// All objects of a kind in a namespace, without those that were rejected, by name.
     pub(crate) fn in_namespace<K: Known>(&self, namespace: &str) -> Vec<Of<'_, K>> {
         self.of_kind::<K>(namespace)

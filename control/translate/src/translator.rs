@@ -61,6 +61,8 @@ pub struct Translator {
     settings: Settings,
     /// What that rests on; `None` before it was looked at.
     settings_reads: Option<HashSet<Read>>,
+    /// What is refused whatever else is said.
+    policies: istio::Policies,
     store: Store,
     touched: HashSet<Read>,
     plans: [Planned; 2],
@@ -104,6 +106,7 @@ impl Translator {
             told: settings.clone(),
             settings,
             settings_reads: None,
+            policies: istio::Policies::default(),
             store: Store::default(),
             touched: HashSet::new(),
             plans: [Planned::new(Family::Ingress), Planned::new(Family::Gateway)],
@@ -174,6 +177,7 @@ impl Translator {
         }
         let rejected = self.store.iter().flat_map(Report::of_problems);
         let mut reports: Vec<Report> = rejected
+            .chain(self.policies.reports.iter().cloned())
             .chain(self.plans.iter().flat_map(|planned| planned.plan.reports.iter().cloned()))
             .chain(self.units.values().flat_map(|unit| unit.reports.clone()))
             .collect();
@@ -184,10 +188,16 @@ impl Translator {
         Translation { config, reports, renewed, wake_at: self.holds.wake_at() }
     }
 
-    /// Reads the ConfigMap. Where it changes a setting, everything is made again.
+    /// Reads the ConfigMaps and the policies. Where they change a setting or what is refused, everything is made again.
     fn resettle(&mut self, stale: &mut BTreeSet<UnitKey>) {
         let view = View::new(&self.store);
-        let settings = configmap::effective(&self.told, &view);
+        let mut settings = configmap::effective(&self.told, &view);
+        istio::shape_by_mesh(&view, &mut settings);
+        let policies = istio::policies(&view, &settings);
+        if !policies.refuse_as(&self.policies) {
+            stale.extend(self.units.keys().cloned());
+        }
+        self.policies = policies;
         self.settings_reads = Some(view.into_reads());
         self.other_references = true;
         if settings != self.settings {
@@ -230,7 +240,7 @@ impl Translator {
             return;
         };
         let view = View::new(&self.store);
-        let output = match (&key, members) {
+        let mut output = match (&key, members) {
             (UnitKey::Ingress(piece), Members::Ingress(site)) => {
                 ingress::translate(&view, &self.settings, piece, site)
             }
@@ -245,6 +255,7 @@ impl Translator {
         };
         self.other_references |=
             self.reads.get(&key).map(references).unwrap_or_default() != references(&reads);
+        self.policies.close(&self.settings, &mut output);
         self.forget_reads(&key);
         for read in &reads {
             self.readers.entry(read.clone()).or_default().insert(key.clone());

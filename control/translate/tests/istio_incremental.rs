@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use sluice_crds::{Manifest, ObjectName};
-use sluice_translate::{Change, Held, Settings, Translation, Translator};
+use sluice_translate::{CertificateReader, Change, Held, Settings, Translation, Translator};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -140,6 +140,7 @@ fn settings() -> Settings {
     let mut settings = Settings {
         labels: [("istio".to_owned(), "ingressgateway".to_owned())].into(),
         pod_namespace: "istio-system".to_owned(),
+        certificates: CertificateReader(|_, _| Ok(Vec::new())),
         ..Settings::default()
     };
     settings.classes.without_class = true;

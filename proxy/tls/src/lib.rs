@@ -26,7 +26,7 @@ pub use client::{ClientAlpn, ClientSettings, ClientTls, ServerName, Verification
 pub use context::TlsContext;
 pub use error::{HandshakeError, HandshakeFailure, TlsConfigError, TlsConfigErrorKind};
 pub use listener::ListenerTls;
-pub use pem::certificate_names;
+pub use pem::{certificate_names, check_anchors};
 pub use server::{Certificate, ServerSettings, ServerTls};
 pub use stream::{Protocol, Session, TlsStream, TlsVersion};
 

@@ -42,6 +42,11 @@ pub(crate) fn anchors(ca: &[u8]) -> Result<RootCertStore, TlsConfigErrorKind> {
     if added == 0 { Err(TlsConfigErrorKind::NoAnchor) } else { Ok(store) }
 }
 
+/// Whether anything can be verified with these trust anchors, PEM.
+pub fn check_anchors(ca: &[u8]) -> Result<(), TlsConfigErrorKind> {
+    anchors(ca).map(drop)
+}
+
 /// Every certificate; at least one.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsConfigErrorKind> {
     let chain = CertificateDer::pem_slice_iter(pem)

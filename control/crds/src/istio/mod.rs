@@ -17,12 +17,14 @@ mod string_match;
 mod target;
 mod virtual_service;
 
+pub mod mesh_config;
 pub mod rows;
 
 pub use authorization_policy::*;
 pub use destination::*;
 pub use destination_rule::*;
 pub use gateway::*;
+pub use mesh_config::{MeshConfig, MeshOutboundTrafficPolicy, NormalizationType, PathNormalization};
 pub use peer_authentication::*;
 pub use request_authentication::*;
 pub use service_entry::*;

@@ -90,8 +90,9 @@ fn in_order<'s>(
     let mut visible: Vec<_> = services
         .into_iter()
         .filter_map(|object| {
-            let seen =
-                names::seen(&object.object().content.export_to, object.namespace(), &settings.pod_namespace)?;
+            let export_to = &object.object().content.export_to;
+            let default = &settings.mesh.virtual_services_export_to;
+            let seen = names::seen_by(export_to, default, object.namespace(), &settings.pod_namespace)?;
             Some((seen, object))
         })
         .collect();

@@ -76,7 +76,9 @@ pub(super) fn routes(
     let content = &leaf.object().content;
     let wrong = if !content.hosts.is_empty() {
         Some((Reason::Invalid, "has hosts of its own, so nobody can delegate to it"))
-    } else if names::seen(&content.export_to, namespace, own).is_none() {
+    } else if names::seen_by(&content.export_to, &settings.mesh.virtual_services_export_to, namespace, own)
+        .is_none()
+    {
         Some((Reason::NotGranted, "is not exported to this namespace; add it to its `exportTo`"))
     } else if virtual_service::examine(leaf, settings).iter().any(|report| report.severity == Level::Error) {
         Some((Reason::NotFound, "has errors"))

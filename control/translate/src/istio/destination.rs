@@ -118,7 +118,7 @@ impl Destinations for Clusters<'_, '_> {
             }
         };
         let policy = rule.policy(subset, port.number());
-        let cluster = self.of(&host, &name, &port, &policy, labels);
+        let cluster = self.of(&host, &name, &port, &policy, &rule.written, labels);
         self.output.clusters.push(cluster);
         name
     }
@@ -138,6 +138,7 @@ impl Clusters<'_, '_> {
         name: &str,
         port: &Port<'_>,
         policy: &Policy<'_>,
+        written: &[&Held],
         labels: Option<&std::collections::BTreeMap<String, String>>,
     ) -> Cluster {
         if let Port::Entry(entry, _) = port
@@ -152,16 +153,23 @@ impl Clusters<'_, '_> {
                 self.output.secrets.extend(secret);
                 Some(tls)
             }
-            Security::Refused => return Cluster::unavailable(name.to_owned()),
+            Security::Refused(wrong) => {
+                let reports = written.first().zip(wrong).map(|(held, (reason, message))| {
+                    let message = format!("{message}; what goes to `{host}` answers 503");
+                    Report::new(held, Level::Error, reason, message)
+                });
+                self.output.reports.extend(reports);
+                return Cluster::unavailable(name.to_owned());
+            }
         };
         let protocol = match port.protocol() {
-            ClusterProtocol::Http1 if policy.upgrades() => ClusterProtocol::Http2,
+            ClusterProtocol::Http1 if policy.upgrades(self.settings) => ClusterProtocol::Http2,
             protocol => protocol,
         };
         Cluster {
             protocol,
             tls,
-            connect_timeout: policy.connect_timeout(),
+            connect_timeout: policy.connect_timeout(self.settings),
             keep_alive: policy.keep_alive(),
             ..Cluster::new(name.to_owned(), port.endpoints(self.view, self.settings, labels))
         }

@@ -3,7 +3,7 @@
 use super::{gateway, names, notes::Notes, port::within, virtual_service::exports};
 use crate::{
     reads::View,
-    report::Report,
+    report::{Level, Reason, Report},
     settings::Settings,
     store::{Held, Of},
 };
@@ -45,8 +45,8 @@ pub(super) enum Security {
     Plain,
     /// With the trust anchors that it names.
     Tls(ClusterTls, Option<spec::Secret>),
-    /// In a way that is not there: nothing may be sent.
-    Refused,
+    /// In a way that is not there: nothing may be sent. What is wrong, where that was not said of the rule itself.
+    Refused(Option<(Reason, String)>),
 }
 
 /// The rules for a host, as the gateway sees them: those of its own namespace, else of the service's, else of the root
@@ -63,12 +63,14 @@ pub(super) fn find<'s>(view: &View<'s>, settings: &Settings, host: &str, service
         });
         named.collect::<Vec<_>>()
     };
+    let default = &settings.mesh.destination_rules_export_to;
     let exported = |rule: Of<'s, DestinationRule>| {
-        names::seen(&rule.object().content.export_to, rule.namespace(), client).is_some()
+        names::seen_by(&rule.object().content.export_to, default, rule.namespace(), client).is_some()
     };
     let private = |rule: Of<'s, DestinationRule>| {
         client != root
-            || names::seen(&rule.object().content.export_to, root, root) == Some(names::Seen::Private)
+            || names::seen_by(&rule.object().content.export_to, default, root, root)
+                == Some(names::Seen::Private)
     };
     let mut found = in_namespace(client, &private);
     if found.is_empty() {
@@ -128,12 +130,7 @@ pub(super) fn examine(object: Of<'_, DestinationRule>, settings: &Settings) -> V
         notes.reports.extend(found.map(|report| report.at(format!("{at}.mode"))));
         if tls.mode == ClientTlsMode::Simple && !matches!(tls.ca_certificates.as_str(), "" | "system") {
             let message = "certificates in files are not read, so what goes there answers 503; name a Secret with `credentialName`";
-            notes.say(
-                crate::report::Level::Error,
-                crate::report::Reason::FailsClosed,
-                &format!("{at}.caCertificates"),
-                message,
-            );
+            notes.say(Level::Error, Reason::FailsClosed, &format!("{at}.caCertificates"), message);
         }
     }
     notes.reports
@@ -229,43 +226,48 @@ impl Policy<'_> {
             ClientTlsMode::Disable => return Security::Plain,
             ClientTlsMode::Simple => {}
             ClientTlsMode::Mutual | ClientTlsMode::IstioMutual if unprotected => return Security::Plain,
-            ClientTlsMode::Mutual | ClientTlsMode::IstioMutual => return Security::Refused,
+            ClientTlsMode::Mutual | ClientTlsMode::IstioMutual => return Security::Refused(None),
         }
         if !unprotected && (!tls.subject_alt_names.is_empty() || !tls.ca_crl.is_empty()) {
-            return Security::Refused;
+            return Security::Refused(None);
         }
         let mut anchors = None;
         let verify = if tls.insecure_skip_verify == Some(true) {
             ServerVerification::Insecure
         } else if !tls.credential_name.is_empty() {
             match credential(view, settings, &tls.credential_name) {
-                Some(secret) => {
+                Ok(secret) => {
                     let name = secret.name.clone();
                     anchors = Some(secret);
                     ServerVerification::Ca(name)
                 }
-                None => return Security::Refused,
+                Err(wrong) => return Security::Refused(Some(wrong)),
             }
         } else if matches!(tls.ca_certificates.as_str(), "" | "system") {
             ServerVerification::System
         } else {
-            return Security::Refused;
+            return Security::Refused(None);
         };
         let server_name = if tls.sni.is_empty() { host.to_owned() } else { tls.sni.clone() };
         Security::Tls(ClusterTls { server_name: Some(server_name), verify }, anchors)
     }
 
     /// Whether HTTP/2 is spoken to servers that did not ask for it.
-    pub(super) fn upgrades(&self) -> bool {
+    pub(super) fn upgrades(&self, settings: &Settings) -> bool {
         let http = self.pool.and_then(|pool| pool.http.as_ref());
-        http.is_some_and(|http| http.h2_upgrade_policy == H2UpgradePolicy::Upgrade)
+        match http.map(|http| http.h2_upgrade_policy).unwrap_or_default() {
+            H2UpgradePolicy::Upgrade => true,
+            H2UpgradePolicy::DoNotUpgrade => false,
+            H2UpgradePolicy::Default => settings.mesh.http2_upgrade,
+        }
     }
 
     /// To connect.
-    pub(super) fn connect_timeout(&self) -> Duration {
+    pub(super) fn connect_timeout(&self, settings: &Settings) -> Duration {
         let tcp = self.pool.and_then(|pool| pool.tcp.as_ref());
         let written = tcp.and_then(|tcp| tcp.connect_timeout).map(|timeout| timeout.get().as_millis() as u64);
-        written.filter(|millis| *millis > 0).map_or(CONNECT_TIMEOUT, Duration::from_millis)
+        let written = written.filter(|millis| *millis > 0).map(Duration::from_millis);
+        written.or(settings.mesh.connect_timeout).unwrap_or(CONNECT_TIMEOUT)
     }
 
     /// How connections are kept.
@@ -283,14 +285,25 @@ impl Policy<'_> {
     }
 }
 
-/// The trust anchors in a Secret of the gateway's namespace.
-fn credential(view: &View<'_>, settings: &Settings, name: &str) -> Option<spec::Secret> {
+/// The trust anchors in a Secret of the gateway's namespace, or why there are none.
+fn credential(view: &View<'_>, settings: &Settings, name: &str) -> Result<spec::Secret, (Reason, String)> {
     let namespace = &settings.pod_namespace;
-    let secret = view.get::<Secret>(namespace, name)?;
+    let Some(secret) = view.get::<Secret>(namespace, name) else {
+        return Err((
+            Reason::NotFound,
+            format!("there is no Secret {namespace}/{name}, the gateway's namespace"),
+        ));
+    };
+    let invalid = |message: &str| (Reason::Invalid, format!("Secret {namespace}/{name}: {message}"));
     let content = &secret.object().content;
-    let anchors = content.get("ca.crt").or_else(|| content.get("cacert"))?;
-    let anchors = DataSource::Inline(str::from_utf8(anchors).ok()?.to_owned());
-    let secret = spec::Secret { name: format!("{namespace}/{name} anchors"), kind: SecretKind::Ca(anchors) };
-    super::sound::secret(&secret).ok()?;
-    Some(secret)
+    let anchors = content.get("ca.crt").or_else(|| content.get("cacert"));
+    let anchors = anchors.ok_or_else(|| invalid("it has neither `ca.crt` nor `cacert`"))?;
+    let text = str::from_utf8(anchors).map_err(|_| invalid("it does not hold PEM"))?;
+    let secret = spec::Secret {
+        name: format!("{namespace}/{name} anchors"),
+        kind: SecretKind::Ca(DataSource::Inline(text.to_owned())),
+    };
+    super::sound::secret(&secret).map_err(|message| invalid(&message))?;
+    settings.anchors.0(anchors).map_err(|message| invalid(&message))?;
+    Ok(secret)
 }

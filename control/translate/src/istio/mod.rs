@@ -12,8 +12,10 @@ mod fault;
 mod gateway;
 mod headers;
 mod matching;
+mod mesh;
 mod names;
 mod notes;
+mod policy;
 mod port;
 mod redirect;
 mod registry;
@@ -27,6 +29,8 @@ mod tls;
 mod virtual_service;
 
 pub(crate) use examined::Examined;
+pub(crate) use mesh::shape as shape_by_mesh;
+pub(crate) use policy::{Policies, look as policies};
 
 use crate::{
     output::{Output, TableKey},
@@ -64,7 +68,7 @@ pub(crate) enum Members {
 
 /// Which pieces there are.
 pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined) -> Plan {
-    let mut plan = Plan::default();
+    let mut plan = Plan { reports: mesh::report(view), ..Plan::default() };
     let sites = sites(view, settings, &mut plan.reports);
     let services = examined.look(view, settings, &mut plan.reports);
     for ((table, name), host) in attach::hosts(view, settings, &sites, services, &mut plan.reports) {

@@ -11,7 +11,13 @@ pub(super) enum Seen {
     Public,
 }
 
-/// How an object of the namespace `own` is seen from the namespace `by`; `None` where it is not (`exportTo`).
+/// How an object of the namespace `own` is seen from the namespace `by`; `None` where it is not (`exportTo`, and `default`
+/// for objects that say nothing).
+pub(super) fn seen_by(export_to: &[String], default: &[String], own: &str, by: &str) -> Option<Seen> {
+    seen(if export_to.is_empty() { default } else { export_to }, own, by)
+}
+
+/// The same without a default: who says nothing is seen by everybody.
 pub(super) fn seen<S: AsRef<str>>(export_to: &[S], own: &str, by: &str) -> Option<Seen> {
     let names = |wanted: &str| export_to.iter().any(|name| name.as_ref() == wanted);
     if export_to.is_empty() || names("*") {

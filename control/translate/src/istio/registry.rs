@@ -40,7 +40,7 @@ pub(super) fn find<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Opti
     let by = &settings.pod_namespace;
     if let Some((namespace, name)) = names::split_service(host, &settings.cluster_domain)
         && let Some(service) = view.get::<Service>(namespace, name)
-        && visible(service, by)
+        && visible(service, settings)
     {
         return Some(Host::Service(alias(view, settings, service)));
     }
@@ -56,10 +56,12 @@ pub(super) fn find<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Opti
     entries.first().copied().map(Host::Entry)
 }
 
-fn visible(service: Of<'_, Service>, by: &str) -> bool {
-    let Some(written) = service.object().annotation(EXPORT_ANNOTATION) else { return true };
-    let export_to: Vec<&str> = written.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    names::seen(&export_to, service.namespace(), by).is_some()
+fn visible(service: Of<'_, Service>, settings: &Settings) -> bool {
+    let written =
+        service.object().annotation(EXPORT_ANNOTATION).unwrap_or_default().split(',').map(str::trim);
+    let export_to: Vec<String> = written.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let (default, by) = (&settings.mesh.services_export_to, &settings.pod_namespace);
+    names::seen_by(&export_to, default, service.namespace(), by).is_some()
 }
 
 /// The service that a service of type ExternalName stands for, where that is one of the cluster.

@@ -150,7 +150,7 @@ fn route(
         }
         route.timeouts.request = Duration::from_millis(millis);
     }
-    route.retry = retry::retry(rule.retries.as_ref(), &format!("{at}.retries"), notes);
+    route.retry = retry::retry(rule.retries.as_ref().or(here.retries), &format!("{at}.retries"), notes);
     let fault = rule.fault.as_ref().and_then(|fault| fault::fault(fault, &format!("{at}.fault"), notes));
     route.filters.extend(fault);
     route.mirrors = mirrors(rule, at, destinations, notes);

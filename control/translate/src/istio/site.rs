@@ -1,7 +1,7 @@
 //! The place for which a rule is translated: what is known of a client before it asks.
 
 use super::{names, port::within};
-use sluice_crds::istio::HttpMatchRequest;
+use sluice_crds::istio::{HttpMatchRequest, HttpRetry};
 use sluice_model::spec::Scheme;
 use std::collections::BTreeMap;
 
@@ -26,6 +26,8 @@ pub(super) struct Here<'a> {
     /// Labels and namespace of the proxy's pod, which is the client that rules see.
     pub(super) labels: &'a BTreeMap<String, String>,
     pub(super) namespace: &'a str,
+    /// What is tried again where a rule does not say it; Istio's default where this does not either.
+    pub(super) retries: Option<&'a HttpRetry>,
 }
 
 impl Here<'_> {

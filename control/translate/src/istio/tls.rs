@@ -2,6 +2,7 @@
 
 use super::gateway::{Site, Traffic};
 use crate::{
+    certificates,
     hold::{Absent, Missing},
     output::{Output, Server},
     reads::View,
@@ -14,7 +15,7 @@ use sluice_crds::{
     istio::{Gateway, ServerTlsSettings, rows},
 };
 use sluice_model::{
-    spec::{self, DataSource, SecretKind, TlsCertificate, TlsScope},
+    spec::{self, TlsScope},
     value::HostPattern,
 };
 
@@ -39,7 +40,7 @@ pub(super) fn scope(view: &View<'_>, settings: &Settings, site: &Site<'_>, outpu
         let report = site.report(Level::Error, Reason::FailsClosed, "port.protocol", message.to_owned());
         output.reports.push(report);
     } else if !refuses {
-        certificates(view, settings, site, tls, output, &mut secrets);
+        credentials(view, settings, site, tls, output, &mut secrets);
     }
     let server_names = server_names(site, output);
     if server_names.is_empty() {
@@ -66,7 +67,7 @@ fn asks_for_more(site: &Site<'_>, settings: &Settings) -> bool {
     !settings.allow_unprotected && rows::judge(&alone).iter().any(|(_, verdict, _)| verdict.fails_closed())
 }
 
-fn certificates(
+fn credentials(
     view: &View<'_>,
     settings: &Settings,
     site: &Site<'_>,
@@ -116,17 +117,17 @@ fn credential(view: &View<'_>, settings: &Settings, name: &str) -> Result<spec::
             format!("Secret {namespace}/{name} has neither `tls.crt` and `tls.key` nor `cert` and `key`"),
         ));
     };
-    let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned).map(DataSource::Inline);
-    let (Some(certificate), Some(key)) = (text(certificate), text(key)) else {
-        return Err((Reason::Invalid, format!("Secret {namespace}/{name} does not hold PEM")));
+    let invalid = |message: String| (Reason::Invalid, format!("Secret {namespace}/{name}: {message}"));
+    let text = |bytes: &[u8]| {
+        str::from_utf8(bytes).map(str::to_owned).map_err(|_| invalid("it does not hold PEM".to_owned()))
     };
-    let secret = spec::Secret {
-        name: format!("{namespace}/{name}"),
-        kind: SecretKind::Tls(TlsCertificate { certificate, key }),
-    };
-    super::sound::secret(&secret)
-        .map_err(|message| (Reason::Invalid, format!("Secret {namespace}/{name}: {message}")))?;
-    Ok(secret)
+    let found = certificates::read(
+        settings.certificates,
+        format!("{namespace}/{name}"),
+        text(certificate)?,
+        text(key)?,
+    );
+    found.map(|certificate| certificate.secret).map_err(invalid)
 }
 
 /// Names that clients can ask for. An address is none, and a wildcard in a label is none that scopes know.

@@ -43,6 +43,7 @@ pub(super) fn examine(object: Of<'_, VirtualService>, settings: &Settings) -> Ve
         scheme: Scheme::Http,
         labels: &labels,
         namespace: object.namespace(),
+        retries: None,
     };
     let mut drafts = Vec::new();
     let mut ended: Option<usize> = None;
@@ -288,6 +289,7 @@ fn of_claim(
         scheme: if table.server.is_some() { Scheme::Https } else { Scheme::Http },
         labels: &settings.labels,
         namespace: &settings.pod_namespace,
+        retries: settings.mesh.retries.as_ref(),
     };
     // What an object says on its own was said when it was examined.
     let mut notes = Notes::about(object.held());

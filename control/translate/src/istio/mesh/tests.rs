@@ -1,0 +1,140 @@
+use crate::{
+    Settings, Translation, Translator,
+    tests::{changes, settings},
+};
+use sluice_model::spec::{Action, Cluster, ClusterProtocol, NormalizePath, Route};
+
+const SHOP: &str = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: web, namespace: edge }
+spec: { servers: [{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: shop, namespace: shop }
+spec: { exportTo: ['*'], hosts: [shop.test], gateways: [edge/web], http: [{ route: [{ destination: { host: web, subset: v1 } }] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: quiet, namespace: shop }
+spec: { hosts: [quiet.test], gateways: [edge/web], http: [{ route: [{ destination: { host: web } }] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: web, namespace: mesh-root }
+spec: { host: web.shop.svc.cluster.local, exportTo: ['*'], subsets: [{ name: v1 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { clusterIP: 10.9.0.1, ports: [{ port: 80 }] }
+";
+
+fn mesh(text: &str) -> String {
+    let text = text.lines().fold(String::new(), |text, line| text + "    " + line + "\n");
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: istio, namespace: istio-system }}\ndata:\n  mesh: |\n{text}"
+    )
+}
+
+struct Scene(Translator);
+
+impl Scene {
+    fn new() -> Self {
+        let mut scene = Self(Translator::new(Settings { pod_namespace: "edge".to_owned(), ..settings() }));
+        scene.write(SHOP);
+        scene
+    }
+
+    fn write(&mut self, text: &str) -> Translation {
+        for change in changes(text) {
+            self.0.apply(change);
+        }
+        let translation = self.0.translate();
+        let checked = sluice_model::validate("test", translation.config.clone(), &sluice_model::NoFiles);
+        assert!(checked.is_ok(), "{}", checked.unwrap_err());
+        translation
+    }
+}
+
+fn route<'t>(translation: &'t Translation, host: &str) -> Option<&'t Route> {
+    let hosts = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
+    hosts.into_iter().find(|found| found.name == host).map(|found| &found.routes[0])
+}
+
+fn cluster<'t>(translation: &'t Translation, host: &str) -> &'t Cluster {
+    let Some(Action::Forward(forward)) = route(translation, host).map(|route| &route.action) else {
+        panic!("{host} is not forwarded")
+    };
+    let name = &forward.destinations[0].cluster;
+    translation.config.clusters.iter().find(|cluster| cluster.name == *name).unwrap()
+}
+
+fn said(translation: &Translation) -> Vec<String> {
+    let about = translation.reports.iter().filter(|report| report.object.kind == "ConfigMap");
+    about.map(|report| report.to_string().replace(" ConfigMap istio-system/istio: data", "")).collect()
+}
+
+#[test]
+fn what_holds_for_the_mesh_holds_where_objects_say_nothing_and_ends_with_it() {
+    let mut scene = Scene::new();
+    let before = scene.write("");
+    assert!(cluster(&before, "shop.test").unavailable, "the namespace is not the root one");
+    assert_eq!(cluster(&before, "quiet.test").connect_timeout.get().as_secs(), 10);
+    assert_eq!(route(&before, "quiet.test").unwrap().retry.attempts, 2);
+
+    let after = scene.write(&mesh(
+        "rootNamespace: mesh-root\nconnectTimeout: 3s\nh2UpgradePolicy: UPGRADE\n\
+         defaultHttpRetryPolicy: { attempts: 5, retryOn: reset }\npathNormalization: { normalization: MERGE_SLASHES }\n",
+    ));
+    let shop = cluster(&after, "shop.test");
+    assert_eq!((shop.unavailable, shop.protocol), (false, ClusterProtocol::Http2));
+    assert_eq!(shop.connect_timeout.get().as_secs(), 3);
+    assert_eq!(route(&after, "quiet.test").unwrap().retry.attempts, 5);
+    assert_eq!(after.config.listeners[0].path.normalize, NormalizePath::MergeSlashes);
+    assert_eq!(said(&after), [""; 0]);
+
+    assert_eq!(scene.write(&mesh("{}")).config, before.config);
+}
+
+#[test]
+fn objects_that_do_not_say_who_sees_them_are_seen_as_the_mesh_says() {
+    let mut scene = Scene::new();
+    let hidden = scene.write(&mesh("defaultVirtualServiceExportTo: ['.']\ndefaultServiceExportTo: ['*']\n"));
+    assert!(route(&hidden, "quiet.test").is_none() && route(&hidden, "shop.test").is_some());
+    let service = scene.write(&mesh("defaultServiceExportTo: [shop]\n"));
+    assert!(cluster(&service, "quiet.test").unavailable, "the gateway does not see the service");
+    let rules = mesh("rootNamespace: mesh-root\ndefaultDestinationRuleExportTo: ['.']\n");
+    let seen = scene.write(&rules);
+    assert!(!cluster(&seen, "shop.test").unavailable, "it says itself who sees it");
+    let quiet = SHOP.replace("exportTo: ['*'], subsets", "subsets");
+    assert!(cluster(&scene.write(&quiet), "shop.test").unavailable);
+}
+
+#[test]
+fn every_field_is_judged_and_none_is_fatal() {
+    let mut scene = Scene::new();
+    let translation = scene.write(&mesh(
+        "accessLogFile: /dev/stdout\ntrustDomain: cluster.local\nenableTracing: true\nrotNamespace: x\nconnectTimeout: soon\n\
+         defaultHttpRetryPolicy: { attempts: 2, perTryTimeout: 1s, retryOn: sometimes }\ndefaultConfig: { discoveryAddress: a }\n\
+         rootNamespace: mesh-root\n",
+    ));
+    assert!(!cluster(&translation, "shop.test").unavailable, "the good fields hold");
+    assert_eq!(route(&translation, "quiet.test").unwrap().retry.attempts, 2, "Istio's default holds");
+    let said = said(&translation);
+    for wanted in [
+        "INFO.mesh.accessLogFile: no effect: `--access-log` says whether and how requests are logged",
+        "WARNING.mesh.trustDomain: not in effect yet: it needs mesh authorization",
+        "WARNING.mesh.enableTracing: not in effect yet: it needs tracing",
+        "WARNING.mesh.defaultConfig: not in effect yet: it needs capture and the inbound side",
+        "WARNING.mesh.defaultHttpRetryPolicy.perTryTimeout: not in effect yet: it needs retry policies",
+    ] {
+        assert!(said.iter().any(|line| line == wanted), "{wanted}\n{said:#?}");
+    }
+    for part in ["rotNamespace", "connectTimeout", "`sometimes` is nothing that can be tried again"] {
+        assert!(said.iter().any(|line| line.contains(part)), "{part}\n{said:#?}");
+    }
+    let broken = scene.write(&mesh("rootNamespace: [\n"));
+    assert_eq!(self::said(&broken).len(), 1, "{:#?}", self::said(&broken));
+}
