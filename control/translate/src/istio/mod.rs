@@ -12,7 +12,7 @@ mod fault;
 mod gateway;
 mod headers;
 mod matching;
-mod mesh;
+mod mesh_config;
 mod names;
 mod notes;
 mod policy;
@@ -29,7 +29,7 @@ mod tls;
 mod virtual_service;
 
 pub(crate) use examined::Examined;
-pub(crate) use mesh::shape as shape_by_mesh;
+pub(crate) use mesh_config::shape as shape_by_mesh;
 pub(crate) use policy::{Policies, look as policies};
 
 use crate::{
@@ -68,7 +68,7 @@ pub(crate) enum Members {
 
 /// Which pieces there are.
 pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined) -> Plan {
-    let mut plan = Plan { reports: mesh::report(view), ..Plan::default() };
+    let mut plan = Plan { reports: mesh_config::report(view), ..Plan::default() };
     let sites = sites(view, settings, &mut plan.reports);
     let services = examined.look(view, settings, &mut plan.reports);
     for ((table, name), host) in attach::hosts(view, settings, &sites, services, &mut plan.reports) {
