@@ -3,11 +3,12 @@
 use sluice_dsl::{Nobody, Origin, cli, sluice, tool};
 use std::fs;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "run",
     "gateway",
     "translate",
     "audit",
+    "crds",
     "check",
     "explain",
     "schema",

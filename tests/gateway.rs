@@ -1,7 +1,7 @@
 //! `sluice gateway` serves a folder of manifests and follows it.
 
 use serde_json::{Value, json};
-use sluice_dsl::{Gateway, GatewayRecipe, Origin, Request, Signal, gateway, service_manifest};
+use sluice_dsl::{Gateway, GatewayRecipe, Http1, Origin, Request, Signal, gateway, service_manifest};
 use std::{fs, net::TcpListener};
 
 /// One host, one service.
@@ -198,4 +198,25 @@ async fn a_port_that_cannot_be_listened_on_stops_no_other_and_is_named() {
     gateway.write("blog.yaml", &blog("web"));
     gateway.says("blog.example.com", "/", "hello").await;
     assert_eq!(gateway.port(port).await.port(), port, "the next change tries again");
+}
+
+#[tokio::test]
+async fn health_tells_anybody_whether_all_is_well_and_nothing_else() {
+    let mut gateway = gateway!().argument("--health=127.0.0.1:0").start().await;
+    let line = gateway.process_says("health on ").await;
+    let address = line.rsplit_once(' ').unwrap().1.parse().unwrap();
+    for path in ["/ready", "/healthz", "/metrics"] {
+        // A Service's name is no name of admin.
+        let request = Request::get(path).host("sluice.sluice-system.svc");
+        let reply = Http1::connect(address).await.send(&request).await;
+        assert_eq!(reply.status, 200, "{path}");
+        let reply = Http1::connect(address).await.send(&Request::post(path, "")).await;
+        assert_eq!((reply.status, reply.field("allow")), (405, "GET, HEAD"), "{path}");
+    }
+    for path in ["/", "/config_dump", "/status", "/logging", "/stats"] {
+        assert_eq!(Http1::connect(address).await.get(path).await.status, 404, "{path}");
+    }
+    let reply = Http1::connect(address).await.send(&Request::post("/drain", "")).await;
+    assert_eq!(reply.status, 404);
+    assert_eq!(gateway.proxy().admin("/ready").await.status, 200, "it did not drain");
 }

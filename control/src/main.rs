@@ -6,6 +6,7 @@
 mod audit;
 mod check;
 mod completions;
+mod crds;
 mod echo;
 mod explain;
 mod failure;
@@ -61,6 +62,7 @@ enum Command {
     Explain(Box<explain::Explain>),
     Translate(Box<translate::Translate>),
     Audit(Box<audit::Audit>),
+    Crds(crds::Crds),
     Schema(schema::Schema),
     Echo(echo::Echo),
     Quickstart(quickstart::Quickstart),
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain.execute(),
         Command::Translate(translate) => translate.execute(),
         Command::Audit(audit) => audit.execute(),
+        Command::Crds(crds) => crds.execute(),
         Command::Schema(schema) => schema.execute(),
         Command::Echo(echo) => echo.execute(),
         Command::Quickstart(quickstart) => quickstart.execute(),

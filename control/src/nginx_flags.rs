@@ -17,7 +17,7 @@ pub(crate) struct NginxFlags(BTreeMap<&'static str, Value>);
 
 const NO_CLUSTER: &str = "objects come from a folder, so there is no cluster to look at or to write to";
 const NO_METRICS: &str = "the nginx family of metrics is not in effect yet; /metrics has Sluice's own";
-const ADMIN: &str = "the admin endpoint answers /healthz; see --admin";
+const ADMIN: &str = "/healthz is answered by the admin endpoint (--admin) and where --health says";
 
 impl NginxFlags {
     /// What they say about the translation. `pod_namespace` is where names without a namespace are.

@@ -81,6 +81,9 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
 /// become known.
 pub(crate) fn announce_admin(proxy: &RunningProxy) {
     output::note(&format!("admin on {}", proxy.admin_address()));
+    if let Some(address) = proxy.health_address() {
+        output::note(&format!("health on {address}"));
+    }
 }
 
 /// Says what listens where.

@@ -11,6 +11,9 @@ pub struct Options {
     pub source: ConfigSource,
     /// What stands above the configuration, also after every reload.
     pub overrides: Overrides,
+    /// Where `/ready`, `/healthz` and `/metrics` of admin can be read as well, by whoever comes: kubelets and Prometheus,
+    /// to whom a loopback address says nothing. Read once; off without it.
+    pub health: Option<SocketAddr>,
     /// React to SIGTERM, SIGINT (drain; a second one ends at once) and SIGHUP (read again, reopen log files). Off where
     /// several proxies share a process.
     pub signals: bool,
@@ -67,6 +70,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The health address cannot be bound; most often it is taken.
+    #[error("the health endpoint cannot listen on {address}: {source}{hint}", hint = bind_hint(source))]
+    Health {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// A thread, a runtime or a signal handler cannot be made.
     #[error("cannot {action}: {source}")]
     System {
@@ -95,7 +106,14 @@ pub enum Exit {
 impl Options {
     /// Reacts to signals and overrides nothing.
     pub fn new(source: ConfigSource) -> Self {
-        Self { source, overrides: Overrides::default(), signals: true, logging: None, extension: None }
+        Self {
+            source,
+            overrides: Overrides::default(),
+            health: None,
+            signals: true,
+            logging: None,
+            extension: None,
+        }
     }
 }
 
@@ -107,7 +125,7 @@ impl StartError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Read { .. } | Self::Config(_) | Self::Tls(_) => 1,
-            Self::Listener { .. } | Self::Admin { .. } => 3,
+            Self::Listener { .. } | Self::Admin { .. } | Self::Health { .. } => 3,
             Self::System { .. } => 4,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     access_log::{Format, ShardLog, Writer},
-    admin,
+    admin::{self, Audience},
     config::{ReadError, Refusal, prepare},
     control::{Beginning, Command, Control, listen_for_signals},
     listen::{self, bind},
@@ -37,6 +37,7 @@ pub struct Proxy;
 /// A proxy that runs on threads of its own. Dropping it ends it at once.
 pub struct RunningProxy {
     admin: SocketAddr,
+    health: Option<SocketAddr>,
     state: Arc<State>,
     control: Option<thread::JoinHandle<Exit>>,
     in_force: Mutex<Receiver<()>>,
@@ -55,11 +56,13 @@ impl Proxy {
         let config = &prepared.config;
         raise_descriptor_limit();
 
-        let admin_address = options.overrides.admin.unwrap_or(config.admin().address);
-        let admin_failed = |source| StartError::Admin { address: admin_address, source };
-        let mut admin_sockets = bind(admin_address, 1).map_err(admin_failed)?;
-        let admin_socket = admin_sockets.pop().ok_or_else(|| admin_failed(io::ErrorKind::Other.into()))?;
-        let admin = admin_socket.local_addr().map_err(admin_failed)?;
+        let address = options.overrides.admin.unwrap_or(config.admin().address);
+        let (admin_socket, admin) =
+            bind_one(address).map_err(|source| StartError::Admin { address, source })?;
+        let health = options
+            .health
+            .map(|address| bind_one(address).map_err(|source| StartError::Health { address, source }));
+        let (health_socket, health) = health.transpose()?.unzip();
 
         let shards = shard_count(options.overrides.shards, config.runtime());
         let sockets = match config.runtime().accept {
@@ -119,7 +122,7 @@ impl Proxy {
         };
         let control = thread::Builder::new()
             .name("sluice-control".to_owned())
-            .spawn(move || run_control(beginning, admin_socket, &standing))
+            .spawn(move || run_control(beginning, admin_socket, health_socket, &standing))
             .map_err(|source| StartError::System { action: "start the control thread".into(), source })?;
         stands
             .recv()
@@ -127,8 +130,15 @@ impl Proxy {
             .map_err(|source| StartError::System { action: "start the control runtime".into(), source })?;
         // An error means that it was told to end before it began to serve; `wait` will say so.
         let _ = starts.recv();
-        Ok(RunningProxy { admin, state, control: Some(control), in_force: Mutex::new(in_force) })
+        Ok(RunningProxy { admin, health, state, control: Some(control), in_force: Mutex::new(in_force) })
     }
+}
+
+/// One socket, and where it really listens.
+fn bind_one(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = bind(address, 1)?.pop().ok_or(io::ErrorKind::Other)?;
+    let address = socket.local_addr()?;
+    Ok((socket, address))
 }
 
 fn refused(refusal: Refusal) -> StartError {
@@ -160,7 +170,12 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn run_control(beginning: Beginning, admin: TcpListener, standing: &SyncSender<io::Result<()>>) -> Exit {
+fn run_control(
+    beginning: Beginning,
+    admin: TcpListener,
+    health: Option<TcpListener>,
+    standing: &SyncSender<io::Result<()>>,
+) -> Exit {
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -179,11 +194,15 @@ fn run_control(beginning: Beginning, admin: TcpListener, standing: &SyncSender<i
                 }
             }
         }
-        match tokio::net::TcpListener::from_std(admin) {
-            Ok(socket) => drop(spawn_local(admin::serve(socket, state))),
-            Err(error) => {
-                let _ = standing.send(Err(error));
-                return Exit::Broken;
+        let sockets = [(Some(admin), Audience::Operator), (health, Audience::Anybody)];
+        for (socket, audience) in sockets {
+            let Some(socket) = socket else { continue };
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => drop(spawn_local(admin::serve(socket, state.clone(), audience))),
+                Err(error) => {
+                    let _ = standing.send(Err(error));
+                    return Exit::Broken;
+                }
             }
         }
         let control = Control::new(beginning);
@@ -201,6 +220,11 @@ impl RunningProxy {
     /// Where the admin endpoint listens; the real port where 0 was configured.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where the health endpoint listens, if there is one; the real port where 0 was asked for.
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health
     }
 
     /// Names and bound addresses of the listeners as they are now, in the order of the configuration.

@@ -8,16 +8,17 @@
 //! - [`manifest`] reads a text with any number of objects in it, YAML or JSON.
 //! - [`annotations`], [`configmap`] and [`flags`] are the tables of ingress-nginx, [`istio::rows`] the one of Istio's fields: for each row what its value looks like and the
 //!   [`Verdict`] on it. A row that something new makes work is changed there and nowhere else.
+//! - [`definition`] writes the CustomResourceDefinitions of Istio's kinds.
 //!
 //! Nothing here knows a cluster, a clock or a file system, and nothing here decides what an object means: the checks
-//! between fields and between objects belong to the translation. The associated constants of [`Kind`] say what a
-//! CustomResourceDefinition of the kind needs to say.
+//! between fields and between objects belong to the translation.
 
 mod message;
 
 pub mod annotations;
 pub mod configmap;
 pub mod core;
+pub mod definition;
 pub mod flags;
 pub mod istio;
 pub mod manifest;

@@ -45,6 +45,10 @@ pub(crate) struct Plane {
     /// Where the admin endpoint listens.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
     admin: SocketAddr,
+    /// Where /ready, /healthz and /metrics can be read by kubelets and Prometheus, as in 0.0.0.0:15021; admin, which can
+    /// do more, stays on loopback.
+    #[arg(long, value_name = "ADDRESS")]
+    health: Option<SocketAddr>,
     /// A line for each request on standard output: in JSON, as a text, or none.
     #[arg(long, value_name = "FORM", default_value = "json")]
     access_log: LogForm,
@@ -89,6 +93,7 @@ impl Plane {
         let mut options = Options::new(ConfigSource::Feed(feed));
         options.overrides =
             Overrides { admin: Some(self.admin), shards: self.shards, ..Overrides::default() };
+        options.health = self.health;
         options.logging = Some(logging);
         options.extension = Some(Arc::new(Pages(shared.clone())));
         let proxy = Proxy::start(options).map_err(|error| start_failure(&error))?;

@@ -1,7 +1,7 @@
 //! Who may ask admin: nobody whom a web page sends. A page that makes its own name point at 127.0.0.1 (DNS rebinding)
 //! still sends that name in `host`; a page elsewhere cannot change anything with a GET.
 
-use http::{StatusCode, request::Parts, uri::Authority};
+use http::{Method, StatusCode, request::Parts, uri::Authority};
 use std::net::IpAddr;
 
 /// Why a request is not answered.
@@ -37,6 +37,19 @@ pub(super) fn check(head: &Parts, allowed: &[String]) -> Result<(), Refused> {
         && origin.as_bytes().strip_prefix(b"http://") != Some(host.as_bytes())
     {
         return refused("requests of other pages are not answered");
+    }
+    Ok(())
+}
+
+/// What anybody may ask for, under any name: a page that made its own name point here could read it and change nothing.
+pub(super) fn check_anybody(head: &Parts) -> Result<(), Refused> {
+    if !matches!(head.uri.path(), "/ready" | "/healthz" | "/metrics") {
+        let why = "there are /ready, /healthz and /metrics here; everything else is on the admin endpoint";
+        return Err(Refused { status: StatusCode::NOT_FOUND, why, allow: None });
+    }
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        let why = "this is read with GET";
+        return Err(Refused { status: StatusCode::METHOD_NOT_ALLOWED, why, allow: Some("GET, HEAD") });
     }
     Ok(())
 }

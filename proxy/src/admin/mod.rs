@@ -37,8 +37,17 @@ const BODY_BYTES: usize = 16 * 1024;
 /// Between two attempts to accept, while descriptors are short.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Who asks at a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Somebody who may see and change everything.
+    Operator,
+    /// Whoever can reach it: a kubelet, Prometheus. Sees whether the process is well, and its numbers.
+    Anybody,
+}
+
 /// Serves until the runtime ends.
-pub(crate) async fn serve(socket: TcpListener, state: Arc<State>) {
+pub(crate) async fn serve(socket: TcpListener, state: Arc<State>, audience: Audience) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let reserve = Rc::new(Reserve::new());
     loop {
@@ -55,16 +64,16 @@ pub(crate) async fn serve(socket: TcpListener, state: Arc<State>) {
         };
         let (state, reserve) = (state.clone(), reserve.clone());
         spawn_local(async move {
-            let _ = time::timeout(CONNECTION, connection(stream, &state)).await;
+            let _ = time::timeout(CONNECTION, connection(stream, &state, audience)).await;
             drop(place);
             reserve.refill();
         });
     }
 }
 
-async fn connection(stream: TcpStream, state: &Arc<State>) {
+async fn connection(stream: TcpStream, state: &Arc<State>, audience: Audience) {
     let service = service_fn(move |request: Request<Incoming>| async move {
-        Ok::<_, Infallible>(answer(state, request).await)
+        Ok::<_, Infallible>(answer(state, request, audience).await)
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -77,10 +86,14 @@ async fn connection(stream: TcpStream, state: &Arc<State>) {
     }
 }
 
-async fn answer(state: &Arc<State>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(state: &Arc<State>, request: Request<Incoming>, audience: Audience) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let head_only = head.method == Method::HEAD;
-    let mut response = match guard::check(&head, &state.published().config.admin().allowed_hosts) {
+    let checked = match audience {
+        Audience::Operator => guard::check(&head, &state.published().config.admin().allowed_hosts),
+        Audience::Anybody => guard::check_anybody(&head),
+    };
+    let mut response = match checked {
         Err(refused) => refusal(&refused),
         Ok(()) => {
             // What is not read would be taken for the next request.

@@ -58,8 +58,13 @@ impl GatewayRecipe {
     }
 
     /// Serves the objects of an API server rather than those of a folder.
-    pub fn cluster(mut self, api: &ApiServer) -> Self {
-        self.cluster = Some(api.kubeconfig());
+    pub fn cluster(self, api: &ApiServer) -> Self {
+        self.kubeconfig(api.kubeconfig())
+    }
+
+    /// Serves the objects of the cluster that a kubeconfig names.
+    pub fn kubeconfig(mut self, file: PathBuf) -> Self {
+        self.cluster = Some(file);
         self
     }
 

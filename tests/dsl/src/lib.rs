@@ -59,6 +59,9 @@
 //! | signals and the end | [`Sluice::signal`], [`Sluice::ended`] |
 //! | clients that go on until they are refused | [`Http1::connect_if_open`], [`Wire::connect_if_open`] |
 //! | another subcommand, or the start that fails | [`cli!()`](cli), [`Cli`] |
+//! | a real Kubernetes API server, paused, killed and started again | [`kubernetes!()`](kubernetes) ([`Kubernetes`]) |
+//! | its objects, and who may do what with them | [`Kubernetes::apply`], [`Kubernetes::becomes`], [`Kubernetes::account`], [`Kubernetes::allows`] |
+//! | the objects of a text of manifests | [`objects`] |
 //! | curl, h2load and their like | [`tool`] |
 //! | a Kubernetes API server, and what it does wrong | [`ApiServer`] (its words are in [`api_server`]), [`Fault`], [`Disturbance`], [`Call`] |
 //! | to wait for something | [`eventually`], [`within`] |
@@ -85,7 +88,9 @@ mod gateway;
 mod http1;
 mod http2;
 mod intake;
+mod kubernetes;
 mod load;
+mod manifest;
 mod message;
 mod origin;
 mod patience;
@@ -106,7 +111,9 @@ pub use gateway::{Gateway, GatewayRecipe, secret_manifest, service_manifest};
 pub use http1::Http1;
 pub use http2::Http2;
 pub use intake::digest;
+pub use kubernetes::Kubernetes;
 pub use load::Load;
+pub use manifest::objects;
 pub use message::{Answer, Interim, Reply, Request, Seen};
 pub use origin::{Origin, OriginRecipe, Speaks};
 pub use patience::{PATIENCE, eventually, eventually_some, within};
@@ -140,5 +147,14 @@ macro_rules! gateway {
 macro_rules! cli {
     () => {
         $crate::Cli::new(env!("CARGO_BIN_EXE_sluice"))
+    };
+}
+
+/// Starts a real Kubernetes API server, with more flags of kube-apiserver where there are any: see
+/// [`Kubernetes::start`].
+#[macro_export]
+macro_rules! kubernetes {
+    ($($flag:expr),* $(,)?) => {
+        $crate::Kubernetes::start(env!("CARGO_BIN_EXE_sluice"), &[$($flag),*])
     };
 }

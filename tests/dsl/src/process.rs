@@ -35,12 +35,31 @@ impl Process {
         arguments: impl IntoIterator<Item = S>,
         folder: &Path,
     ) -> Self {
+        Self::start_with(Stdio::null(), program, arguments, folder)
+    }
+
+    /// Starts a program that ends when its standard input does: as soon as this value or this whole process is gone,
+    /// whatever became of it.
+    pub(crate) fn start_while_we_live<S: AsRef<OsStr>>(
+        program: &str,
+        arguments: impl IntoIterator<Item = S>,
+        folder: &Path,
+    ) -> Self {
+        Self::start_with(Stdio::piped(), program, arguments, folder)
+    }
+
+    fn start_with<S: AsRef<OsStr>>(
+        stdin: Stdio,
+        program: &str,
+        arguments: impl IntoIterator<Item = S>,
+        folder: &Path,
+    ) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
             .current_dir(folder)
             // What it writes to temporary folders goes with the folder, however it ends.
             .env("TMPDIR", folder)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

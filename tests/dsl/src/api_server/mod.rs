@@ -46,7 +46,7 @@ mod write;
 pub use call::Call;
 pub use fault::{Disturbance, Fault};
 
-use crate::{cli::folder, patience::eventually_some};
+use crate::{cli::folder, objects, patience::eventually_some};
 use answer::{Groups, admit, answer};
 use body::{Answer, Piece, Spoilable};
 use bytes::Bytes;
@@ -146,10 +146,8 @@ impl ApiServer {
     /// # Panics
     /// When it is no YAML, or a kind is not known.
     pub fn put(&self, manifest: &str) {
-        let documents: Vec<Value> = serde_saphyr::from_multiple(manifest)
-            .unwrap_or_else(|error| panic!("the manifest is no YAML: {error}\n{manifest}"));
-        for document in documents {
-            self.put_object(document);
+        for object in objects(manifest) {
+            self.put_object(object);
         }
     }
 
