@@ -35,7 +35,12 @@ Ingresses of class `nginx` (--ingress-class) count also where there is no Ingres
 Exit codes: 0 said, whatever there is to say; 1 the manifests cannot be read.")]
 pub(crate) struct Audit {
     /// A folder of manifests, or a file; `-` reads standard input.
-    manifests: PathBuf,
+    #[arg(required_unless_present = "cluster")]
+    manifests: Option<PathBuf>,
+    /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
+    /// cluster in which this process runs.
+    #[arg(long, conflicts_with = "manifests")]
+    cluster: bool,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -77,13 +82,17 @@ struct Section<const COLUMNS: usize> {
 impl Audit {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         let namespace = self.told.nginx.namespace();
-        let (source, scan) = if self.manifests.is_dir() {
-            (self.manifests.display().to_string(), manifests::scan(&self.manifests, namespace)?)
-        } else {
-            let file = file::read(&self.manifests)?;
-            (file.name.to_string(), Folder::of_text(&file.name, &file.text, namespace))
+        let mut settings = self.told.settings(self.manifests.is_none());
+        let (source, scan) = match &self.manifests {
+            None => manifests::read_cluster(&self.told, &settings)?,
+            Some(folder) if folder.is_dir() => {
+                (folder.display().to_string(), manifests::scan(folder, namespace)?)
+            }
+            Some(file) => {
+                let file = file::read(file)?;
+                (file.name.to_string(), Folder::of_text(&file.name, &file.text, namespace))
+            }
         };
-        let mut settings = self.told.settings();
         settings.classes.by_name |= !has_class(&scan, &settings);
         let mut translator = Translator::new(settings.clone());
         for change in scan.changes {

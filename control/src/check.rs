@@ -28,12 +28,18 @@ Examples:
   sluice check proxy.yaml
   generate-config | sluice check -
   sluice check shop/ --watch-ingress-without-class
+  sluice check --cluster --context test
 
 Exit codes: 0 usable (perhaps with warnings), 1 wrong or unreadable; for manifests 1 when an object, or a part of one, is
 not served.")]
 pub(crate) struct Check {
     /// The configuration, or the folder of manifests; `-` reads standard input.
-    file: PathBuf,
+    #[arg(required_unless_present = "cluster")]
+    file: Option<PathBuf>,
+    /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
+    /// cluster in which this process runs.
+    #[arg(long, conflicts_with = "file")]
+    cluster: bool,
     /// One line for each diagnostic, without excerpts.
     #[arg(long)]
     short: bool,
@@ -46,8 +52,10 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        match Input::read(&self.file, &self.told)? {
-            Input::Config(source) => check(&source, &self.file, self.short, self.strict),
+        match Input::read(self.file.as_deref(), &self.told)? {
+            Input::Config(source) => {
+                check(&source, self.file.as_deref().unwrap_or(Path::new("-")), self.short, self.strict)
+            }
             Input::Manifests(manifests) => check_manifests(&manifests, self.strict),
         }
     }

@@ -6,7 +6,11 @@ use sluice_core::{
     explain::{Question, explain},
     snapshot::{self, NoChains},
 };
-use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Say where a request would go, and why.
 ///
@@ -25,7 +29,12 @@ Examples:
 Exit codes: 0 explained (also when the answer is that nothing matches), 1 the configuration is wrong.")]
 pub(crate) struct Explain {
     /// The configuration, or the folder of manifests; `-` reads standard input.
-    file: PathBuf,
+    #[arg(required_unless_present = "cluster")]
+    file: Option<PathBuf>,
+    /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
+    /// cluster in which this process runs.
+    #[arg(long, conflicts_with = "file")]
+    cluster: bool,
     /// The host that the request names, with a port if the client would send one.
     #[arg(long, default_value = "localhost")]
     host: String,
@@ -59,15 +68,18 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let config = match Input::read(&self.file, &self.told)? {
+        let config = match Input::read(self.file.as_deref(), &self.told)? {
             Input::Manifests(manifests) => manifests.usable()?,
-            Input::Config(source) => match sluice_model::load(&source, &Folder::of(&self.file)) {
-                Ok(loaded) => loaded.config,
-                Err(found) => {
-                    check::show(&source, &found, false)?;
-                    return Err(Failure::configuration(format!("{} is not usable", source.name)));
+            Input::Config(source) => {
+                match sluice_model::load(&source, &Folder::of(self.file.as_deref().unwrap_or(Path::new("-"))))
+                {
+                    Ok(loaded) => loaded.config,
+                    Err(found) => {
+                        check::show(&source, &found, false)?;
+                        return Err(Failure::configuration(format!("{} is not usable", source.name)));
+                    }
                 }
-            },
+            }
         };
         let snapshot = snapshot::compile(None, &config, &NoChains);
         let mut fields = self.header;

@@ -7,6 +7,9 @@ use std::process::ExitCode;
 
 /// Serve Kubernetes objects: an ingress gateway for Ingress, Gateway and VirtualService.
 ///
+/// The objects are those of the Kubernetes API server that `--kubeconfig` names, or of the cluster in which this process runs:
+/// they are watched, Secrets only where something refers to them.
+///
 /// With `--manifests` the objects come from a folder: every .yaml, .yml and .json below it, several documents a file. The
 /// folder is watched: a change takes effect within a moment and loses no request. A file that is broken is reported and
 /// keeps the objects that it had; an object that cannot be served is reported, and its neighbours are served. SIGTERM
@@ -14,6 +17,7 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  sluice gateway --kubeconfig ~/.kube/config --context test --bind 127.0.0.1 --port-map 80=8080,443=8443
   sluice gateway --manifests configs/canary --bind 127.0.0.1 --port-map 80=8080,443=8443
   sluice gateway --manifests shop/ --labels istio=ingressgateway --access-log text
 
@@ -29,7 +33,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let settings = self.plane.told.settings();
+        let settings = self.plane.told.settings(self.plane.has_cluster());
         let namespace = settings.pod_namespace.clone();
         let pod = self.pod_name.map(|name| NamespacedName { namespace, name });
         self.plane.run(pod, settings)

@@ -5,13 +5,14 @@ use crate::{
     file, output,
     source::{
         Finding,
+        cluster::read_once,
         folder::{Folder, Scan},
     },
     told::Told,
 };
 use sluice_crds::{Manifest, manifest::EntryContent};
 use sluice_model::{Config, Diagnostics, NoFiles, Source};
-use sluice_translate::{Level, Report, Translation, Translator};
+use sluice_translate::{Level, Report, Settings, Translation, Translator};
 use std::path::Path;
 
 /// What a command was given to look at.
@@ -35,19 +36,29 @@ pub(crate) struct Manifests {
 }
 
 impl Input {
-    /// Reads a folder of manifests, or a file or standard input (`-`) that is one manifest or a configuration.
-    pub(crate) fn read(path: &Path, told: &Told) -> Result<Self, Failure> {
+    /// Reads a folder of manifests, or a file or standard input (`-`) that is one manifest or a configuration; without a path,
+    /// a cluster.
+    pub(crate) fn read(path: Option<&Path>, told: &Told) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            let settings = told.settings(true);
+            let (name, scan) = read_cluster(told, &settings)?;
+            return Ok(Self::Manifests(Box::new(Manifests::of(name, scan, settings))));
+        };
         let namespace = told.nginx.namespace();
         if path.is_dir() {
             let scan = scan(path, namespace)?;
-            return Ok(Self::Manifests(Box::new(Manifests::of(path.display().to_string(), scan, told))));
+            return Ok(Self::Manifests(Box::new(Manifests::of(
+                path.display().to_string(),
+                scan,
+                told.settings(false),
+            ))));
         }
         let source = file::read(path)?;
         if !has_objects(&source.text) {
             return Ok(Self::Config(source));
         }
         let scan = Folder::of_text(&source.name, &source.text, namespace);
-        Ok(Self::Manifests(Box::new(Manifests::of(source.name.to_string(), scan, told))))
+        Ok(Self::Manifests(Box::new(Manifests::of(source.name.to_string(), scan, told.settings(false)))))
     }
 }
 
@@ -65,14 +76,21 @@ pub(crate) fn scan(path: &Path, namespace: Option<String>) -> Result<Scan, Failu
     Ok(scan)
 }
 
+/// Reads a cluster once, as if it were a folder that is called like its API server.
+pub(crate) fn read_cluster(told: &Told, settings: &Settings) -> Result<(String, Scan), Failure> {
+    let (name, news) = read_once(told.cluster(None), settings.clone()).map_err(Failure::configuration)?;
+    let scan = Scan { changes: news.changes, findings: news.findings, ..Scan::default() };
+    Ok((name, scan))
+}
+
 /// A configuration says nowhere what it is; a manifest does.
 fn has_objects(text: &str) -> bool {
     Manifest::read(text).entries.iter().any(|entry| !matches!(entry.content, EntryContent::Invalid(_)))
 }
 
 impl Manifests {
-    fn of(name: String, scan: Scan, told: &Told) -> Self {
-        let mut translator = Translator::new(told.settings());
+    fn of(name: String, scan: Scan, settings: Settings) -> Self {
+        let mut translator = Translator::new(settings);
         for change in scan.changes {
             translator.apply(change);
         }

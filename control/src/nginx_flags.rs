@@ -1,6 +1,7 @@
 //! The flags of the ingress-nginx controller by their own names, so that Helm values carry over. The table of
 //! `sluice-crds` says which there are; what becomes of each here is said below.
 
+use crate::source::cluster::Access;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, builder::ValueParser, error::Error};
 use sluice_crds::{
     Verdict,
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 pub(crate) struct NginxFlags(BTreeMap<&'static str, Value>);
 
 const NO_CLUSTER: &str = "objects come from a folder, so there is no cluster to look at or to write to";
+const NO_STATUS: &str = "nothing is written to the cluster yet";
 const NO_METRICS: &str = "the nginx family of metrics is not in effect yet; /metrics has Sluice's own";
 const ADMIN: &str = "/healthz is answered by the admin endpoint (--admin) and where --health says";
 
@@ -61,8 +63,28 @@ impl NginxFlags {
 
     /// The only namespace whose objects count (`--watch-namespace`).
     pub(crate) fn namespace(&self) -> Option<String> {
-        match self.0.get("watch-namespace") {
-            Some(Value::Text(name)) if !name.is_empty() => Some(name.clone()),
+        self.text("watch-namespace")
+    }
+
+    /// Labels of the namespaces whose objects count (`--watch-namespace-selector`).
+    pub(crate) fn namespace_selector(&self) -> Option<String> {
+        self.text("watch-namespace-selector")
+    }
+
+    /// How the API server is reached (`--kubeconfig`, `--apiserver-host`, `--certificate-authority`).
+    pub(crate) fn access(&self, context: Option<String>) -> Access {
+        Access {
+            kubeconfig: self.text("kubeconfig").map(Into::into),
+            context,
+            server: self.text("apiserver-host"),
+            authority: self.text("certificate-authority").map(Into::into),
+        }
+    }
+
+    /// A text that is not empty; empty values of Helm mean nothing.
+    fn text(&self, name: &str) -> Option<String> {
+        match self.0.get(name) {
+            Some(Value::Text(text)) if !text.is_empty() => Some(text.clone()),
             _ => None,
         }
     }
@@ -83,12 +105,12 @@ impl NginxFlags {
         }
     }
 
-    /// A line for each flag that was given and changes nothing.
-    pub(crate) fn without_effect(&self) -> impl Iterator<Item = String> + '_ {
-        self.0.keys().filter_map(|name| {
+    /// A line for each flag that was given and changes nothing, where objects come from a cluster or from a folder.
+    pub(crate) fn without_effect(&self, cluster: bool) -> impl Iterator<Item = String> + '_ {
+        self.0.keys().filter_map(move |name| {
             let row = flags::look_up(name).ok()?;
             let why = match row.verdict {
-                Verdict::InEffect => format!("no effect: {}", not_here(name)?),
+                Verdict::InEffect => format!("no effect: {}", not_here(name, cluster)?),
                 verdict => verdict.to_string(),
             };
             Some(format!("--{name}: {why}"))
@@ -97,7 +119,7 @@ impl NginxFlags {
 }
 
 /// Why a flag that works elsewhere changes nothing here; `None` where it does.
-fn not_here(name: &str) -> Option<&'static str> {
+fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
     match name {
         "annotations-prefix"
         | "configmap"
@@ -123,7 +145,11 @@ fn not_here(name: &str) -> Option<&'static str> {
         | "metrics-per-undefined-host"
         | "size-buckets"
         | "time-buckets" => Some(NO_METRICS),
+        "apiserver-host" | "certificate-authority" | "kubeconfig" | "watch-namespace-selector" if cluster => {
+            None
+        }
         "watch-namespace-selector" => Some("only --watch-namespace narrows a folder"),
+        _ if cluster => Some(NO_STATUS),
         _ => Some(NO_CLUSTER),
     }
 }

@@ -1,11 +1,12 @@
 //! What a translation is told on the command line, besides the objects.
 
-use crate::{nginx_flags::NginxFlags, output};
+use crate::{nginx_flags::NginxFlags, output, source::cluster::Options};
 use clap::Args;
-use sluice_translate::{AnchorReader, CertificateReader, Settings};
+use sluice_translate::{AnchorReader, CertificateReader, NamespacedName, Settings};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
+    time::Duration,
 };
 
 /// Shared by every command that translates Kubernetes objects, so that they all come to the same.
@@ -29,14 +30,34 @@ pub(crate) struct Told {
     /// The namespace of the gateway's pod, where the secrets of Istio Gateways are looked up.
     #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "default")]
     pod_namespace: String,
+    /// The context of the kubeconfig, in place of its current one.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// How long a watch of the API server lives, in seconds, before it is opened again; a server that is silent for longer is
+    /// taken for gone.
+    #[arg(long, value_name = "SECONDS", default_value = "120", hide_short_help = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    watch_lifetime: u32,
     #[command(flatten)]
     pub(crate) nginx: NginxFlags,
 }
 
 impl Told {
-    /// As the translation takes it. Says on standard error what was given and changes nothing.
-    pub(crate) fn settings(&self) -> Settings {
-        for line in self.nginx.without_effect() {
+    /// What is read of a cluster.
+    pub(crate) fn cluster(&self, pod: Option<NamespacedName>) -> Options {
+        Options {
+            access: self.nginx.access(self.context.clone()),
+            namespace: self.nginx.namespace(),
+            selector: self.nginx.namespace_selector(),
+            pod,
+            lifetime: Duration::from_secs(self.watch_lifetime.into()),
+        }
+    }
+
+    /// As the translation takes it, of the objects of a cluster or of a folder. Says on standard error what was given and
+    /// changes nothing.
+    pub(crate) fn settings(&self, cluster: bool) -> Settings {
+        for line in self.nginx.without_effect(cluster) {
             output::note(&line);
         }
         if self.allow_unprotected {

@@ -29,7 +29,12 @@ Examples:
 Exit codes: 0 printed, 1 the manifests cannot be read.")]
 pub(crate) struct Translate {
     /// A folder of manifests, or a file; `-` reads standard input.
-    manifests: PathBuf,
+    #[arg(required_unless_present = "cluster")]
+    manifests: Option<PathBuf>,
+    /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
+    /// cluster in which this process runs.
+    #[arg(long, conflicts_with = "manifests")]
+    cluster: bool,
     /// Write certificates and private keys to files in this folder, for their owner only.
     #[arg(long, value_name = "DIR", conflicts_with = "show_secrets")]
     secrets: Option<PathBuf>,
@@ -42,7 +47,7 @@ pub(crate) struct Translate {
 
 impl Translate {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let manifests = match Input::read(&self.manifests, &self.told)? {
+        let manifests = match Input::read(self.manifests.as_deref(), &self.told)? {
             Input::Manifests(manifests) => manifests,
             Input::Config(source) => {
                 let message =

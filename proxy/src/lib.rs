@@ -28,7 +28,7 @@ mod state;
 mod telemetry;
 
 pub use admin::{Extension, PageContent};
-pub use config::{ConfigSource, Feed, Feeder, Watch, feed};
+pub use config::{ConfigSource, Feed, Feeder, Settling, Watch, feed};
 pub use logging::{Logging, LoggingError};
 pub use options::{Exit, Options, Overrides, StartError};
 pub use process::{Proxy, RunningProxy};

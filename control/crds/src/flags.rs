@@ -30,8 +30,8 @@ const WEBHOOK: &str =
 /// All flags, by name.
 static TABLE: [Flag; 62] = [
     row("annotations-prefix", Text, Some("nginx.ingress.kubernetes.io"), InEffect),
-    row("apiserver-host", Text, None, NoEffect("the kubeconfig names the server")),
-    row("certificate-authority", Text, None, NoEffect("the kubeconfig names it")),
+    row("apiserver-host", Text, None, InEffect),
+    row("certificate-authority", Text, None, InEffect),
     row("configmap", ObjectName, None, InEffect),
     row("controller-class", Text, Some("k8s.io/ingress-nginx"), InEffect),
     row("deep-inspect", Bool, Some("true"), NoEffect("every value is inspected")),

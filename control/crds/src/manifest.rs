@@ -84,6 +84,19 @@ macro_rules! kinds {
                 Ok(None)
             }
 
+            /// Reads what an API server sent as an object of a kind, in whichever version; `None` where it is no map or the kind
+            /// is unknown. What is wrong with the object becomes a problem of it.
+            pub fn of_server(kind: &str, tree: &Tree) -> Option<Self> {
+                let root = tree.root().filter(|root| tree.entries(*root).is_some())?;
+                let mut repairs = Repairs::for_api(tree);
+                $(
+                    if kind == $kind::KIND {
+                        return Some(Self::$kind(Object::read(tree, root, &mut repairs)));
+                    }
+                )*
+                None
+            }
+
             /// Its name.
             pub fn name(&self) -> ObjectName {
                 match self { $(Self::$kind(object) => object.name(),)* }

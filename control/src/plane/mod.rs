@@ -19,6 +19,7 @@ use crate::{
     run::{announce_admin, announce_listeners, install_log, start_failure},
     source::{
         Source,
+        cluster::Cluster,
         folder::{Folder, Followed},
     },
     told::Told,
@@ -39,7 +40,8 @@ const TEXT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%\" %R
 /// How such a process is started.
 #[derive(Debug, Args)]
 pub(crate) struct Plane {
-    /// The folder of manifests.
+    /// The folder of manifests; without it, the objects are those of a Kubernetes API server: the one that --kubeconfig names,
+    /// or that of the pod of this process.
     #[arg(long, value_name = "DIR")]
     manifests: Option<PathBuf>,
     /// Where the admin endpoint listens.
@@ -70,6 +72,11 @@ enum LogForm {
 }
 
 impl Plane {
+    /// Whether the objects are those of a cluster.
+    pub(crate) fn has_cluster(&self) -> bool {
+        self.manifests.is_none()
+    }
+
     /// Runs until the proxy ends. `pod` is the pod that this process is, or stands for; what the source knows about it
     /// counts where the command line is silent. `settings` are [`Told::settings`] with what the role adds.
     pub(crate) fn run(
@@ -86,7 +93,11 @@ impl Plane {
             access_log: self.access_log.written(),
             ..Config::default()
         };
-        let shared = Arc::new(Shared::new(nginx.status_addresses()));
+        let watches = match &source {
+            Source::Folder(_) => None,
+            Source::Cluster(cluster) => Some(cluster.stats()),
+        };
+        let shared = Arc::new(Shared::new(nginx.status_addresses(), watches));
         let place = source.to_string();
         let (feeder, feed) = feed("objects", frame.clone());
 
@@ -108,17 +119,25 @@ impl Plane {
     }
 
     fn source(&self, pod: Option<NamespacedName>) -> Result<Source, Failure> {
+        let options = self.told.cluster(pod.clone());
         let Some(root) = &self.manifests else {
-            return Err(Failure::usage(
-                "name a folder of manifests with --manifests DIR; objects of a cluster (--kubeconfig, or the cluster \
-                 that this process runs in) cannot be read yet",
-            ));
+            return Cluster::start(options).map(Source::Cluster).map_err(|error| {
+                Failure::usage(format!(
+                    "{error}; name a kubeconfig with --kubeconfig FILE, or a folder with --manifests DIR"
+                ))
+            });
         };
+        if options.access.is_named() {
+            return Err(Failure::usage(
+                "objects come from a folder (--manifests) or from a cluster (--kubeconfig, --context, --apiserver-host), not from \
+                 both; leave one of them out",
+            ));
+        }
         let folder = Folder::new(root.clone(), self.told.nginx.namespace());
         let folder = Followed::open(folder, pod).map_err(|error| {
             Failure::configuration(format!("cannot read the manifests in {}: {error}", root.display()))
         })?;
-        Ok(Source::Folder(folder))
+        Ok(Source::Folder(Box::new(folder)))
     }
 }
 

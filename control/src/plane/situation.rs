@@ -1,6 +1,6 @@
 //! What is known about the objects at this moment: written by the thread that translates, read by admin.
 
-use crate::source::{Finding, News};
+use crate::source::{Finding, News, cluster::Stats};
 use serde_json::{Value, json};
 use sluice_crds::ObjectName;
 use sluice_model::spec::Config;
@@ -35,6 +35,8 @@ pub(super) struct Shared {
     situation: Mutex<Situation>,
     /// For the status of Ingresses.
     addresses: Vec<String>,
+    /// Of the watches of a cluster.
+    watches: Option<Arc<Stats>>,
     translations: AtomicU64,
     renewed: AtomicU64,
     seconds: Durations,
@@ -53,10 +55,11 @@ struct Situation {
 }
 
 impl Shared {
-    pub(super) fn new(addresses: Vec<String>) -> Self {
+    pub(super) fn new(addresses: Vec<String>, watches: Option<Arc<Stats>>) -> Self {
         Self {
             situation: Mutex::default(),
             addresses,
+            watches,
             translations: AtomicU64::new(0),
             renewed: AtomicU64::new(0),
             seconds: Durations::default(),
@@ -162,7 +165,7 @@ impl Shared {
         }
         let labels = |kind: &str| -> Labels { vec![("kind", kind.to_owned())] };
         let alone = |number: f64| vec![(Labels::new(), number)];
-        vec![
+        let mut families = vec![
             Family::gauge(
                 "objects",
                 "Kubernetes objects by kind.",
@@ -190,7 +193,9 @@ impl Shared {
                 vec![(Labels::new(), self.renewed.load(Ordering::Relaxed))],
             ),
             Family::durations("translation_seconds", "How long a translation took.", &self.seconds),
-        ]
+        ];
+        families.extend(self.watches.iter().flat_map(|watches| watches.metrics()));
+        families
     }
 }
 

@@ -5,8 +5,10 @@
 //! together. What is only part of an answer (half a list, half a file) is never told, and a source that cannot be reached has
 //! no news, so nothing is lost with it.
 
+pub(crate) mod cluster;
 pub(crate) mod folder;
 
+use cluster::Cluster;
 use folder::Followed;
 use sluice_crds::ObjectName;
 use sluice_translate::{Change, Report, Topology};
@@ -20,7 +22,9 @@ use std::{
 #[derive(Debug)]
 pub(crate) enum Source {
     /// A folder of manifests.
-    Folder(Followed),
+    Folder(Box<Followed>),
+    /// A Kubernetes API server.
+    Cluster(Cluster),
 }
 
 /// What is new since the last time.
@@ -58,10 +62,10 @@ pub(crate) struct Finding {
 
 impl Source {
     /// The first full state, and what there is to know about the pod of this process.
-    #[allow(clippy::unused_async, reason = "a folder is there at once; an API server takes its time")]
     pub(crate) async fn first(&mut self) -> (News, Option<OwnPod>) {
         match self {
             Self::Folder(folder) => folder.first(),
+            Self::Cluster(cluster) => cluster.first().await,
         }
     }
 
@@ -69,6 +73,7 @@ impl Source {
     pub(crate) async fn news(&mut self) -> News {
         match self {
             Self::Folder(folder) => folder.news().await,
+            Self::Cluster(cluster) => cluster.news().await,
         }
     }
 
@@ -77,6 +82,7 @@ impl Source {
         match self {
             // What is in a folder was read anyhow.
             Self::Folder(_) => drop(names),
+            Self::Cluster(cluster) => cluster.refer(names),
         }
     }
 
@@ -84,6 +90,7 @@ impl Source {
     pub(crate) fn has_looked_up(&self) -> bool {
         match self {
             Self::Folder(_) => true,
+            Self::Cluster(cluster) => cluster.has_looked_up(),
         }
     }
 }
@@ -93,6 +100,7 @@ impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => write!(out, "manifests in {}", folder.folder().root().display()),
+            Self::Cluster(cluster) => write!(out, "objects of {}", cluster.url()),
         }
     }
 }

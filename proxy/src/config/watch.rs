@@ -1,6 +1,7 @@
 //! Watching files and folders for change: the folder entries that lead to a file, not the file, so that editors'
 //! rename-over and Kubernetes' swap of the `..data` link are seen.
 
+use super::Settling;
 use notify::{
     EventKind, RecommendedWatcher, RecursiveMode, Watcher,
     event::{AccessKind, AccessMode, ModifyKind},
@@ -22,10 +23,6 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// A change is reported when nothing moved for this long.
-const QUIET: Duration = Duration::from_millis(20);
-/// ... or this long after its first sign.
-const LATEST: Duration = Duration::from_millis(200);
 /// How often files are looked at where the system does not tell of changes.
 const POLL: Duration = Duration::from_secs(2);
 /// Links followed for one file; more is a loop.
@@ -42,8 +39,8 @@ pub struct Watch {
     folders: BTreeMap<PathBuf, (u64, u64)>,
     /// A watched folder itself was removed or renamed; its watch is worth nothing, even if the path has a folder again.
     stale: Arc<AtomicBool>,
-    /// First and latest sign of the change that is not reported yet.
-    pending: Option<(Instant, Instant)>,
+    /// The change that is not reported yet.
+    pending: Settling,
     next_poll: Instant,
 }
 
@@ -89,7 +86,7 @@ impl Watch {
             interest,
             folders: BTreeMap::new(),
             stale,
-            pending: None,
+            pending: Settling::default(),
             next_poll: Instant::now() + POLL,
         }
     }
@@ -151,17 +148,15 @@ impl Watch {
     /// Waits for the next change. Nothing is lost when this future is dropped.
     pub async fn changed(&mut self) {
         loop {
-            let deadline = match self.pending {
-                Some((first, latest)) => (latest + QUIET).min(first + LATEST),
-                None => self.next_poll,
-            };
+            let settled = self.pending.deadline();
+            let deadline = settled.unwrap_or(self.next_poll);
             tokio::select! {
                 sign = self.signs.recv(), if self.watcher.is_some() => match sign {
                     Some(()) => self.sign(),
                     None => self.watcher = None,
                 },
-                () = sleep_until(deadline), if self.pending.is_some() || self.watcher.is_none() => {
-                    self.pending = None;
+                () = sleep_until(deadline), if settled.is_some() || self.watcher.is_none() => {
+                    self.pending = Settling::default();
                     self.next_poll = Instant::now() + POLL;
                     return;
                 }
@@ -170,8 +165,7 @@ impl Watch {
     }
 
     fn sign(&mut self) {
-        let now = Instant::now();
-        self.pending = Some((self.pending.map_or(now, |(first, _)| first), now));
+        self.pending.sign(Instant::now());
     }
 }
 

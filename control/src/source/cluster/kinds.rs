@@ -1,0 +1,119 @@
+//! What is watched of a cluster.
+
+use sluice_crds::{
+    AnyObject, Kind, Standing,
+    core::{ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Namespace, Pod, Secret, Service},
+    istio::{
+        AuthorizationPolicy, DestinationRule, Gateway, PeerAuthentication, RequestAuthentication,
+        ServiceEntry, Sidecar, VirtualService,
+    },
+};
+use sluice_model::tree::Tree;
+
+/// A kind as an API server has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Resource {
+    pub(super) kind: &'static str,
+    pub(super) group: &'static str,
+    /// The one that we want, then those that will do: all have the same schema.
+    pub(super) versions: [&'static str; 3],
+    pub(super) plural: &'static str,
+    pub(super) namespaced: bool,
+    /// Nobody needs to have it: it may be missing, and we may be forbidden to read it.
+    pub(super) optional: bool,
+    /// Only names, labels and annotations are asked for.
+    pub(super) metadata_only: bool,
+}
+
+/// Kinds of which every object counts.
+pub(super) const WATCHED: [Resource; 13] = [
+    Resource::of::<Ingress>(),
+    Resource::of::<IngressClass>(),
+    Resource::of::<Service>(),
+    Resource::of::<EndpointSlice>(),
+    Resource { metadata_only: true, ..Resource::of::<Pod>() },
+    Resource::istio::<VirtualService>(),
+    Resource::istio::<DestinationRule>(),
+    Resource::istio::<Gateway>(),
+    Resource::istio::<ServiceEntry>(),
+    Resource::istio::<Sidecar>(),
+    Resource::istio::<AuthorizationPolicy>(),
+    Resource::istio::<RequestAuthentication>(),
+    Resource::istio::<PeerAuthentication>(),
+];
+
+/// Kinds of which only those objects are read that others refer to.
+pub(super) const REFERRED: [Resource; 3] =
+    [Resource::of::<ConfigMap>(), Resource::of::<Endpoints>(), Resource::of::<Secret>()];
+
+/// Read where namespaces are chosen by their labels.
+pub(super) const NAMESPACE: Resource = Resource::of::<Namespace>();
+
+// === impl Resource ===
+
+impl Resource {
+    const fn of<K: Kind>() -> Self {
+        let [second, third] = match K::OTHER_VERSIONS {
+            [] => ["", ""],
+            [second] => [*second, ""],
+            [second, third, ..] => [*second, *third],
+        };
+        Self {
+            kind: K::KIND,
+            group: K::GROUP,
+            versions: [K::VERSION, second, third],
+            plural: K::PLURAL,
+            namespaced: <K::Scope as Standing>::NAMESPACED,
+            optional: false,
+            metadata_only: false,
+        }
+    }
+
+    const fn istio<K: Kind>() -> Self {
+        Self { optional: true, ..Self::of::<K>() }
+    }
+
+    pub(super) fn versions(&self) -> impl Iterator<Item = &'static str> {
+        self.versions.into_iter().filter(|version| !version.is_empty())
+    }
+
+    /// The path of all objects, or of those in a namespace.
+    pub(super) fn path(&self, version: &str, namespace: Option<&str>) -> String {
+        let base = match self.group {
+            "" => format!("/api/{version}"),
+            group => format!("/apis/{group}/{version}"),
+        };
+        match namespace {
+            Some(namespace) if self.namespaced => format!("{base}/namespaces/{namespace}/{}", self.plural),
+            _ => format!("{base}/{}", self.plural),
+        }
+    }
+
+    /// `virtualservices.networking.istio.io`, as RBAC and kubectl name it.
+    pub(super) fn name(&self) -> String {
+        match self.group {
+            "" => self.plural.to_owned(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+
+    /// What the server sent, as an object of this kind, whatever is wrong with it; `None` where it is none at all.
+    pub(super) fn read(&self, tree: &Tree) -> Option<AnyObject> {
+        AnyObject::of_server(self.kind, tree)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_names_are_those_of_kubernetes() {
+        let [secrets, routes] = [Resource::of::<Secret>(), Resource::istio::<VirtualService>()];
+        assert_eq!(secrets.path("v1", Some("shop")), "/api/v1/namespaces/shop/secrets");
+        assert_eq!(routes.path("v1beta1", None), "/apis/networking.istio.io/v1beta1/virtualservices");
+        assert_eq!(routes.name(), "virtualservices.networking.istio.io");
+        assert_eq!(routes.versions().collect::<Vec<_>>(), ["v1", "v1beta1", "v1alpha3"]);
+        assert_eq!(NAMESPACE.path("v1", Some("shop")), "/api/v1/namespaces");
+    }
+}
