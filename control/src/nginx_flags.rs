@@ -1,7 +1,7 @@
 //! The flags of the ingress-nginx controller by their own names, so that Helm values carry over. The table of
 //! `sluice-crds` says which there are; what becomes of each here is said below.
 
-use crate::source::cluster::Access;
+use crate::{failure::Failure, source::cluster::Access};
 use clap::{Arg, ArgMatches, Command, FromArgMatches, builder::ValueParser, error::Error};
 use sluice_crds::{
     Verdict,
@@ -9,6 +9,7 @@ use sluice_crds::{
     flags::{self, Flag},
 };
 use sluice_model::value::Duration;
+use sluice_proxy::NginxMetrics;
 use sluice_translate::{NamespacedName, Settings};
 use std::collections::BTreeMap;
 
@@ -18,7 +19,17 @@ pub(crate) struct NginxFlags(BTreeMap<&'static str, Value>);
 
 const NO_CLUSTER: &str = "objects come from a folder, so there is no cluster to look at or to write to";
 const NO_STATUS: &str = "nothing is written to the cluster yet";
-const NO_METRICS: &str = "the nginx family of metrics is not in effect yet; /metrics has Sluice's own";
+const NO_METRICS: &str = "without --enable-metrics /metrics has Sluice's own families only";
+/// What `--enable-metrics` shows, and how.
+const METRICS: [&str; 7] = [
+    "exclude-socket-metrics",
+    "length-buckets",
+    "metrics-per-host",
+    "metrics-per-undefined-host",
+    "report-status-classes",
+    "size-buckets",
+    "time-buckets",
+];
 const ADMIN: &str = "/healthz is answered by the admin endpoint (--admin) and where --health says";
 
 impl NginxFlags {
@@ -46,6 +57,7 @@ impl NginxFlags {
         settings.http_port = port("http-port", settings.http_port);
         settings.https_port = port("https-port", settings.https_port);
         settings.external_names = !is("disable-svc-external-name");
+        settings.metric_labels.rules = is("enable-metrics");
         if let Some(prefix) = text("annotations-prefix") {
             settings.annotations_prefix = prefix;
         }
@@ -105,12 +117,62 @@ impl NginxFlags {
         }
     }
 
+    /// How `nginx_ingress_controller_*` are shown; `None` without `--enable-metrics`. `pod` is the gateway's own.
+    pub(crate) fn metrics(&self, pod: NamespacedName) -> Result<Option<NginxMetrics>, Failure> {
+        let is = |name: &str, default: bool| match self.0.get(name) {
+            Some(Value::Bool(value)) => *value,
+            _ => default,
+        };
+        if !is("enable-metrics", false) {
+            return Ok(None);
+        }
+        let list = |name: &str| match self.0.get(name) {
+            Some(Value::List(words)) => words.clone(),
+            _ => Vec::new(),
+        };
+        let buckets = |name: &str, default: Vec<f64>| {
+            let number = |word: &String| {
+                word.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0).ok_or_else(
+                    || {
+                        Failure::usage(format!(
+                            "--{name}: `{word}` is not a number; write numbers with commas between them"
+                        ))
+                    },
+                )
+            };
+            let written = list(name).iter().map(number).collect::<Result<Vec<_>, _>>()?;
+            Ok(if written.is_empty() { default } else { written })
+        };
+        let default = NginxMetrics::default();
+        Ok(Some(NginxMetrics {
+            controller_class: match self.0.get("controller-class") {
+                Some(Value::Text(class)) => class.clone(),
+                _ => default.controller_class,
+            },
+            controller_namespace: pod.namespace,
+            controller_pod: pod.name,
+            per_host: is("metrics-per-host", true),
+            undefined_hosts: is("metrics-per-undefined-host", false),
+            status_classes: is("report-status-classes", false),
+            excluded: list("exclude-socket-metrics").into_iter().collect(),
+            time_buckets: buckets("time-buckets", default.time_buckets)?,
+            length_buckets: buckets("length-buckets", default.length_buckets)?,
+            size_buckets: buckets("size-buckets", default.size_buckets)?,
+        }))
+    }
+
+    /// Why a flag that works elsewhere changes nothing here; `None` where it does.
+    fn not_here(&self, name: &str, cluster: bool) -> Option<&'static str> {
+        let metrics = self.0.get("enable-metrics") == Some(&Value::Bool(true));
+        if METRICS.contains(&name) { (!metrics).then_some(NO_METRICS) } else { not_here(name, cluster) }
+    }
+
     /// A line for each flag that was given and changes nothing, where objects come from a cluster or from a folder.
     pub(crate) fn without_effect(&self, cluster: bool) -> impl Iterator<Item = String> + '_ {
         self.0.keys().filter_map(move |name| {
             let row = flags::look_up(name).ok()?;
             let why = match row.verdict {
-                Verdict::InEffect => format!("no effect: {}", not_here(name, cluster)?),
+                Verdict::InEffect => format!("no effect: {}", self.not_here(name, cluster)?),
                 verdict => verdict.to_string(),
             };
             Some(format!("--{name}: {why}"))
@@ -118,7 +180,7 @@ impl NginxFlags {
     }
 }
 
-/// Why a flag that works elsewhere changes nothing here; `None` where it does.
+/// The same for flags that do not depend on each other.
 fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
     match name {
         "annotations-prefix"
@@ -128,6 +190,7 @@ fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
         | "default-ssl-certificate"
         | "disable-catch-all"
         | "disable-svc-external-name"
+        | "enable-metrics"
         | "http-port"
         | "https-port"
         | "ingress-class"
@@ -138,13 +201,6 @@ fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
         | "watch-namespace" => None,
         "health-check-path" | "healthz-host" | "healthz-port" => Some(ADMIN),
         "post-shutdown-grace-period" => Some("the process ends when the last connection is done"),
-        "enable-metrics"
-        | "exclude-socket-metrics"
-        | "length-buckets"
-        | "metrics-per-host"
-        | "metrics-per-undefined-host"
-        | "size-buckets"
-        | "time-buckets" => Some(NO_METRICS),
         "apiserver-host" | "certificate-authority" | "kubeconfig" | "watch-namespace-selector" if cluster => {
             None
         }

@@ -1,11 +1,14 @@
 //! What a translation is told on the command line, besides the objects.
 
-use crate::{nginx_flags::NginxFlags, output, source::cluster::Options};
+use crate::{failure::Failure, nginx_flags::NginxFlags, output, source::cluster::Options};
 use clap::Args;
+use sluice_model::spec::WorkloadLabels;
+use sluice_proxy::{Dialects, IstioMetrics};
 use sluice_translate::{AnchorReader, CertificateReader, NamespacedName, Settings};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,6 +33,9 @@ pub(crate) struct Told {
     /// The namespace of the gateway's pod, where the secrets of Istio Gateways are looked up.
     #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "default")]
     pod_namespace: String,
+    /// Show `istio_requests_total` and its family in /metrics, for dashboards and analyses made for Istio.
+    #[arg(long)]
+    istio_metrics: bool,
     /// The context of the kubeconfig, in place of its current one.
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
@@ -78,8 +84,43 @@ impl Told {
             anchors: AnchorReader(|pem| sluice_tls::check_anchors(pem).map_err(|error| error.to_string())),
             ..Settings::default()
         };
+        settings.metric_labels.workloads = self.istio_metrics;
         self.nginx.apply(&mut settings);
         settings
+    }
+
+    /// The families of metrics besides our own. `pod` is the name of the proxy's own pod, where that is known; its labels
+    /// are those of the settings.
+    pub(crate) fn dialects(&self, settings: &Settings, pod: Option<&str>) -> Result<Dialects, Failure> {
+        let (namespace, pod) = (settings.pod_namespace.clone(), pod.unwrap_or_default());
+        let nginx =
+            self.nginx.metrics(NamespacedName { namespace: namespace.clone(), name: pod.to_owned() })?;
+        let label = |name: &str| settings.labels.get(name).cloned().unwrap_or_default();
+        let first = |names: &[&str]| {
+            names.iter().map(|name| label(name)).find(|value| !value.is_empty()).unwrap_or_default()
+        };
+        // Which Deployment the pod is of, nobody says to a process; its label `app` mostly has the same name.
+        let name = if label("app").is_empty() { pod.to_owned() } else { label("app") };
+        let istio = self.istio_metrics.then(|| IstioMetrics {
+            source: WorkloadLabels {
+                namespace,
+                app: label("app"),
+                version: label("version"),
+                canonical_service: first(&[
+                    "service.istio.io/canonical-name",
+                    "app.kubernetes.io/name",
+                    "app",
+                ]),
+                canonical_revision: first(&[
+                    "service.istio.io/canonical-revision",
+                    "app.kubernetes.io/version",
+                    "version",
+                ]),
+                name,
+            },
+            cluster: "Kubernetes".to_owned(),
+        });
+        Ok(Dialects { nginx: nginx.map(Arc::new), istio: istio.map(Arc::new) })
     }
 }
 

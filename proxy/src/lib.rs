@@ -32,4 +32,4 @@ pub use config::{ConfigSource, Feed, Feeder, Settling, Watch, feed};
 pub use logging::{Logging, LoggingError};
 pub use options::{Exit, Options, Overrides, StartError};
 pub use process::{Proxy, RunningProxy};
-pub use telemetry::{Durations, Family, Labels};
+pub use telemetry::{Dialects, Durations, Family, IstioMetrics, Labels, NginxMetrics};

@@ -1,6 +1,6 @@
 //! What a proxy is started with, and how it ends.
 
-use crate::{admin::Extension, config::ConfigSource, logging::Logging};
+use crate::{admin::Extension, config::ConfigSource, logging::Logging, telemetry::Dialects};
 use sluice_model::Diagnostics;
 use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -21,6 +21,8 @@ pub struct Options {
     pub logging: Option<Logging>,
     /// Pages and metrics that this process adds to admin.
     pub extension: Option<Arc<dyn Extension>>,
+    /// Families of metrics that `/metrics` shows besides our own.
+    pub dialects: Dialects,
 }
 
 /// What the command line says stands above what the configuration says, also after every reload.
@@ -113,6 +115,7 @@ impl Options {
             signals: true,
             logging: None,
             extension: None,
+            dialects: Dialects::default(),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
@@ -89,6 +89,7 @@ impl Proxy {
                     generation: prepared.generation.clone(),
                     mirror_buffer: config.runtime().mirror_buffer_per_shard.as_usize(),
                     log: Box::new(move || ShardLog::new(log, format)),
+                    dialects: options.dialects.clone(),
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -100,10 +101,13 @@ impl Proxy {
             since: SystemTime::now(),
             listeners: Vec::new(),
             needs_restart: Vec::new(),
+            hash: OnceLock::new(),
         };
         let stats = shards.iter().map(|shard| shard.stats.clone()).collect();
         let (logging, extension) = (options.logging.clone(), options.extension.clone());
-        let state = Arc::new(State::new(published, stats, writer.stats(), logging, extension, commands));
+        let dialects = options.dialects.clone();
+        let state = State::new(published, stats, writer.stats(), logging, extension, dialects, commands);
+        let state = Arc::new(state);
         let (started, starts) = sync_channel(1);
         let (standing, stands) = sync_channel(1);
         let (in_force_sender, in_force) = sync_channel(1);

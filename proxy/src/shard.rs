@@ -4,7 +4,7 @@ use crate::{
     access_log::{Format, ShardLog},
     listen::{Acceptor, HANDSHAKES, accept},
     options::StartError,
-    telemetry::{ShardObserver, ShardStats},
+    telemetry::{Dialects, ShardObserver, ShardStats},
 };
 use sluice_net::{Generation, ListenerState, Shard, ShardOptions};
 use std::{
@@ -77,6 +77,7 @@ pub(crate) struct Seed {
     pub(crate) generation: Generation,
     pub(crate) mirror_buffer: usize,
     pub(crate) log: Box<dyn FnOnce() -> ShardLog + Send>,
+    pub(crate) dialects: Dialects,
 }
 
 // === impl ShardThread ===
@@ -128,7 +129,7 @@ struct Accepting {
 }
 
 async fn run(seed: Seed, stats: Arc<ShardStats>, mut inbox: mpsc::Receiver<Message>) -> usize {
-    let observer = Rc::new(ShardObserver::new(stats, (seed.log)()));
+    let observer = Rc::new(ShardObserver::new(stats, &seed.dialects, (seed.log)()));
     let shard = Shard::new(ShardOptions {
         generation: seed.generation,
         observer: observer.clone(),

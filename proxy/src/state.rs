@@ -7,14 +7,14 @@ use crate::{
     dns::Resolution,
     logging::Logging,
     readiness::Readiness,
-    telemetry::{ShardStats, SharedCounter},
+    telemetry::{Dialects, ShardStats, SharedCounter},
 };
 use arc_swap::ArcSwap;
 use sluice_model::Config;
 use sluice_net::{Generation, ListenerState};
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Instant, SystemTime},
 };
 use tokio::sync::mpsc;
@@ -33,6 +33,7 @@ pub(crate) struct State {
     pub(crate) writer: Arc<WriterStats>,
     pub(crate) logging: Option<Logging>,
     pub(crate) extension: Option<Arc<dyn Extension>>,
+    pub(crate) dialects: Dialects,
     pub(crate) commands: mpsc::Sender<Command>,
 }
 
@@ -45,6 +46,8 @@ pub(crate) struct Published {
     pub(crate) listeners: Vec<BoundListener>,
     /// Changes that wait for a restart: what, in words.
     pub(crate) needs_restart: Vec<String>,
+    /// Made when somebody asks for it.
+    pub(crate) hash: OnceLock<u64>,
 }
 
 /// A listener and where it really listens.
@@ -70,6 +73,18 @@ pub(crate) struct ReloadError {
     pub(crate) message: String,
 }
 
+// === impl Published ===
+
+impl Published {
+    /// The same for the same configuration, in every process that has it.
+    pub(crate) fn hash(&self) -> u64 {
+        *self.hash.get_or_init(|| {
+            let text = serde_json::to_vec(&self.config.to_spec()).unwrap_or_default();
+            xxhash_rust::xxh3::xxh3_64(&text)
+        })
+    }
+}
+
 // === impl State ===
 
 impl State {
@@ -79,6 +94,7 @@ impl State {
         writer: Arc<WriterStats>,
         logging: Option<Logging>,
         extension: Option<Arc<dyn Extension>>,
+        dialects: Dialects,
         commands: mpsc::Sender<Command>,
     ) -> Self {
         Self {
@@ -93,6 +109,7 @@ impl State {
             writer,
             logging,
             extension,
+            dialects,
             commands,
         }
     }

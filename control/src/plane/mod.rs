@@ -29,7 +29,7 @@ use follow::Follower;
 use pages::Pages;
 use situation::Shared;
 use sluice_model::spec::{AccessLog, AccessLogFormat, AccessLogTarget, Config, Runtime};
-use sluice_proxy::{ConfigSource, Options, Overrides, Proxy, feed};
+use sluice_proxy::{ConfigSource, Options, Overrides, Proxy, RunningProxy, feed};
 use sluice_translate::{NamespacedName, Settings};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -77,13 +77,25 @@ impl Plane {
         self.manifests.is_none()
     }
 
-    /// Runs until the proxy ends. `pod` is the pod that this process is, or stands for; what the source knows about it
-    /// counts where the command line is silent. `settings` are [`Told::settings`] with what the role adds.
-    pub(crate) fn run(
+    /// Runs until the proxy ends; see [`Plane::start`].
+    pub(crate) fn run(self, pod: Option<NamespacedName>, settings: Settings) -> Result<ExitCode, Failure> {
+        let (proxy, place) = self.start(pod, settings)?;
+        announce_admin(&proxy);
+        output::note(&place);
+        proxy.first_in_force();
+        announce_listeners(&proxy);
+        Ok(ExitCode::from(proxy.wait().code()))
+    }
+
+    /// Starts it, and returns at once with where the objects come from, in words: listeners come when the first state is
+    /// in force. `pod` is the pod that this process is, or stands for; what the source knows about it counts where the
+    /// command line is silent. `settings` are [`Told::settings`] with what the role adds.
+    pub(crate) fn start(
         self,
         pod: Option<NamespacedName>,
         mut settings: Settings,
-    ) -> Result<ExitCode, Failure> {
+    ) -> Result<(RunningProxy, String), Failure> {
+        let dialects = self.told.dialects(&settings, pod.as_ref().map(|pod| pod.name.as_str()))?;
         let source = self.source(pod)?;
         let logging = install_log(&self.log)?;
         settings.fallback_certificate = Some(default_certificate::self_signed()?);
@@ -106,16 +118,13 @@ impl Plane {
             Overrides { admin: Some(self.admin), shards: self.shards, ..Overrides::default() };
         options.health = self.health;
         options.logging = Some(logging);
+        options.dialects = dialects;
         options.extension = Some(Arc::new(Pages(shared.clone())));
         let proxy = Proxy::start(options).map_err(|error| start_failure(&error))?;
-        announce_admin(&proxy);
-        output::note(&place);
         Follower::new(source, settings, frame, shared)
             .start(feeder)
             .map_err(|error| Failure::system(format!("cannot follow {place}: {error}")))?;
-        proxy.first_in_force();
-        announce_listeners(&proxy);
-        Ok(ExitCode::from(proxy.wait().code()))
+        Ok((proxy, place))
     }
 
     fn source(&self, pod: Option<NamespacedName>) -> Result<Source, Failure> {

@@ -45,7 +45,7 @@ mod translator;
 pub use report::{Level, Reason, Report};
 pub use settings::{
     AnchorReader, CertificateNames, CertificateReader, Classes, Hsts, IngressDefaults, ListenerDefaults,
-    MeshDefaults, NamespacedName, PemPair, Settings, Topology,
+    MeshDefaults, MetricLabels, NamespacedName, PemPair, Settings, Topology,
 };
 pub use store::{Age, Change, Held, Of, Place, Store};
 pub use translator::{Translation, Translator};

@@ -72,6 +72,17 @@ pub struct Settings {
     pub allow_unprotected: bool,
     /// Whether services may stand for names outside of the cluster (`--disable-svc-external-name` says no).
     pub external_names: bool,
+    /// What routes and clusters say of themselves for metrics in the words of others.
+    pub metric_labels: MetricLabels,
+}
+
+/// What routes and clusters say of themselves for metrics. It costs memory, so it is off unless somebody reads it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MetricLabels {
+    /// Routes name the rule of their Ingress and clusters their service, for `nginx_ingress_controller_*`.
+    pub rules: bool,
+    /// Clusters name their service and the workloads at their endpoints, for `istio_*`.
+    pub workloads: bool,
 }
 
 /// Knows certificates, which this crate does not: whether a chain and its key, both PEM, can be served, and the DNS names
@@ -273,6 +284,7 @@ impl Default for Settings {
             root_namespace: "istio-system".to_owned(),
             allow_unprotected: false,
             external_names: true,
+            metric_labels: MetricLabels::default(),
         }
     }
 }

@@ -63,6 +63,12 @@ impl ResponseFlags {
         self.0
     }
 
+    /// The set of these bits; those that are no flag are left out.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits & ((1 << Self::COUNT) - 1))
+    }
+
     /// Both sets together.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {

@@ -49,6 +49,10 @@ pub struct Record {
     pub bytes_sent: u64,
     /// Until the request was complete.
     pub request_complete: Option<Duration>,
+    /// Until the last try at an endpoint began.
+    pub attempt_started: Option<Duration>,
+    /// Until that try had a connection; an idle one is had at once.
+    pub attempt_connected: Option<Duration>,
     /// Until the first byte of the upstream's final answer.
     pub response_started: Option<Duration>,
     /// Until everything was over.
@@ -121,6 +125,8 @@ impl Record {
             bytes_received: 0,
             bytes_sent: 0,
             request_complete: None,
+            attempt_started: None,
+            attempt_connected: None,
             response_started: None,
             duration: Duration::ZERO,
             attempts: 0,

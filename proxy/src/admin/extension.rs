@@ -15,6 +15,13 @@ pub trait Extension: fmt::Debug + Send + Sync {
 
     /// Metrics; their names get the prefix `sluice_`.
     fn metrics(&self) -> Vec<Family>;
+
+    /// What `/explain` says about a host, which may come with a port, besides what the configuration in force does: lines
+    /// of text, or nothing.
+    fn explain(&self, authority: &str) -> String {
+        let _ = authority;
+        String::new()
+    }
 }
 
 /// What a page shows.

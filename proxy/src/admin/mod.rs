@@ -1,6 +1,7 @@
 //! The admin endpoint: what the process is and does, on the control thread. It never touches a shard's thread, so it
 //! answers when the data path is overloaded.
 
+mod explain;
 mod extension;
 mod guard;
 mod pages;

@@ -1,11 +1,11 @@
 //! What admin answers, path by path.
 
-use super::{Extension, PageContent, guard::Refused, refusal};
+use super::{PageContent, explain, guard::Refused, refusal};
 use crate::{
     access_log::rfc3339,
     control::Command,
     state::State,
-    telemetry::{families, prometheus, stats_text},
+    telemetry::{dialect_families, families, prometheus, stats_text},
 };
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header, request::Parts};
@@ -22,8 +22,9 @@ Sluice admin. Everything is read with GET and changed with POST.
   GET  /ready        200 when traffic may come, else 503 and who is late
   GET  /healthz      200 as long as the process answers
   GET  /stats        every number, one `name: value` a line
-  GET  /metrics      the same for Prometheus
+  GET  /metrics      the same for Prometheus, and in the words of others where that was asked for
   GET  /config_dump  the configuration in force, secrets left out, and why a newer one is not
+  GET  /explain      where a request would go, and why: ?host=...&path=... (`sluice explain --admin`)
   GET  /clusters     clusters, their endpoints as resolved, and counters
   GET  /listeners    listeners and where they really listen
   GET  /logging      log levels; POST /logging?level=debug or ?sluice_proxy::dns=debug changes them
@@ -53,6 +54,7 @@ pub(super) async fn page(state: &Arc<State>, head: &Parts) -> Page {
                 | "/stats"
                 | "/metrics"
                 | "/config_dump"
+                | "/explain"
                 | "/clusters"
                 | "/listeners"
                 | "/logging"
@@ -71,23 +73,26 @@ pub(super) async fn page(state: &Arc<State>, head: &Parts) -> Page {
         "/ready" => ready(state),
         "/stats" => text(StatusCode::OK, stats_text(&families(state))),
         "/metrics" => {
-            typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", prometheus(&families(state)))
+            let mut all = families(state);
+            all.extend(dialect_families(state));
+            typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", prometheus(&all))
         }
         "/config_dump" => json_page(&config_dump(state)),
+        "/explain" => content(explain::page(state, head.uri.query().unwrap_or_default())),
         "/clusters" => json_page(&clusters(state)),
         "/listeners" => json_page(&listeners(state)),
         "/logging" if read => levels(state),
         "/logging" => set_levels(state, head.uri.query().unwrap_or_default()),
         "/drain" => drain(state).await,
         _ => match added {
-            Some(added) => added_page(added, path, head.uri.query().unwrap_or_default()),
+            Some(added) => content(added.page(path, head.uri.query().unwrap_or_default())),
             None => text(StatusCode::NOT_FOUND, format!("There is no such page.\n\n{}", help(state))),
         },
     }
 }
 
-fn added_page(added: &dyn Extension, path: &str, query: &str) -> Page {
-    match added.page(path, query) {
+fn content(content: PageContent) -> Page {
+    match content {
         PageContent::Json(body) => typed(StatusCode::OK, "application/json", body),
         PageContent::Text(body) => text(StatusCode::OK, body),
         PageContent::BadQuery(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),

@@ -13,7 +13,7 @@ use sluice_model::{Config, spec, value::EndpointAddress};
 use sluice_net::Generation;
 use std::{
     collections::BTreeSet,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 use tokio::time::Instant;
@@ -185,7 +185,14 @@ impl Control {
                 state: bound.state.clone(),
             })
             .collect();
-        Published { config, generation, since: SystemTime::now(), listeners, needs_restart }
+        Published {
+            config,
+            generation,
+            since: SystemTime::now(),
+            listeners,
+            needs_restart,
+            hash: OnceLock::new(),
+        }
     }
 
     /// An answer about a name.

@@ -1,12 +1,16 @@
 //! Metric families and their two written forms: the Prometheus text format 0.0.4, and `name: value` lines.
 
-use super::number::{BOUNDS, DurationSum, Durations};
+use super::{
+    histogram::Distribution,
+    number::{DurationSum, Durations},
+};
 use std::fmt::Write;
 
 /// A metric and its samples.
 #[derive(Debug)]
 pub struct Family {
-    /// Without the `sluice_` prefix; counters end in `_total`.
+    prefix: &'static str,
+    /// Without the prefix; counters of our own end in `_total`.
     name: &'static str,
     help: &'static str,
     samples: Samples,
@@ -16,8 +20,12 @@ pub struct Family {
 enum Samples {
     Counter(Vec<(Labels, u64)>),
     Gauge(Vec<(Labels, f64)>),
-    Histogram(Vec<(Labels, DurationSum)>),
+    Histogram(Vec<(Labels, Distribution)>),
+    /// Count and sum alone: quantiles of several shards cannot be added up.
+    Summary(Vec<(Labels, (u64, f64))>),
 }
+
+const PREFIX: &str = "sluice_";
 
 /// Names and values.
 pub type Labels = Vec<(&'static str, String)>;
@@ -27,12 +35,12 @@ pub type Labels = Vec<(&'static str, String)>;
 impl Family {
     /// Counts that only grow. `name` comes without the prefix `sluice_` and ends in `_total`.
     pub fn counter(name: &'static str, help: &'static str, samples: Vec<(Labels, u64)>) -> Self {
-        Self { name, help, samples: Samples::Counter(samples) }
+        Self { prefix: PREFIX, name, help, samples: Samples::Counter(samples) }
     }
 
     /// Numbers as they are now.
     pub fn gauge(name: &'static str, help: &'static str, samples: Vec<(Labels, f64)>) -> Self {
-        Self { name, help, samples: Samples::Gauge(samples) }
+        Self { prefix: PREFIX, name, help, samples: Samples::Gauge(samples) }
     }
 
     /// Seconds, from sums of microseconds.
@@ -41,7 +49,37 @@ impl Family {
         help: &'static str,
         samples: Vec<(Labels, DurationSum)>,
     ) -> Self {
-        Self { name, help, samples: Samples::Histogram(samples) }
+        let samples = samples.into_iter().map(|(labels, sum)| (labels, sum.into())).collect();
+        Self::distribution(name, help, samples)
+    }
+
+    /// Values between bounds of their own.
+    pub(crate) fn distribution(
+        name: &'static str,
+        help: &'static str,
+        samples: Vec<(Labels, Distribution)>,
+    ) -> Self {
+        Self { prefix: PREFIX, name, help, samples: Samples::Histogram(samples) }
+    }
+
+    /// How many values there were, and their sum.
+    pub(crate) fn summary(
+        name: &'static str,
+        help: &'static str,
+        samples: Vec<(Labels, (u64, f64))>,
+    ) -> Self {
+        Self { prefix: PREFIX, name, help, samples: Samples::Summary(samples) }
+    }
+
+    /// The same in another family of names than our own; `prefix` comes with its underscore.
+    #[must_use]
+    pub fn under(self, prefix: &'static str) -> Self {
+        Self { prefix, ..self }
+    }
+
+    /// Without the prefix.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// One length of time without labels, in seconds.
@@ -55,14 +93,15 @@ impl Family {
 /// The Prometheus text format 0.0.4. Families without samples are announced all the same.
 pub(crate) fn prometheus(families: &[Family]) -> String {
     let mut out = String::new();
-    for Family { name, help, samples } in families {
+    for Family { prefix, name, help, samples } in families {
         let kind = match samples {
             Samples::Counter(_) => "counter",
             Samples::Gauge(_) => "gauge",
             Samples::Histogram(_) => "histogram",
+            Samples::Summary(_) => "summary",
         };
-        let _ = writeln!(out, "# HELP sluice_{name} {help}\n# TYPE sluice_{name} {kind}");
-        write_samples(&mut out, name, samples, " ");
+        let _ = writeln!(out, "# HELP {prefix}{name} {help}\n# TYPE {prefix}{name} {kind}");
+        write_samples(&mut out, &format!("{prefix}{name}"), samples, " ");
     }
     out
 }
@@ -70,8 +109,8 @@ pub(crate) fn prometheus(families: &[Family]) -> String {
 /// One line `name{labels}: value` for each sample, for people and `grep`.
 pub(crate) fn stats_text(families: &[Family]) -> String {
     let mut out = String::new();
-    for Family { name, samples, .. } in families {
-        write_samples(&mut out, name, samples, ": ");
+    for Family { prefix, name, samples, .. } in families {
+        write_samples(&mut out, &format!("{prefix}{name}"), samples, ": ");
     }
     out
 }
@@ -80,34 +119,39 @@ fn write_samples(out: &mut String, name: &str, samples: &Samples, separator: &st
     match samples {
         Samples::Counter(samples) => {
             for (labels, value) in samples {
-                let _ = writeln!(out, "sluice_{name}{}{separator}{value}", braces(labels, None));
+                let _ = writeln!(out, "{name}{}{separator}{value}", braces(labels, None));
             }
         }
         Samples::Gauge(samples) => {
             for (labels, value) in samples {
-                let _ = writeln!(out, "sluice_{name}{}{separator}{value}", braces(labels, None));
+                let _ = writeln!(out, "{name}{}{separator}{value}", braces(labels, None));
             }
         }
         Samples::Histogram(samples) => {
-            for (labels, sum) in samples {
+            for (labels, distribution) in samples {
                 let mut count = 0;
-                for (index, bucket) in sum.buckets.iter().enumerate() {
+                for (index, bucket) in distribution.buckets.iter().enumerate() {
                     count += bucket;
-                    let bound =
-                        BOUNDS.get(index).map_or("+Inf".to_owned(), |bound| seconds(*bound).to_string());
+                    let bound = distribution.bounds.get(index);
+                    let bound = bound.map_or("+Inf".to_owned(), ToString::to_string);
                     let labels = braces(labels, Some(&bound));
-                    let _ = writeln!(out, "sluice_{name}_bucket{labels}{separator}{count}");
+                    let _ = writeln!(out, "{name}_bucket{labels}{separator}{count}");
                 }
-                let labels = braces(labels, None);
-                let _ = writeln!(out, "sluice_{name}_sum{labels}{separator}{}", seconds(sum.micros));
-                let _ = writeln!(out, "sluice_{name}_count{labels}{separator}{count}");
+                sum_and_count(out, name, labels, separator, (count, distribution.sum));
+            }
+        }
+        Samples::Summary(samples) => {
+            for (labels, total) in samples {
+                sum_and_count(out, name, labels, separator, *total);
             }
         }
     }
 }
 
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
+fn sum_and_count(out: &mut String, name: &str, labels: &Labels, separator: &str, (count, sum): (u64, f64)) {
+    let labels = braces(labels, None);
+    let _ = writeln!(out, "{name}_sum{labels}{separator}{sum}");
+    let _ = writeln!(out, "{name}_count{labels}{separator}{count}");
 }
 
 fn braces(labels: &Labels, bound: Option<&str>) -> String {
@@ -139,6 +183,7 @@ fn braces(labels: &Labels, bound: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::number::BOUNDS;
 
     #[test]
     fn both_forms_show_labels_and_cumulative_buckets() {

@@ -1,6 +1,8 @@
 //! What the process counts, and how it is shown. Shards own plain numbers; names and text are made when somebody asks.
 
+mod dialect;
 mod family;
+mod histogram;
 mod number;
 mod observer;
 mod process;
@@ -8,6 +10,8 @@ mod registry;
 mod scrape;
 mod stats;
 
+pub(crate) use dialect::families as dialect_families;
+pub use dialect::{Dialects, IstioMetrics, NginxMetrics};
 pub use family::{Family, Labels};
 pub(crate) use family::{prometheus, stats_text};
 pub use number::Durations;

@@ -1,5 +1,6 @@
 //! Numbers that one thread writes and others read.
 
+use super::histogram::Distribution;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -70,6 +71,17 @@ pub(crate) struct DurationSum {
     /// Not cumulative.
     pub(crate) buckets: [u64; BOUNDS.len() + 1],
     pub(crate) micros: u64,
+}
+
+impl From<DurationSum> for Distribution {
+    fn from(sum: DurationSum) -> Self {
+        let seconds = |micros: u64| micros as f64 / 1e6;
+        Self {
+            bounds: BOUNDS.iter().map(|bound| seconds(*bound)).collect(),
+            buckets: sum.buckets.to_vec(),
+            sum: seconds(sum.micros),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The shard's eyes: counts what happens and writes the access log.
 
 use super::{
+    dialect::{Dialects, LocalDialects},
     registry::Local,
     stats::{
         ClusterStats, EndpointKey, EndpointStats, ListenerStats, ReasonKey, ReasonKind, RouteKey, RouteQuery,
@@ -27,18 +28,20 @@ struct Locals {
     routes: Local<RouteKey, RouteStats>,
     endpoints: Local<EndpointKey, EndpointStats>,
     reasons: Local<ReasonKey, Counter>,
+    dialects: LocalDialects,
 }
 
 // === impl ShardObserver ===
 
 impl ShardObserver {
-    pub(crate) fn new(stats: Arc<ShardStats>, log: ShardLog) -> Self {
+    pub(crate) fn new(stats: Arc<ShardStats>, dialects: &Dialects, log: ShardLog) -> Self {
         let local = RefCell::new(Locals {
             listeners: Local::new(stats.listeners.clone()),
             clusters: Local::new(stats.clusters.clone()),
             routes: Local::new(stats.routes.clone()),
             endpoints: Local::new(stats.endpoints.clone()),
             reasons: Local::new(stats.reasons.clone()),
+            dialects: LocalDialects::new(dialects, &stats.nginx, &stats.istio),
         });
         Self { stats, local, log }
     }
@@ -59,6 +62,7 @@ impl ShardObserver {
         local.listeners.make_room(|name| snapshot.listener(name).is_some());
         local.clusters.make_room(|name| cluster(name));
         local.routes.make_room(|key| snapshot.listener(&key.listener).is_some() && cluster(&key.cluster));
+        local.dialects.make_room(snapshot);
         local.endpoints.make_room(|key| {
             snapshot.cluster_named(&key.cluster).is_some_and(|cluster| {
                 cluster.endpoints.endpoints().iter().any(|endpoint| endpoint.address == key.address)
@@ -127,6 +131,7 @@ impl Observer for ShardObserver {
 
     fn request_finished(&self, request: &RequestSummary<'_>) {
         self.count_request(request.record);
+        self.local.borrow_mut().dialects.count(request);
         self.log.write(request, &self.stats);
     }
 

@@ -16,13 +16,13 @@ const MAX_ENTRIES: usize = 32_768;
 pub(crate) struct Registry<K, V>(Mutex<Vec<(K, Arc<V>)>>);
 
 /// The shard's own way to its numbers, without a lock.
-#[derive(Debug)]
 pub(crate) struct Local<K, V> {
     /// By the hash of the query; borrowed parts find an owned key without making one.
     known: HashMap<u64, Vec<(K, Arc<V>)>, Prehashed>,
     entries: usize,
     /// Takes what does not fit; no scrape shows it.
     overflow: Arc<V>,
+    make: Box<dyn Fn() -> V>,
     registry: Arc<Registry<K, V>>,
 }
 
@@ -53,9 +53,16 @@ impl<K, V> Registry<K, V> {
     }
 }
 
-impl<K: Clone, V: Default> Local<K, V> {
+impl<K: Clone, V: Default + 'static> Local<K, V> {
     pub(crate) fn new(registry: Arc<Registry<K, V>>) -> Self {
-        Self { known: HashMap::default(), entries: 0, overflow: Arc::default(), registry }
+        Self::made_by(registry, Box::new(V::default))
+    }
+}
+
+impl<K: Clone, V> Local<K, V> {
+    /// For numbers that need to be told what they are to look like.
+    pub(crate) fn made_by(registry: Arc<Registry<K, V>>, make: Box<dyn Fn() -> V>) -> Self {
+        Self { known: HashMap::default(), entries: 0, overflow: Arc::new(make()), make, registry }
     }
 
     /// The numbers of a key.
@@ -65,7 +72,7 @@ impl<K: Clone, V: Default> Local<K, V> {
             Some(at) => at,
             None if self.entries >= MAX_ENTRIES => return &self.overflow,
             None => {
-                let (key, value) = (query.key(), Arc::<V>::default());
+                let (key, value) = (query.key(), Arc::new((self.make)()));
                 self.registry.lock().push((key.clone(), value.clone()));
                 same.push((key, value));
                 self.entries += 1;

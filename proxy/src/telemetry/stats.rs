@@ -1,6 +1,7 @@
 //! What a shard counts.
 
 use super::{
+    dialect::{IstioRegistry, NginxRegistry},
     number::{Counter, Durations},
     registry::{Query, Registry},
 };
@@ -15,6 +16,8 @@ pub(crate) struct ShardStats {
     pub(crate) routes: Arc<Registry<RouteKey, RouteStats>>,
     pub(crate) endpoints: Arc<Registry<EndpointKey, EndpointStats>>,
     pub(crate) reasons: Arc<Registry<ReasonKey, Counter>>,
+    pub(crate) nginx: NginxRegistry,
+    pub(crate) istio: IstioRegistry,
     /// Connections that are closed again; of those that an acceptor gave, also what was not served at all.
     pub(crate) closed: Counter,
     pub(crate) log_lines: Counter,

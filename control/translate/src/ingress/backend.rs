@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     report::{Level, Reason},
-    services::{PortRef, endpoints, find_port},
+    services::{PortRef, endpoints, find_port, labels},
     store::Of,
 };
 use sluice_crds::core::{IngressServiceBackend, Service, ServicePort};
@@ -73,6 +73,7 @@ fn of_port(scene: &Scene<'_, '_>, service: Of<'_, Service>, port: &ServicePort) 
     let mut cluster =
         Cluster::new(name, endpoints(scene.view, &scene.settings.topology, service, port, None));
     cluster.keep_alive = scene.settings.ingress.keep_alive;
+    cluster.labels = labels(scene.view, scene.settings, service, port);
     cluster
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     let found = sound::hold_back(&mut scene, found);
     let app_root = app_root(&mut scene, &locations);
     let rest = rest(&mut scene, &locations);
-    let served = Served { settings, app_root, locations: found, rest };
+    let served = Served { settings, host, app_root, locations: found, rest };
 
     let tls = tls::of_host(view, settings, host, &site.members, &mut output);
     let above = || {
@@ -119,6 +119,7 @@ fn refusal(settings: &Settings, host: &Host, pattern: HostPattern, aliases: &[Ho
 fn app_root(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Route> {
     let (location, route) =
         locations.iter().find_map(|location| Some((location, redirect::app_root(location)?)))?;
+    let route = Route { labels: location.labels(scene.settings, scene.host), ..route };
     if sound::takes(scene, &route) {
         return Some(route);
     }

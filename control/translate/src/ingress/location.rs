@@ -89,6 +89,7 @@ pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Optio
         }
     }
     route.origin = Some(location.ingress.name().to_string());
+    route.labels = location.labels(scene.settings, scene.host);
     if location.annotations.denied.is_some() {
         scene.output.closed.push(location.ingress.name());
     } else {
@@ -112,9 +113,9 @@ impl Location<'_> {
 
 /// Only what every action can carry.
 fn without_forwarding(route: Route) -> Route {
-    let Route { name, matches, action, mut headers, timeouts, max_body, origin, .. } = route;
+    let Route { name, matches, action, mut headers, timeouts, max_body, origin, labels, .. } = route;
     headers.request = HeaderEdits::default();
-    Route { matches, headers, timeouts, max_body, origin, ..Route::new(name, action) }
+    Route { matches, headers, timeouts, max_body, origin, labels, ..Route::new(name, action) }
 }
 
 /// What is answered where nothing can serve.

@@ -15,6 +15,7 @@ mod backend;
 mod canary;
 mod headers;
 mod host;
+mod labels;
 mod location;
 mod mirror;
 mod names;

@@ -26,8 +26,8 @@ pub(super) fn hold_back<'l, 's>(
             "the path is left out"
         } else {
             let matches = std::mem::take(&mut route.matches);
-            let origin = route.origin.take();
-            *route = Route { matches, origin, ..Route::new(location.route_name(), unavailable()) };
+            let (origin, labels) = (route.origin.take(), route.labels.take());
+            *route = Route { matches, origin, labels, ..Route::new(location.route_name(), unavailable()) };
             "the path answers 503"
         };
         let message = format!("{field}: {message}; {outcome}");

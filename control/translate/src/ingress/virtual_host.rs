@@ -1,6 +1,6 @@
 //! The routes of a host as they are served: without TLS, with it, and under other names.
 
-use super::{location::Location, redirect, upstream};
+use super::{Host, location::Location, redirect, upstream};
 use crate::settings::{Hsts, Settings};
 use sluice_model::spec::{HeaderValue, Route, Scheme};
 use std::collections::HashSet;
@@ -8,6 +8,7 @@ use std::collections::HashSet;
 /// What a host serves, in the order in which paths are compared.
 pub(super) struct Served<'l, 's> {
     pub(super) settings: &'l Settings,
+    pub(super) host: &'l Host,
     /// What `/` gets.
     pub(super) app_root: Option<Route>,
     pub(super) locations: Vec<(&'l Location<'s>, Route)>,
@@ -33,6 +34,7 @@ impl Served<'_, '_> {
             let mut away = Route::new(route.name.clone(), action);
             away.matches.clone_from(&route.matches);
             away.origin.clone_from(&route.origin);
+            away.labels.clone_from(&route.labels);
             // Whom we trust may have told us that the client came over TLS.
             if !self.settings.ingress.trusted.is_empty() {
                 away.name = format!("to https: {}", route.name);
@@ -57,7 +59,11 @@ impl Served<'_, '_> {
         // Whom we trust knows the client's scheme, and with it the port, better.
         let port = self.settings.ingress.trusted.is_empty().then_some(scheme.default_port());
         let lacking = slashed(self.locations.iter().map(|(location, _)| *location));
-        lacking.filter_map(|location| location.slash_redirect(port)).collect()
+        let redirects = lacking.filter_map(|location| {
+            let labels = location.labels(self.settings, self.host);
+            Some(Route { labels, ..location.slash_redirect(port)? })
+        });
+        redirects.collect()
     }
 }
 

@@ -171,6 +171,7 @@ impl Clusters<'_, '_> {
             tls,
             connect_timeout: policy.connect_timeout(self.settings),
             keep_alive: policy.keep_alive(),
+            labels: port.labels(self.view, self.settings, host),
             ..Cluster::new(name.to_owned(), port.endpoints(self.view, self.settings, labels))
         }
     }

@@ -7,7 +7,7 @@ use sluice_crds::{
     istio::{Resolution, ServiceEntry, ServicePort as EntryPort, WorkloadEntry},
 };
 use sluice_model::{
-    spec::{ClusterProtocol, Endpoint},
+    spec::{ClusterLabels, ClusterProtocol, Endpoint, ServiceLabels},
     value::EndpointAddress,
 };
 use std::{
@@ -140,6 +140,22 @@ impl Port<'_> {
             Self::Entry(_, port) => is_http2(&port.protocol, &port.protocol),
         };
         if http2 { ClusterProtocol::Http2 } else { ClusterProtocol::Http1 }
+    }
+
+    /// What metrics say of who serves it.
+    pub(super) fn labels(&self, view: &View<'_>, settings: &Settings, host: &str) -> Option<ClusterLabels> {
+        match self {
+            Self::Service(service, port) => services::labels(view, settings, *service, port),
+            Self::Entry(entry, port) => settings.metric_labels.workloads.then(|| ClusterLabels {
+                service: ServiceLabels {
+                    name: host.to_owned(),
+                    namespace: entry.namespace().to_owned(),
+                    host: host.to_owned(),
+                    port: port.number,
+                },
+                workloads: Vec::new(),
+            }),
+        }
     }
 
     /// Where it is served; with labels, only by what has them.

@@ -55,6 +55,18 @@ pub(crate) fn endpoints(
         .collect()
 }
 
+/// The endpoints of a port of a service whose pods are known, with their pods.
+pub(super) fn pods<'s>(
+    view: &View<'s>,
+    service: Of<'s, Service>,
+    port: &ServicePort,
+) -> Vec<(SocketAddr, Of<'s, Pod>)> {
+    let found = find(view, service, port).into_iter();
+    found
+        .filter_map(|found| Some((found.address, view.get::<Pod>(service.namespace(), found.pod?)?)))
+        .collect()
+}
+
 /// The name that a service stands for, or the address that somebody wrote in its place.
 fn external(name: &str, port: u16) -> Option<spec::Endpoint> {
     let address = match name.parse::<IpAddr>() {

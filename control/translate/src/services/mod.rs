@@ -2,8 +2,10 @@
 
 mod endpoints;
 mod host;
+mod labels;
 mod port;
 
 pub(crate) use endpoints::endpoints;
 pub(crate) use host::is_host;
+pub(crate) use labels::labels;
 pub(crate) use port::{PortRef, find_port};

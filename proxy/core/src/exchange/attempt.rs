@@ -42,6 +42,8 @@ impl Exchange {
 
     fn start_attempt(&mut self, now: Instant) {
         self.record.attempts += 1;
+        self.record.attempt_started = Some(now.saturating_duration_since(self.record.started));
+        self.record.attempt_connected = None;
         let timeout = self.record.cluster.as_ref().and_then(|cluster| cluster.spec.connect_timeout.limit());
         self.deadlines.connect = timeout.and_then(|timeout| now.checked_add(timeout));
         self.state = State::Connecting;
@@ -73,6 +75,7 @@ impl Exchange {
         }
         self.reused = reused;
         self.record.upstream_version = Some(version);
+        self.record.attempt_connected = Some(now.saturating_duration_since(self.record.started));
         self.deadlines.connect = None;
         self.deadlines.active = Some(now);
         self.sends += 1;

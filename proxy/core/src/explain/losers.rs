@@ -48,7 +48,11 @@ pub(super) fn nearest(
         } else {
             (Distance::Conditions(failed.len()), format!("this does not hold: {}", failed.join("; ")))
         };
-        found.push((distance, rank, Loser { route: of.name.to_string(), reason }));
+        found.push((
+            distance,
+            rank,
+            Loser { route: of.name.to_string(), origin: of.origin.as_deref().map(str::to_owned), reason },
+        ));
     }
     found.sort_by(|(left, left_rank, _), (right, right_rank, _)| (left, left_rank).cmp(&(right, right_rank)));
     let mut losers: Vec<Loser> = Vec::new();

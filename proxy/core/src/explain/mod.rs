@@ -129,6 +129,8 @@ pub enum Outcome {
         to: Vec<Target>,
         /// The percentage of the requests like this one that nobody gets (503 `NC`), as all main destinations weigh 0.
         nobody: f64,
+        /// Clusters of canaries that a header or cookie rule keeps from it.
+        ruled_out: Vec<String>,
     },
     /// Every weight that counts is 0 (503 `NC`).
     Nowhere,
@@ -164,6 +166,8 @@ pub struct Target {
 pub struct Loser {
     /// The route.
     pub route: String,
+    /// The object that it was made from.
+    pub origin: Option<String>,
     /// Why not.
     pub reason: String,
 }
@@ -340,7 +344,10 @@ fn forwarded(
             .map(|cluster| endpoints(cluster))
             .unwrap_or_default(),
     };
-    Outcome::Forward { why, to: to.into_iter().map(target).collect(), nobody: nobody * 100.0 }
+    let to = to.into_iter().map(target).collect();
+    let ruled_out = forward.ruled_out(request, scratch).into_iter();
+    let ruled_out = ruled_out.map(|destination| destination.cluster_name.to_string()).collect();
+    Outcome::Forward { why, to, nobody: nobody * 100.0, ruled_out }
 }
 
 fn endpoints(cluster: &Cluster) -> Vec<String> {

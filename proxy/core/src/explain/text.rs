@@ -43,7 +43,8 @@ impl fmt::Display for Answer {
             writeln!(out, "\nnearest others")?;
         }
         for loser in &self.losers {
-            writeln!(out, "  {}: {}", loser.route, loser.reason)?;
+            let origin = loser.origin.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default();
+            writeln!(out, "  {}{origin}: {}", loser.route, loser.reason)?;
         }
         Ok(())
     }
@@ -71,7 +72,7 @@ impl fmt::Display for Served {
             Outcome::Nowhere => writeln!(out, "answer     503 NC: every weight is 0")?,
             Outcome::Redirect { status, location } => writeln!(out, "redirect   {status} to {location}")?,
             Outcome::Respond { status, bytes } => writeln!(out, "answer     {status} with {bytes} bytes")?,
-            Outcome::Forward { why, to, nobody } => {
+            Outcome::Forward { why, to, nobody, ruled_out } => {
                 writeln!(out, "forward    {}", reason(*why))?;
                 for target in to {
                     let share = rounded(target.share);
@@ -80,6 +81,12 @@ impl fmt::Display for Served {
                         endpoints => endpoints.join(", "),
                     };
                     writeln!(out, "           {share} % {} at {endpoints}", target.cluster)?;
+                }
+                for canary in ruled_out {
+                    writeln!(
+                        out,
+                        "           not {canary}: a header or cookie rule of this canary says never"
+                    )?;
                 }
                 if *nobody > 0.0 {
                     writeln!(out, "           {} % nowhere: 503 NC, every weight is 0", rounded(*nobody))?;
@@ -130,6 +137,7 @@ mod tests {
                 why: Why::Weight,
                 to: vec![Target { cluster: "v2".into(), share: 12.5, endpoints: Vec::new() }],
                 nobody: 87.5,
+                ruled_out: Vec::new(),
             },
             rewritten: None,
             host: None,

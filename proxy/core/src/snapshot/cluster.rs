@@ -1,5 +1,6 @@
 //! Clusters and their endpoints, ready to use.
 
+use super::ClusterLabels;
 use sluice_model::{spec, value::EndpointAddress};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -32,6 +33,8 @@ pub struct Cluster {
     pub spec: Arc<sluice_model::Cluster>,
     /// Where it is served.
     pub endpoints: Arc<EndpointSet>,
+    /// Who serves it, for metrics.
+    pub labels: Option<Arc<ClusterLabels>>,
 }
 
 /// The endpoints of a cluster as far as their names are resolved.

@@ -1,6 +1,8 @@
 //! From a validated configuration to a snapshot, taking over from the old one what did not change.
 
-use super::{ChainCompiler, Cluster, ClusterId, EndpointSet, Listener, Snapshot, cluster::Slot};
+use super::{
+    ChainCompiler, Cluster, ClusterId, ClusterLabels, EndpointSet, Listener, Snapshot, cluster::Slot,
+};
 use crate::{
     edits::{CompiledEdits, RouteEdits},
     rewrite::{Redirect, ResponseRewrite, Rewrite},
@@ -89,6 +91,7 @@ fn clusters(old: Option<&Snapshot>, config: &Config) -> Box<[Slot]> {
             name: spec.name.as_str().into(),
             spec: Arc::clone(spec),
             endpoints,
+            labels: spec.labels.as_ref().map(|labels| Arc::new(ClusterLabels::compile(labels))),
         }));
     }
     slots.into()
@@ -164,6 +167,7 @@ impl Compiler<'_> {
             name: route.name.as_str().into(),
             virtual_host: Arc::clone(virtual_host),
             origin: route.origin.as_deref().map(Into::into),
+            labels: route.labels.clone().map(Arc::new),
             action: match &route.action {
                 spec::Action::Forward(forward) => Action::Forward(Forward::compile(forward, self)),
                 spec::Action::Redirect(redirect) => Action::Redirect(Redirect::compile(redirect)),

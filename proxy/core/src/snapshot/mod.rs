@@ -6,11 +6,13 @@
 
 mod cluster;
 mod compile;
+mod labels;
 #[cfg(test)]
 mod tests;
 
 pub use cluster::{Cluster, ClusterId, Endpoint, EndpointSet};
 pub use compile::compile;
+pub use labels::ClusterLabels;
 
 use crate::{route::RouteTable, scope::ScopedTables};
 use cluster::Slot;
@@ -125,6 +127,7 @@ impl Snapshot {
                 name: Arc::clone(&old.name),
                 spec: Arc::clone(&old.spec),
                 endpoints,
+                labels: old.labels.clone(),
             }));
         }
         Self {

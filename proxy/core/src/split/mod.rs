@@ -171,6 +171,16 @@ impl Forward {
         Some(Chosen { destination, canary, why, set_cookie })
     }
 
+    /// Canaries that a header or cookie rule keeps from this request.
+    pub fn ruled_out<F: Fields + ?Sized>(
+        &self,
+        request: &RequestView<'_, F>,
+        scratch: &mut MatchScratch,
+    ) -> Vec<&Destination> {
+        let never = self.rulings(request, scratch).filter(|(.., ruling)| matches!(ruling, Ruling::Never));
+        never.map(|(_, number, _)| &self.canaries[number].destination).collect()
+    }
+
     /// What decides without a draw, or what a draw would have to decide.
     fn settle<'f, F: Fields + ?Sized>(
         &'f self,

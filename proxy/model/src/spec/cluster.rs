@@ -1,6 +1,6 @@
 //! Clusters: groups of endpoints that serve the same thing.
 
-use super::is_default;
+use super::{ClusterLabels, is_default};
 use crate::value::{Duration, EndpointAddress};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ pub struct Cluster {
     /// nothing. Everything else about the cluster is irrelevant.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unavailable: bool,
+    /// Who serves it, for metrics in the words of ingress-nginx and Istio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<ClusterLabels>,
 }
 
 impl Cluster {
@@ -47,6 +50,7 @@ impl Cluster {
             connect_timeout: connect_timeout(),
             keep_alive: KeepAlive::default(),
             unavailable: false,
+            labels: None,
         }
     }
 

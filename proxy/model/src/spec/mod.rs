@@ -8,6 +8,7 @@ mod action;
 mod canary;
 mod cluster;
 mod headers;
+mod labels;
 mod listener;
 mod matching;
 mod process;
@@ -23,6 +24,7 @@ pub use action::{
 pub use canary::{Canary, CanaryHeader, CanaryHeaderRule, HashKey, Sticky, StickyCookie};
 pub use cluster::{Balancer, Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification};
 pub use headers::{HeaderEdits, HeaderValue, RouteHeaders};
+pub use labels::{ClusterLabels, RouteLabels, ServiceLabels, Workload, WorkloadLabels};
 pub use listener::{
     Forwarded, HeaderPolicy, Listener, ListenerLimits, ListenerTimeouts, ListenerTls, NormalizePath,
     PathPolicy, Protocol, RequestId, TlsScope, UnderscorePolicy, UpstreamPath,

@@ -1,6 +1,8 @@
 //! Route tables, virtual hosts and routes.
 
-use super::{Action, Mirror, ResponseRewrite, Retry, Rewrite, RouteHeaders, RouteMatch, is_default};
+use super::{
+    Action, Mirror, ResponseRewrite, Retry, Rewrite, RouteHeaders, RouteLabels, RouteMatch, is_default,
+};
 use crate::value::{Duration, HostPattern, Percent, Size, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,6 +86,9 @@ pub struct Route {
     /// The object that this route was made from (`VirtualService ns/name`); seen in logs and `explain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// The rule of that object, for metrics in the words of ingress-nginx.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<RouteLabels>,
 }
 
 impl Route {
@@ -102,6 +107,7 @@ impl Route {
             mirrors: Vec::new(),
             filters: Vec::new(),
             origin: None,
+            labels: None,
         }
     }
 }
