@@ -1,6 +1,6 @@
 //! `sluice explain` says what the proxy would do.
 
-use sluice_dsl::{Origin, Request, cli, sluice};
+use sluice_dsl::{GatewayRecipe, Nobody, Origin, Request, cli, gateway, sluice};
 
 const CONFIG: &str = r#"
 listeners:
@@ -146,4 +146,162 @@ async fn for_many_requests_explain_names_the_route_that_serves_them() {
         }
     }
     assert_eq!(met.len(), 7, "every route and 404 serve some of the requests: {met:?}");
+}
+
+// --- Kubernetes objects.
+
+const OBJECTS: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: nginx }
+spec: { controller: k8s.io/ingress-nginx }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: web, namespace: shop, creationTimestamp: "2026-01-01T00:00:00Z" }
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: shop.example
+    http:
+      paths:
+      - { path: /, pathType: Prefix, backend: { service: { name: v1, port: { number: 80 } } } }
+      - { path: /cart, pathType: Exact, backend: { service: { name: v1, port: { number: 80 } } } }
+      - { path: /cart, pathType: Prefix, backend: { service: { name: v2, port: { number: 80 } } } }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web-canary
+  namespace: shop
+  creationTimestamp: "2026-01-02T00:00:00Z"
+  annotations:
+    nginx.ingress.kubernetes.io/canary: "true"
+    nginx.ingress.kubernetes.io/canary-by-header: x-canary
+    nginx.ingress.kubernetes.io/canary-by-cookie: canary
+    nginx.ingress.kubernetes.io/canary-weight: "10"
+spec:
+  ingressClassName: nginx
+  rules:
+  - { host: shop.example, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: v2, port: { number: 80 } } } }] } }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: thief, namespace: other, creationTimestamp: "2026-01-03T00:00:00Z" }
+spec:
+  ingressClassName: nginx
+  rules:
+  - { host: shop.example, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: v1, port: { number: 80 } } } }] } }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: front, namespace: shop }
+spec: { selector: { istio: gateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*.istio.example", shop.example] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews, namespace: shop }
+spec:
+  hosts: [reviews.istio.example]
+  gateways: [front]
+  http:
+  - name: jason
+    match: [{ headers: { end-user: { exact: jason } } }]
+    route: [{ destination: { host: v2 } }]
+  - name: everybody
+    route: [{ destination: { host: v1 }, weight: 75 }, { destination: { host: v2 }, weight: 25 }]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: latecomer, namespace: shop }
+spec:
+  hosts: [shop.example]
+  gateways: [front]
+  http: [{ route: [{ destination: { host: v2 } }] }]
+"#;
+
+fn objects(one: &Origin, two: &Origin) -> GatewayRecipe {
+    let recipe = gateway!().service("shop/v1", &[one]).service("shop/v2", &[two]).service("other/v1", &[one]);
+    recipe.manifest("objects.yaml", OBJECTS).argument("--labels=istio=gateway")
+}
+
+/// What is said of the folder and of the gateway that serves it: the same.
+async fn explain_objects(question: &[&str]) -> String {
+    let (one, two) = (Origin::saying("v1").await, Origin::saying("v2").await);
+    let gateway = objects(&one, &two).start().await;
+    let folder = gateway.manifests().display().to_string();
+    let told = ["explain", &folder, "--labels=istio=gateway", "--port=80"];
+    let of_folder = cli!().run(told.into_iter().chain(question.iter().copied())).await;
+    let admin = gateway.proxy().admin_address().to_string();
+    let live = ["explain", "--admin", &admin, "--listener=port-80"];
+    let of_gateway = cli!().run(live.into_iter().chain(question.iter().copied())).await;
+    assert_eq!((of_gateway.code, of_gateway.stderr.as_str()), (0, ""));
+    assert_eq!(of_folder.stdout, of_gateway.stdout);
+    of_gateway.stdout.replace(&one.to_string(), "ONE").replace(&two.to_string(), "TWO")
+}
+
+#[tokio::test]
+async fn the_canary_of_an_ingress_is_named_with_the_rule_that_decides() {
+    let by_header = explain_objects(&["--host=shop.example", "--header", "x-canary: always"]).await;
+    assert_says(
+        &by_header,
+        &["route      prefix / (from Ingress shop/web)", "a canary's header rule decides"],
+    );
+    assert_says(&by_header, &["100 % shop/v2:80 at TWO"]);
+    let by_cookie = explain_objects(&["--host=shop.example", "--cookie", "canary=never"]).await;
+    assert_says(&by_cookie, &["100 % shop/v1:80 at ONE", "not shop/v2:80: a header or cookie rule"]);
+    let by_weight = explain_objects(&["--host=shop.example"]).await;
+    assert_says(&by_weight, &["by weight", "90 % shop/v1:80 at ONE", "10 % shop/v2:80 at TWO"]);
+}
+
+#[tokio::test]
+async fn paths_of_an_ingress_lose_to_nearer_ones() {
+    let exact = explain_objects(&["--host=shop.example", "--path=/cart"]).await;
+    assert_says(&exact, &["route      exact /cart (from Ingress shop/web)", "path exactly `/cart`"]);
+    assert_says(&exact, &["prefix /cart (from Ingress shop/web): it matches too, but is asked later"]);
+    let below = explain_objects(&["--host=shop.example", "--path=/cart/7"]).await;
+    assert_says(
+        &below,
+        &["route      prefix /cart", "exact /cart (from Ingress shop/web): the path is not exactly"],
+    );
+}
+
+#[tokio::test]
+async fn objects_that_lost_a_host_are_named_with_those_that_have_it() {
+    let text = explain_objects(&["--host=shop.example:80"]).await;
+    assert_says(&text, &["objects of this host that are not served as written"]);
+    assert_says(
+        &text,
+        &["Ingress other/thief: ", "Ingress shop/web has path `/` of host `shop.example` already"],
+    );
+    assert_says(&text, &["VirtualService shop/latecomer: "]);
+    let elsewhere = explain_objects(&["--host=reviews.istio.example"]).await;
+    assert!(!elsewhere.contains("not served as written"), "{elsewhere}");
+}
+
+#[tokio::test]
+async fn rules_of_a_virtual_service_are_named_with_what_they_lacked() {
+    let text = explain_objects(&["--host=reviews.istio.example"]).await;
+    assert_says(
+        &text,
+        &["route      everybody (from VirtualService shop/reviews)", "it matches every request"],
+    );
+    assert_says(&text, &["75 % outbound|80||v1.shop.svc.cluster.local at ONE", "25 % outbound|80||v2.shop"]);
+    assert_says(&text, &["jason (from VirtualService shop/reviews): this does not hold: "]);
+    let jason = explain_objects(&["--host=reviews.istio.example", "--header", "end-user: jason"]).await;
+    assert_says(
+        &jason,
+        &["route      jason", "everybody (from VirtualService shop/reviews): it matches too"],
+    );
+}
+
+#[tokio::test]
+async fn nobody_at_the_admin_address_is_said_with_the_way_out() {
+    let nobody = Nobody::new().address();
+    let output = cli!().run(["explain", "--admin", &nobody.to_string()]).await;
+    assert_eq!(output.code, 4);
+    assert_says(&output.stderr, &[&nobody.to_string(), "--admin"]);
+    let wrong = cli!().run(["explain", "--admin", "nonsense"]).await;
+    assert_eq!(wrong.code, 2);
+    assert_says(&wrong.stderr, &["write HOST:PORT"]);
 }

@@ -1,6 +1,8 @@
 //! `sluice explain`.
 
-use crate::{check, failure::Failure, file::Folder, manifests::Input, output, told::Told};
+use crate::{
+    admin_client, check, contenders, failure::Failure, file::Folder, manifests::Input, output, told::Told,
+};
 use clap::Args;
 use sluice_core::{
     explain::{Question, explain},
@@ -17,7 +19,8 @@ use std::{
 /// Shows the listener, the virtual host, the route and the destination that would serve the request, and what the
 /// nearest others lacked. Nothing is opened or connected, so it works for a configuration that runs elsewhere.
 ///
-/// A folder is one of Kubernetes manifests, as `sluice gateway --manifests` serves it: routes name their objects.
+/// A folder is one of Kubernetes manifests, as `sluice gateway --manifests` serves it: routes name their objects, and objects
+/// that want the same host and lost are named too. `--admin` asks a running proxy or gateway about what it serves now.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,16 +28,21 @@ Examples:
   sluice explain proxy.yaml --path '/search?q=tea' --method POST --header 'x-user: ann' --cookie canary=always
   sluice explain proxy.yaml --listener web --source 10.1.2.3 --path /admin
   sluice explain shop/ --port 443 --host shop.example.com --path /cart
+  sluice explain --admin 127.0.0.1:15000 --host shop.example.com --path /cart
 
-Exit codes: 0 explained (also when the answer is that nothing matches), 1 the configuration is wrong.")]
+Exit codes: 0 explained (also when the answer is that nothing matches), 1 the configuration is wrong, 4 nobody answers
+at the admin address.")]
 pub(crate) struct Explain {
     /// The configuration, or the folder of manifests; `-` reads standard input.
-    #[arg(required_unless_present = "cluster")]
+    #[arg(required_unless_present_any = ["cluster", "admin"])]
     file: Option<PathBuf>,
     /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
     /// cluster in which this process runs.
     #[arg(long, conflicts_with = "file")]
     cluster: bool,
+    /// The admin endpoint of a running process to ask: `127.0.0.1:15000`, or its URL.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["file", "cluster"])]
+    admin: Option<String>,
     /// The host that the request names, with a port if the client would send one.
     #[arg(long, default_value = "localhost")]
     host: String,
@@ -68,8 +76,15 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
+        if let Some(admin) = &self.admin {
+            return self.ask(admin);
+        }
+        let mut others = String::new();
         let config = match Input::read(self.file.as_deref(), &self.told)? {
-            Input::Manifests(manifests) => manifests.usable()?,
+            Input::Manifests(manifests) => {
+                others = contenders::text(manifests.objects(), manifests.reports(), &self.host);
+                manifests.usable()?
+            }
             Input::Config(source) => {
                 match sluice_model::load(&source, &Folder::of(self.file.as_deref().unwrap_or(Path::new("-"))))
                 {
@@ -82,8 +97,7 @@ impl Explain {
             }
         };
         let snapshot = snapshot::compile(None, &config, &NoChains);
-        let mut fields = self.header;
-        fields.extend(self.cookie.into_iter().map(|cookie| ("cookie".to_owned(), cookie)));
+        let fields = self.fields();
         let question = Question {
             listener: self.listener,
             port: self.port,
@@ -94,8 +108,29 @@ impl Explain {
             fields,
             source: self.source,
         };
-        output::print(&explain(&snapshot, &question).to_string())?;
+        output::print(&(explain(&snapshot, &question).to_string() + &others))?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Asks a running process.
+    fn ask(&self, admin: &str) -> Result<ExitCode, Failure> {
+        let mut query = vec![
+            ("method", self.method.clone()),
+            ("host", self.host.clone()),
+            ("path", self.path.clone()),
+            ("source", self.source.to_string()),
+        ];
+        query.extend(self.sni.clone().map(|name| ("sni", name)));
+        query.extend(self.port.map(|port| ("port", port.to_string())));
+        query.extend(self.listener.clone().map(|name| ("listener", name)));
+        query.extend(self.fields().into_iter().map(|(name, value)| ("header", format!("{name}: {value}"))));
+        output::print(&admin_client::get(admin, "/explain", &query)?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn fields(&self) -> Vec<(String, String)> {
+        let cookies = self.cookie.iter().map(|cookie| ("cookie".to_owned(), cookie.clone()));
+        self.header.iter().cloned().chain(cookies).collect()
     }
 }
 

@@ -3,9 +3,11 @@
 //! Each subcommand is a file of its own: its arguments, its help, and what it does. They end in an exit code or in a
 //! [`failure::Failure`], which carries one.
 
+mod admin_client;
 mod audit;
 mod check;
 mod completions;
+mod contenders;
 mod crds;
 mod echo;
 mod explain;

@@ -12,7 +12,7 @@ use crate::{
 };
 use sluice_crds::{Manifest, manifest::EntryContent};
 use sluice_model::{Config, Diagnostics, NoFiles, Source};
-use sluice_translate::{Level, Report, Settings, Translation, Translator};
+use sluice_translate::{Change, Held, Level, Report, Settings, Translation, Translator};
 use std::path::Path;
 
 /// What a command was given to look at.
@@ -31,6 +31,7 @@ pub(crate) struct Manifests {
     name: String,
     findings: Vec<Finding>,
     reports: Vec<Report>,
+    objects: Vec<Held>,
     /// As it would be served.
     pub(crate) config: sluice_model::spec::Config,
 }
@@ -91,13 +92,27 @@ fn has_objects(text: &str) -> bool {
 impl Manifests {
     fn of(name: String, scan: Scan, settings: Settings) -> Self {
         let mut translator = Translator::new(settings);
+        let mut objects = Vec::new();
         for change in scan.changes {
+            if let Change::Put(held) = &change {
+                objects.push(held.clone());
+            }
             translator.apply(change);
         }
         let Translation { config, mut reports, .. } = translator.translate();
         reports.extend(scan.duplicates);
         reports.sort();
-        Self { name, findings: scan.findings, reports, config }
+        Self { name, findings: scan.findings, reports, objects, config }
+    }
+
+    /// Every object.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Held> {
+        self.objects.iter()
+    }
+
+    /// What is said about them.
+    pub(crate) fn reports(&self) -> &[Report] {
+        &self.reports
     }
 
     /// One line for each thing that is to be said.

@@ -17,6 +17,10 @@ impl Extension for Pages {
         PageContent::Json(format!("{:#}\n", self.0.status()))
     }
 
+    fn explain(&self, authority: &str) -> String {
+        self.0.contenders(authority)
+    }
+
     fn metrics(&self) -> Vec<Family> {
         self.0.metrics()
     }

@@ -1,6 +1,9 @@
 //! What is known about the objects at this moment: written by the thread that translates, read by admin.
 
-use crate::source::{Finding, News, cluster::Stats};
+use crate::{
+    contenders,
+    source::{Finding, News, cluster::Stats},
+};
 use serde_json::{Value, json};
 use sluice_crds::ObjectName;
 use sluice_model::spec::Config;
@@ -101,6 +104,13 @@ impl Shared {
     pub(super) fn reports(&self) -> Vec<Report> {
         let situation = self.lock();
         situation.reports.iter().chain(&situation.duplicates).cloned().collect()
+    }
+
+    /// Objects that want a host and do not serve it as written, and why.
+    pub(super) fn contenders(&self, authority: &str) -> String {
+        let situation = self.lock();
+        let reports: Vec<Report> = situation.reports.iter().chain(&situation.duplicates).cloned().collect();
+        contenders::text(situation.objects.values(), &reports, authority)
     }
 
     /// `GET /status`: what became of each object, by kind, namespace and name.
