@@ -3,12 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use sluice_dsl::{Cli, Http1, Origin, Process, Reply, Request, Signal, cli, eventually, within};
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 struct Quickstart {
     process: Process,
     web: SocketAddr,
-    file: PathBuf,
+    admin: String,
+    folder: PathBuf,
     _cli: Cli,
 }
 
@@ -17,11 +22,14 @@ impl Quickstart {
         let cli = cli!();
         let mut process = cli.start(["quickstart", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]);
         process.says("Ctrl-C ends it all").await;
-        let word = |line: String| line.split_whitespace().nth(1).unwrap().to_owned();
-        let web = word(process.says("  proxy   http://").await);
-        let web = web.trim_start_matches("http://").parse().unwrap();
-        let file = PathBuf::from(word(process.says("  config  ").await));
-        Self { process, web, file, _cli: cli }
+        let mut word = async |line: &str| {
+            let line = process.says(line).await;
+            line.split_whitespace().nth(1).unwrap().trim_start_matches("http://").to_owned()
+        };
+        let web = word("  gateway    http://").await.parse().unwrap();
+        let admin = word("  admin      http://").await;
+        let folder = PathBuf::from(word("  manifests  ").await);
+        Self { process, web, admin, folder, _cli: cli }
     }
 
     async fn send(&self, request: Request) -> Reply {
@@ -32,6 +40,26 @@ impl Quickstart {
         let reply = self.send(request).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.text().lines().next().unwrap().to_owned()
+    }
+}
+
+impl Quickstart {
+    fn edit(&self, file: &str, from: &str, to: &str) {
+        let file = self.folder.join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&file, text.replace(from, to)).unwrap();
+    }
+
+    async fn all_to_v2(&self, request: Request) {
+        let all = async {
+            let mut in_a_row = 0;
+            while in_a_row < 30 {
+                let version = self.version(request.clone()).await;
+                in_a_row = if version == "shop v2" { in_a_row + 1 } else { 0 };
+            }
+        };
+        within("all traffic to v2", all).await;
     }
 }
 
@@ -57,35 +85,52 @@ async fn everything_on_the_tour_works() {
         );
     }
 
-    let order = Request::post("/orders", "two pounds of tea");
+    let order = Request::post("/orders", "two pounds of tea").host("orders.example");
     assert_eq!(quickstart.version(order).await, "shop v1");
     quickstart.process.says("audit v1 saw POST /orders HTTP/1.1 with 17 bytes of body").await;
 
-    let text = fs::read_to_string(&quickstart.file).unwrap();
-    fs::write(&quickstart.file, text.replace("weight: 25", "weight: 100")).unwrap();
-    let all_to_v2 = async {
-        let mut in_a_row = 0;
-        while in_a_row < 30 {
-            let version = quickstart.version(Request::get("/shop")).await;
-            in_a_row = if version == "shop v2" { in_a_row + 1 } else { 0 };
-        }
-    };
-    within("all traffic to v2", all_to_v2).await;
+    quickstart.edit("shop.yaml", "canary-weight: \"25\"", "canary-weight: \"100\"");
+    quickstart.all_to_v2(Request::get("/shop")).await;
+    let orders = || Request::get("/shop").host("orders.example");
+    quickstart.edit("orders.yaml", "{ host: shop-v1 }, weight: 50", "{ host: shop-v1 }, weight: 0");
+    quickstart.all_to_v2(orders()).await;
 
-    let api = quickstart.send(Request::get("/api/v1/things?x=1")).await;
+    let at_orders = |path: &str| Request::get(path).host("orders.example");
+    let api = quickstart.send(at_orders("/api/v1/things?x=1")).await;
     assert!(api.text().contains("GET /things?x=1 HTTP/1.1"), "{}", api.text());
-    let moved = quickstart.send(Request::get("/store/tea")).await;
+    let moved = quickstart.send(at_orders("/store")).await;
     assert_eq!(moved.status, 302);
-    assert!(moved.field("location").ends_with("/shop/tea"), "{}", moved.field("location"));
-    assert_eq!(quickstart.send(Request::get("/")).await.status, 200);
-    assert_eq!(quickstart.send(Request::get("/nothing")).await.status, 404);
+    assert!(moved.field("location").ends_with("/shop"), "{}", moved.field("location"));
+}
+
+#[tokio::test]
+async fn a_running_quickstart_can_be_asked_why() {
+    let quickstart = Quickstart::start().await;
+    let ask = ["explain", "--admin", &quickstart.admin, "--host=orders.example", "--path=/api/v1/things"];
+    let said = cli!().run(ask).await;
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    for wanted in [
+        "route      api (from VirtualService shop/orders)",
+        "outbound|80||shop-v1.shop.svc.cluster.local at 127.0.0.1:",
+        "rewrite    path /things",
+        "shop (from VirtualService shop/orders): it matches too, but is asked later",
+    ] {
+        assert!(said.stdout.contains(wanted), "{wanted:?} is missing:\n{}", said.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_manifests_hold_no_mistake() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/quickstart");
+    let output = cli!().run(["check", "--labels=istio=ingressgateway", &folder.display().to_string()]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (0, ""), "{}", output.stderr);
 }
 
 #[tokio::test]
 async fn it_ends_on_ctrl_c_and_takes_its_copy_with_it() {
     let mut quickstart = Quickstart::start().await;
-    let folder = quickstart.file.parent().unwrap().to_path_buf();
-    assert!(folder.is_dir());
+    let folder = quickstart.folder.clone();
+    assert!(folder.join("shop.yaml").is_file());
     quickstart.process.signal(Signal::INT);
     assert_eq!(quickstart.process.ended().await, 0);
     eventually("the copy is gone", || !folder.exists()).await;

@@ -1,91 +1,96 @@
-//! `sluice quickstart`: a proxy with something behind it, for the first ten minutes.
+//! `sluice quickstart`: a gateway with something behind it, for the first ten minutes.
 
 mod place;
 mod servers;
 mod tour;
 
-use crate::{
-    check,
-    failure::Failure,
-    file::{self, Folder},
-    output, run,
-};
-use clap::Args;
+use crate::{failure::Failure, manifests::Input, output, plane::Plane};
+use clap::{Args, Parser};
 use place::Place;
 use servers::Servers;
-use sluice_model::{Config, Source};
-use sluice_proxy::{ConfigSource, Options, Overrides, Proxy, StartError};
-use std::{collections::BTreeMap, net::SocketAddr, process::ExitCode};
+use std::{
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+};
 
-/// The configuration that the binary carries.
-const EMBEDDED: &str = include_str!("../../../configs/quickstart.yaml");
-
-/// Start a proxy with three echo servers behind it, and show what to try.
+/// Serve a folder of Kubernetes manifests with three echo servers behind it, and show what to try.
 ///
-/// In the repository it runs `configs/quickstart.yaml` itself; elsewhere it writes a copy to a temporary folder. Either
-/// way the file is watched: change it, and the next request sees the change. Ctrl-C or SIGTERM ends it all and removes
-/// the copy.
+/// In the repository it serves `configs/quickstart` itself; elsewhere it writes a copy to a temporary folder. Either way
+/// the folder is watched: change a manifest, and the next request sees the change. Ctrl-C or SIGTERM ends it all and
+/// removes the copy.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   sluice quickstart
   sluice quickstart --listen 127.0.0.1:9090 --admin 127.0.0.1:0")]
 pub(crate) struct Quickstart {
-    /// Where the proxy listens; port 0 takes a free one.
+    /// Where port 80 of the manifests is served; port 0 takes a free one. Port 443 gets a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where the admin endpoint listens, in place of 127.0.0.1:15000; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS")]
-    admin: Option<SocketAddr>,
-    /// Run a copy in a temporary folder even inside the repository.
+    /// Where the admin endpoint listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
+    admin: SocketAddr,
+    /// Serve a copy in a temporary folder even inside the repository.
     #[arg(long)]
     copy: bool,
 }
 
-/// The listener that `--listen` moves.
-const LISTENER: &str = "web";
+/// The listener of port 80.
+const LISTENER: &str = "port-80";
+/// The listener of port 443.
+const SECURE: &str = "port-443";
+
+/// What the quickstart is an example of: `sluice gateway`.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Line {
+    #[command(flatten)]
+    plane: Plane,
+}
 
 impl Quickstart {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let logging = run::install_log("warn")?;
         let place = if self.copy { Place::copy()? } else { Place::find()? };
-        let servers = Servers::start(&load(&place)?, &place)?;
-
-        let mut options = Options::new(ConfigSource::File(place.file().to_path_buf()));
-        options.overrides = Overrides {
-            admin: self.admin,
-            listeners: BTreeMap::from([(LISTENER.to_owned(), self.listen)]),
-            shards: None,
+        let command = self.command(&place);
+        let line = Line::try_parse_from(&command)
+            .map_err(|error| Failure::usage(format!("`sluice gateway` does not take it: {error}")))?;
+        let Input::Manifests(manifests) = Input::read(Some(place.folder()), &line.plane.told)? else {
+            return Err(Failure::configuration(format!("{} is no folder", place.folder().display())));
         };
-        options.logging = Some(logging);
-        let proxy = Proxy::start(options).map_err(|error| with_advice(&error))?;
+        let servers = Servers::start(&manifests.usable()?, &place)?;
 
-        let web = proxy.listener_address(LISTENER).unwrap_or(self.listen);
-        output::print(&tour::text(web, proxy.admin_address(), &place, &servers))?;
+        let settings = line.plane.told.settings(line.plane.has_cluster());
+        let (proxy, _) =
+            line.plane.start(None, settings).map_err(|failure| failure.with_advice(ADMIN_ADVICE))?;
+        proxy.first_in_force();
+        // A gateway goes on without a listener that it cannot have; a quickstart has nothing to show then.
+        let Some(web) = proxy.listener_address(LISTENER) else {
+            let why =
+                TcpListener::bind(self.listen).err().map(|error| format!(": {error}")).unwrap_or_default();
+            return Err(Failure::address(format!("cannot listen on {}{why}{LISTEN_ADVICE}", self.listen)));
+        };
+        let secure = proxy.listener_address(SECURE);
+        output::print(&tour::text(web, secure, proxy.admin_address(), &place, &servers, &command))?;
         let exit = proxy.wait();
         output::note("bye");
         Ok(ExitCode::from(exit.code()))
     }
-}
 
-fn load(place: &Place) -> Result<Config, Failure> {
-    let source: Source = file::read(place.file())?;
-    match sluice_model::load(&source, &Folder::of(place.file())) {
-        Ok(loaded) => Ok(loaded.config),
-        Err(found) => {
-            check::show(&source, &found, false)?;
-            Err(Failure::configuration(format!("{} is not usable", source.name)))
-        }
+    /// What follows `sluice gateway`.
+    fn command(&self, place: &Place) -> Vec<String> {
+        let folder = place.folder().display();
+        let (ip, port) = (self.listen.ip(), self.listen.port());
+        vec![
+            format!("--manifests={folder}"),
+            format!("--bind={ip}"),
+            format!("--port-map=80={port},443=0"),
+            "--labels=istio=ingressgateway".to_owned(),
+            format!("--admin={}", self.admin),
+            "--access-log=text".to_owned(),
+            "--log=warn".to_owned(),
+        ]
     }
 }
 
-fn with_advice(error: &StartError) -> Failure {
-    let advice = match error {
-        StartError::Listener { .. } => {
-            "; choose another with --listen 127.0.0.1:9090, or --listen 127.0.0.1:0 for any"
-        }
-        StartError::Admin { .. } => "; choose another with --admin 127.0.0.1:0",
-        _ => "",
-    };
-    run::start_failure(error).with_advice(advice)
-}
+const LISTEN_ADVICE: &str = "; choose another with --listen 127.0.0.1:9090, or --listen 127.0.0.1:0 for any";
+const ADMIN_ADVICE: &str = "; choose another with --admin 127.0.0.1:0";

@@ -1,4 +1,4 @@
-//! The three echo servers behind the quickstart's proxy.
+//! The three echo servers behind the quickstart's gateway.
 
 use super::Place;
 use crate::{
@@ -17,20 +17,20 @@ pub(super) struct Servers {
     _stop: oneshot::Sender<()>,
 }
 
-/// What a server stands for: the cluster that names its address, and how it introduces itself.
+/// What a server stands for: the cluster that its service becomes, and how it introduces itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Role {
-    pub(super) cluster: &'static str,
-    name: &'static str,
-    version: &'static str,
+    cluster: &'static str,
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
     /// Its answers reach nobody, so it says what it saw.
     speaks: bool,
 }
 
 const ROLES: [Role; 3] = [
-    Role { cluster: "shop-v1", name: "shop", version: "v1", speaks: false },
-    Role { cluster: "shop-v2", name: "shop", version: "v2", speaks: false },
-    Role { cluster: "audit", name: "audit", version: "v1", speaks: true },
+    Role { cluster: "shop/shop-v1:80", name: "shop", version: "v1", speaks: false },
+    Role { cluster: "shop/shop-v2:80", name: "shop", version: "v2", speaks: false },
+    Role { cluster: "outbound|80||audit.shop.svc.cluster.local", name: "audit", version: "v1", speaks: true },
 ];
 
 impl Servers {
@@ -76,7 +76,7 @@ fn wanted(config: &Config, cluster: &str) -> Result<SocketAddr, Failure> {
     match address {
         Some(EndpointAddress::Socket(address)) if address.ip().is_loopback() => Ok(*address),
         _ => Err(Failure::configuration(format!(
-            "the quickstart serves the cluster `{cluster}` itself: it needs one endpoint with a loopback address"
+            "the quickstart serves `{cluster}` itself: its service needs one endpoint with a loopback address"
         ))),
     }
 }
@@ -99,10 +99,11 @@ async fn bind(role: Role, address: SocketAddr, place: &Place) -> Result<EchoServ
 
 fn move_endpoint(place: &Place, from: SocketAddr, to: SocketAddr) -> Result<(), Failure> {
     let edit = || {
-        let text = fs::read_to_string(place.file())?;
-        fs::write(place.file(), text.replace(&format!("address: {from}\n"), &format!("address: {to}\n")))
+        let text = fs::read_to_string(place.servers())?;
+        let port = |address: SocketAddr| format!("port: {} ", address.port());
+        fs::write(place.servers(), text.replace(&port(from), &port(to)))
     };
     edit().map_err(|error: std::io::Error| {
-        Failure::system(format!("cannot edit {}: {error}", place.file().display()))
+        Failure::system(format!("cannot edit {}: {error}", place.servers().display()))
     })
 }

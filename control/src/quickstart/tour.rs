@@ -3,22 +3,32 @@
 use super::{Place, Servers};
 use std::{fmt::Write, net::SocketAddr};
 
-/// What runs where, and five things to try.
-pub(super) fn text(web: SocketAddr, admin: SocketAddr, place: &Place, servers: &Servers) -> String {
-    let file = place.file().display();
-    let mut text = format!(
-        "Sluice is running.\n\n  proxy   http://{web}\n  admin   http://{admin}  (/ready /metrics /config_dump)\n  config  {file}{}\n",
-        if place.is_copy() { "  (a copy; removed at the end)" } else { "" },
-    );
+/// What runs where, and what to try.
+pub(super) fn text(
+    web: SocketAddr,
+    secure: Option<SocketAddr>,
+    admin: SocketAddr,
+    place: &Place,
+    servers: &Servers,
+    command: &[String],
+) -> String {
+    let folder = place.folder().display();
+    let mut text = format!("Sluice is running.\n\n  gateway    http://{web}\n");
+    if let Some(secure) = secure {
+        let _ = writeln!(text, "  with TLS   https://{secure}  (self-signed: curl -k)");
+    }
+    let _ = writeln!(text, "  admin      http://{admin}  (/status /metrics /config_dump)");
+    let copy = if place.is_copy() { "  (a copy; removed at the end)" } else { "" };
+    let _ = writeln!(text, "  manifests  {folder}{copy}");
     for (role, address) in servers.running() {
-        let _ = writeln!(text, "  server  http://{address}  {}", role.cluster);
+        let _ = writeln!(text, "  server     http://{address}  {} {}", role.name, role.version);
     }
     let _ = write!(
         text,
-        r"
+        r#"
 Try, in another terminal:
 
-  1. By weight: about one request in four goes to v2.
+  1. An Ingress with a canary, by weight: about one request in four goes to v2.
      for i in $(seq 12); do curl -s http://{web}/shop | head -1; done
 
   2. By header: this client always gets v2.
@@ -27,15 +37,24 @@ Try, in another terminal:
   3. By cookie: this one never does.
      curl -s -b canary=never http://{web}/shop
 
-  4. Mirrored: the shop answers, and the audit server gets a copy, body included (see the line it prints here).
-     curl -s -d 'two pounds of tea' http://{web}/orders
+  4. A VirtualService with a mirror: the shop answers, and the audit server gets a copy (see the line it prints here).
+     curl -s -H 'host: orders.example' -d 'two pounds of tea' http://{web}/orders
 
-  5. Reloaded: edit the file, and the next request sees it. All traffic to v2:
-     sed -i 's/weight: 25/weight: 100/' {file} && sleep 1 && curl -s http://{web}/shop | head -1
+  5. Edit a weight in a manifest, and the next request sees it. All traffic to v2:
+     sed -i 's/canary-weight: "25"/canary-weight: "100"/' {folder}/shop.yaml && sleep 1 && curl -s http://{web}/shop | head -1
+
+  6. Ask the running gateway why: object, rule, endpoint, and why the others lost.
+     sluice explain --admin {admin} --host orders.example --path /api/v1/things
+
+  7. What became of each object:
+     curl -s http://{admin}/status
+
+The same without the servers: sluice gateway {command}
 
 Below is one line for each request. Ctrl-C ends it all.
 
-"
+"#,
+        command = command.join(" "),
     );
     text
 }
