@@ -6,6 +6,7 @@ use std::fs;
 const COMMANDS: [&str; 11] = [
     "run",
     "gateway",
+    "sidecar",
     "translate",
     "audit",
     "crds",

@@ -1,7 +1,12 @@
 //! `sluice explain`.
 
 use crate::{
-    admin_client, check, contenders, failure::Failure, file::Folder, manifests::Input, output, told::Told,
+    admin_client, check, contenders,
+    failure::Failure,
+    file::Folder,
+    manifests::Input,
+    output,
+    told::{Beside, Told},
 };
 use clap::Args;
 use sluice_core::{
@@ -71,6 +76,8 @@ pub(crate) struct Explain {
     #[arg(long)]
     listener: Option<String>,
     #[command(flatten)]
+    beside: Beside,
+    #[command(flatten)]
     told: Told,
 }
 
@@ -80,7 +87,7 @@ impl Explain {
             return self.ask(admin);
         }
         let mut others = String::new();
-        let config = match Input::read(self.file.as_deref(), &self.told)? {
+        let config = match Input::read(self.file.as_deref(), &self.told, &self.beside)? {
             Input::Manifests(manifests) => {
                 others = contenders::text(manifests.objects(), manifests.reports(), &self.host);
                 manifests.usable()?

@@ -21,6 +21,7 @@ mod plane;
 mod quickstart;
 mod run;
 mod schema;
+mod sidecar;
 mod source;
 mod told;
 mod translate;
@@ -60,6 +61,7 @@ struct Cli {
 enum Command {
     Run(run::Run),
     Gateway(Box<gateway::Gateway>),
+    Sidecar(Box<sidecar::Sidecar>),
     Check(Box<check::Check>),
     Explain(Box<explain::Explain>),
     Translate(Box<translate::Translate>),
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(run) => run.execute(),
         Command::Gateway(gateway) => gateway.execute(),
+        Command::Sidecar(sidecar) => sidecar.execute(),
         Command::Check(check) => check.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Translate(translate) => translate.execute(),

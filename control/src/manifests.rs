@@ -8,7 +8,7 @@ use crate::{
         cluster::read_once,
         folder::{Folder, Scan},
     },
-    told::Told,
+    told::{Beside, Told},
 };
 use sluice_crds::{Manifest, manifest::EntryContent};
 use sluice_model::{Config, Diagnostics, NoFiles, Source};
@@ -38,10 +38,10 @@ pub(crate) struct Manifests {
 
 impl Input {
     /// Reads a folder of manifests, or a file or standard input (`-`) that is one manifest or a configuration; without a path,
-    /// a cluster.
-    pub(crate) fn read(path: Option<&Path>, told: &Told) -> Result<Self, Failure> {
+    /// a cluster. Objects are seen as a gateway serves them or, beside a pod, as its sidecar does.
+    pub(crate) fn read(path: Option<&Path>, told: &Told, beside: &Beside) -> Result<Self, Failure> {
         let Some(path) = path else {
-            let settings = told.settings(true);
+            let settings = beside.settings(told, true);
             let (name, scan) = read_cluster(told, &settings)?;
             return Ok(Self::Manifests(Box::new(Manifests::of(name, scan, settings))));
         };
@@ -51,7 +51,7 @@ impl Input {
             return Ok(Self::Manifests(Box::new(Manifests::of(
                 path.display().to_string(),
                 scan,
-                told.settings(false),
+                beside.settings(told, false),
             ))));
         }
         let source = file::read(path)?;
@@ -59,7 +59,11 @@ impl Input {
             return Ok(Self::Config(source));
         }
         let scan = Folder::of_text(&source.name, &source.text, namespace);
-        Ok(Self::Manifests(Box::new(Manifests::of(source.name.to_string(), scan, told.settings(false)))))
+        Ok(Self::Manifests(Box::new(Manifests::of(
+            source.name.to_string(),
+            scan,
+            beside.settings(told, false),
+        ))))
     }
 }
 

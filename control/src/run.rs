@@ -34,6 +34,9 @@ pub(crate) struct Run {
     /// Data threads, in place of `runtime.shards`.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
     shards: Option<u16>,
+    /// The name server to ask for names of endpoints, in place of `dns.servers` or the system's.
+    #[arg(long, value_name = "ADDRESS")]
+    dns: Option<SocketAddr>,
     /// What the process says about itself on standard error: a level, or levels by part.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -58,6 +61,7 @@ impl Run {
             admin: self.admin,
             listeners: self.listen.into_iter().map(|listen| (listen.name, listen.address)).collect(),
             shards: self.shards,
+            name_server: self.dns,
         };
         options.logging = Some(install_log(&self.log)?);
         let proxy = Proxy::start(options).map_err(|error| start_failure(&error))?;

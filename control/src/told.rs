@@ -1,10 +1,10 @@
 //! What a translation is told on the command line, besides the objects.
 
 use crate::{failure::Failure, nginx_flags::NginxFlags, output, source::cluster::Options};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sluice_model::spec::WorkloadLabels;
 use sluice_proxy::{Dialects, IstioMetrics};
-use sluice_translate::{AnchorReader, CertificateReader, NamespacedName, Settings};
+use sluice_translate::{AnchorReader, CertificateReader, NamespacedName, Role, Settings, SidecarOf};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
@@ -21,7 +21,7 @@ pub(crate) struct Told {
     /// Local ports for the ports that objects name; others are bound as they are. Port 0 takes a free one.
     #[arg(long, value_name = "PORT=LOCAL,...", value_delimiter = ',', value_parser = parse_ports)]
     port_map: Vec<(u16, u16)>,
-    /// Labels of the gateway's pod, which Istio Gateways select.
+    /// Labels of the pod: Istio Gateways select a gateway by them, Sidecars and rules a pod. Without it, those of its object.
     #[arg(long, value_name = "KEY=VALUE,...", value_delimiter = ',', value_parser = parse_label)]
     labels: Vec<(String, String)>,
     /// Serve what asks for a protection that is not in effect, unprotected.
@@ -46,6 +46,39 @@ pub(crate) struct Told {
     watch_lifetime: u32,
     #[command(flatten)]
     pub(crate) nginx: NginxFlags,
+}
+
+/// The pod that a sidecar is beside.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Beside {
+    /// The pod that asks for services: what it sees is served.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = parse_pod)]
+    pub(crate) pod: Option<NamespacedName>,
+    /// How connections say where they were on their way to. With a PROXY header, which every connection has to begin with
+    /// then, requests for unknown hosts can be let through. Whoever can connect is believed: bind to loopback.
+    #[arg(long, value_name = "HOW", requires = "pod")]
+    original_dst: Option<OriginalDst>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OriginalDst {
+    /// The header of the PROXY protocol, version 1 or 2.
+    ProxyProtocol,
+}
+
+impl Beside {
+    /// [`Told::settings`] for the sidecar of the pod or, where none is named, for a gateway.
+    pub(crate) fn settings(&self, told: &Told, cluster: bool) -> Settings {
+        let mut settings = told.settings(cluster);
+        if let Some(pod) = &self.pod {
+            settings.pod_namespace.clone_from(&pod.namespace);
+            settings.role = Role::Sidecar(SidecarOf {
+                pod: pod.name.clone(),
+                original_destination: self.original_dst.is_some(),
+            });
+        }
+        settings
+    }
 }
 
 impl Told {
@@ -130,6 +163,15 @@ fn parse_ports(text: &str) -> Result<(u16, u16), String> {
     match (number(port)?, number(local)?) {
         (0, _) => Err("no object can name port 0".to_owned()),
         ports => Ok(ports),
+    }
+}
+
+fn parse_pod(text: &str) -> Result<NamespacedName, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err("write NAMESPACE/NAME, as in shop/web-7d4b9".to_owned()),
     }
 }
 

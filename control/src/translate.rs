@@ -1,6 +1,11 @@
 //! `sluice translate`.
 
-use crate::{failure::Failure, manifests::Input, output, told::Told};
+use crate::{
+    failure::Failure,
+    manifests::Input,
+    output,
+    told::{Beside, Told},
+};
 use clap::Args;
 use sluice_model::spec::{Config, DataSource, SecretKind};
 use std::{
@@ -42,12 +47,14 @@ pub(crate) struct Translate {
     #[arg(long)]
     show_secrets: bool,
     #[command(flatten)]
+    beside: Beside,
+    #[command(flatten)]
     told: Told,
 }
 
 impl Translate {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let manifests = match Input::read(self.manifests.as_deref(), &self.told)? {
+        let manifests = match Input::read(self.manifests.as_deref(), &self.told, &self.beside)? {
             Input::Manifests(manifests) => manifests,
             Input::Config(source) => {
                 let message =

@@ -34,6 +34,8 @@ pub struct Overrides {
     pub listeners: BTreeMap<String, SocketAddr>,
     /// The number of data threads.
     pub shards: Option<u16>,
+    /// The only name server to ask, in place of those of the configuration or the system.
+    pub name_server: Option<SocketAddr>,
 }
 
 /// Why a proxy did not start. Nothing keeps running and no socket stays open after it.

@@ -4,7 +4,7 @@ use super::situation::Shared;
 use crate::source::{Finding, News, OwnPod, Source};
 use sluice_model::spec::Config;
 use sluice_proxy::Feeder;
-use sluice_translate::{Level, Report, Settings, Translation, Translator};
+use sluice_translate::{Level, Report, Role, Settings, Translation, Translator};
 use std::{collections::BTreeSet, io, sync::Arc, thread, time::Instant};
 use tokio::time::sleep_until;
 
@@ -79,7 +79,8 @@ impl Follower {
 /// Takes over what is known about the pod of this process, where the command line is silent.
 fn adopt(settings: &mut Settings, own: Option<OwnPod>) {
     let Some(OwnPod { labels, topology }) = own else { return };
-    if settings.labels.is_empty() {
+    // The labels of a sidecar's pod are followed by the translation itself.
+    if settings.labels.is_empty() && settings.role == Role::Gateway {
         settings.labels = labels;
     }
     settings.topology = topology;

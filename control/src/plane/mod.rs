@@ -57,6 +57,9 @@ pub(crate) struct Plane {
     /// Data threads; without it, one for each CPU.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
     shards: Option<u16>,
+    /// The name server to ask for names of endpoints, in place of the system's.
+    #[arg(long, value_name = "ADDRESS")]
+    dns: Option<SocketAddr>,
     /// What the process says about itself on standard error: a level, or levels by part.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -114,8 +117,12 @@ impl Plane {
         let (feeder, feed) = feed("objects", frame.clone());
 
         let mut options = Options::new(ConfigSource::Feed(feed));
-        options.overrides =
-            Overrides { admin: Some(self.admin), shards: self.shards, ..Overrides::default() };
+        options.overrides = Overrides {
+            admin: Some(self.admin),
+            shards: self.shards,
+            name_server: self.dns,
+            ..Overrides::default()
+        };
         options.health = self.health;
         options.logging = Some(logging);
         options.dialects = dialects;

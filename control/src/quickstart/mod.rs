@@ -4,7 +4,7 @@ mod place;
 mod servers;
 mod tour;
 
-use crate::{failure::Failure, manifests::Input, output, plane::Plane};
+use crate::{failure::Failure, manifests::Input, output, plane::Plane, told::Beside};
 use clap::{Args, Parser};
 use place::Place;
 use servers::Servers;
@@ -54,7 +54,9 @@ impl Quickstart {
         let command = self.command(&place);
         let line = Line::try_parse_from(&command)
             .map_err(|error| Failure::usage(format!("`sluice gateway` does not take it: {error}")))?;
-        let Input::Manifests(manifests) = Input::read(Some(place.folder()), &line.plane.told)? else {
+        let Input::Manifests(manifests) =
+            Input::read(Some(place.folder()), &line.plane.told, &Beside::default())?
+        else {
             return Err(Failure::configuration(format!("{} is no folder", place.folder().display())));
         };
         let servers = Servers::start(&manifests.usable()?, &place)?;

@@ -6,13 +6,13 @@ use crate::{
     nginx,
     reads::View,
     report::{Level, Reason, Report},
-    settings::{NamespacedName, Settings},
+    settings::{NamespacedName, Role, Settings, SidecarOf},
     store::{Held, Of},
 };
 use sluice_crds::{
     annotations::{Risk, Value, ValueKind},
     configmap::{self, Key},
-    core::ConfigMap,
+    core::{ConfigMap, Pod},
 };
 use sluice_model::{
     spec::UnderscorePolicy,
@@ -20,9 +20,12 @@ use sluice_model::{
 };
 use std::collections::BTreeMap;
 
-/// The settings of a process that was told `base`, with what its ConfigMap says.
+/// The settings of a process that was told `base`, with what its ConfigMap and, for a sidecar, its pod say.
 pub(crate) fn effective(base: &Settings, view: &View<'_>) -> Settings {
     let mut settings = base.clone();
+    if let Role::Sidecar(of) = &base.role {
+        adopt_pod(&mut settings, of, view);
+    }
     let name = base.configmap.as_ref();
     if let Some(found) = name.and_then(|name| view.get::<ConfigMap>(&name.namespace, &name.name)) {
         let keys = Keys(&found.object().content.data);
@@ -31,6 +34,17 @@ pub(crate) fn effective(base: &Settings, view: &View<'_>) -> Settings {
         keys.shape_listeners(&mut settings);
     }
     settings
+}
+
+/// Labels and node of the pod, where nobody told others.
+fn adopt_pod(settings: &mut Settings, of: &SidecarOf, view: &View<'_>) {
+    let Some(pod) = view.get::<Pod>(&settings.pod_namespace, &of.pod) else { return };
+    if settings.labels.is_empty() {
+        settings.labels = pod.object().metadata.labels.clone().unwrap_or_default();
+    }
+    if settings.topology.node.is_empty() {
+        settings.topology.node.clone_from(&pod.object().content.node_name);
+    }
 }
 
 /// What a ConfigMap says.

@@ -25,7 +25,7 @@
 //! | `nginx` | snippets: nginx's configuration language, and what of it a route can carry |
 //! | `ingress` | Ingress with the annotations of ingress-nginx |
 //! | `audit` | what a folder of Ingresses comes to, for people who think of moving |
-//! | `istio` | Gateway, VirtualService, DestinationRule, ServiceEntry |
+//! | `istio` | Gateway, VirtualService, DestinationRule, ServiceEntry; `istio::mesh` at the sidecar of a pod |
 
 pub mod audit;
 mod certificates;
@@ -45,7 +45,7 @@ mod translator;
 pub use report::{Level, Reason, Report};
 pub use settings::{
     AnchorReader, CertificateNames, CertificateReader, Classes, Hsts, IngressDefaults, ListenerDefaults,
-    MeshDefaults, MetricLabels, NamespacedName, PemPair, Settings, Topology,
+    MeshDefaults, MetricLabels, NamespacedName, PemPair, Role, Settings, SidecarOf, Topology,
 };
 pub use store::{Age, Change, Held, Of, Place, Store};
 pub use translator::{Translation, Translator};

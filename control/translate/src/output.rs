@@ -3,15 +3,16 @@
 use crate::{
     hold::{Absent, Missing},
     report::Report,
-    settings::Settings,
+    settings::{Role, Settings},
 };
 use sluice_crds::ObjectName;
 use sluice_model::{
     spec::{self, NormalizePath, PathPolicy, RequestId, UpstreamPath},
-    value::HostPattern,
+    value::{Cidr, HostPattern},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -48,6 +49,10 @@ pub(crate) struct Output {
     pub(crate) missing: Vec<Missing>,
     /// Objects that ask for a protection which is not in effect, so that they are refused.
     pub(crate) closed: Vec<ObjectName>,
+    /// Addresses whose connections are served by a table of their own, at the port of that.
+    pub(crate) addresses: Vec<(IpAddr, TableKey)>,
+    /// What serves connections that were on their way to a port which has no listener.
+    pub(crate) other_ports: Option<spec::VirtualHost>,
     /// Certificates that the unit brings along; with the port where they are for everybody who names them.
     pub(crate) certificates: Vec<(u16, spec::Secret)>,
     /// Secrets that clusters name.
@@ -89,6 +94,7 @@ pub(crate) fn assemble<'o>(
     let mut outlived: Vec<&spec::Cluster> = Vec::new();
     let mut absent: Vec<&String> = Vec::new();
     let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
+    let mut destinations = Destinations::default();
     let mut seen: BTreeSet<(u16, String)> = BTreeSet::new();
     let [mut secure, mut known_names_only, mut as_nginx]: [BTreeSet<u16>; 3] = Default::default();
     for output in outputs {
@@ -110,6 +116,7 @@ pub(crate) fn assemble<'o>(
                 tables.entry(table.clone()).or_default().push(own);
             }
         }
+        destinations.take(output);
         clusters.extend(output.clusters.iter().map(|cluster| (cluster.name.clone(), cluster.clone())));
         outlived.extend(&output.outlived);
         absent.extend(output.missing.iter().filter_map(|missing| match &missing.what {
@@ -150,6 +157,9 @@ pub(crate) fn assemble<'o>(
     }
     let listener = |port: u16| {
         let mut listener = listener(settings, port, ports.remove(&port));
+        if settings.role.knows_destinations() {
+            listener.original_destination = Some(destinations.of(port));
+        }
         if as_nginx.contains(&port) {
             listener.path = PathPolicy {
                 normalize: NormalizePath::DecodeAndMergeSlashes,
@@ -161,11 +171,13 @@ pub(crate) fn assemble<'o>(
         }
         listener
     };
+    let other_ports = destinations.table();
     let config = spec::Config {
         listeners: numbers.into_iter().map(listener).collect(),
         route_tables: tables
             .into_iter()
             .map(|(key, virtual_hosts)| spec::RouteTable { name: key.to_string(), virtual_hosts })
+            .chain(other_ports)
             .collect(),
         clusters: clusters.into_values().collect(),
         secrets: secrets.into_values().collect(),
@@ -196,10 +208,61 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
     if !settings.listener.request_id {
         listener.request_id = RequestId::Off;
     }
+    if let Role::Sidecar(_) = settings.role {
+        // The client is the pod: what it says of others goes on as it is, as with Istio.
+        listener.forwarded = spec::Forwarded { trusted: everybody(), append: false };
+        listener.request_id = RequestId::Keep;
+        listener.require_http11 = true;
+    }
     if !settings.listener.http2 {
         listener.protocols.retain(|protocol| *protocol != spec::Protocol::Http2);
     }
     listener
+}
+
+/// Every address.
+fn everybody() -> Vec<Cidr> {
+    ["0.0.0.0/0", "::/0"].iter().filter_map(|block| block.parse().ok()).collect()
+}
+
+/// Where connections were on their way to, and what serves them for that.
+#[derive(Default)]
+struct Destinations<'o> {
+    addresses: BTreeMap<(u16, IpAddr), &'o TableKey>,
+    other_ports: Option<&'o spec::VirtualHost>,
+}
+
+impl<'o> Destinations<'o> {
+    /// The name of the table for ports that have no listener.
+    const OTHER_PORTS: &'static str = "other-ports";
+
+    fn take(&mut self, output: &'o Output) {
+        for (address, table) in &output.addresses {
+            self.addresses.entry((table.port, *address)).or_insert(table);
+        }
+        self.other_ports = self.other_ports.or(output.other_ports.as_ref());
+    }
+
+    /// Those of the listener of a port. Whoever can connect may say where: what it says leads where it could go itself.
+    fn of(&self, port: u16) -> spec::OriginalDestination {
+        let own = self.addresses.iter().filter(|((of, _), _)| *of == port);
+        spec::OriginalDestination {
+            trusted: everybody(),
+            port,
+            addresses: own
+                .map(|((_, address), table)| spec::AddressTable {
+                    address: *address,
+                    route_table: table.to_string(),
+                })
+                .collect(),
+            other_ports: self.other_ports.map(|_| Self::OTHER_PORTS.to_owned()),
+        }
+    }
+
+    fn table(&self) -> Option<spec::RouteTable> {
+        let virtual_host = self.other_ports?.clone();
+        Some(spec::RouteTable { name: Self::OTHER_PORTS.to_owned(), virtual_hosts: vec![virtual_host] })
+    }
 }
 
 impl std::fmt::Display for TableKey {

@@ -22,9 +22,11 @@ pub struct NamespacedName {
     pub name: String,
 }
 
-/// What a gateway was told besides the objects. A change of it is a new [`Translator`](crate::Translator).
+/// What a process was told besides the objects. A change of it is a new [`Translator`](crate::Translator).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// Whom it serves.
+    pub role: Role,
     /// The address that listeners have.
     pub bind: IpAddr,
     /// Local ports of the ports that objects name; a port that is not here is bound as it is.
@@ -35,11 +37,11 @@ pub struct Settings {
     pub https_port: u16,
     /// What names of services end in.
     pub cluster_domain: String,
-    /// Labels of the gateway's pod, which Gateways select.
+    /// Labels of the pod that the process is in, or beside: Gateways, Sidecars and rules select it by them.
     pub labels: BTreeMap<String, String>,
-    /// The namespace of the gateway's pod, where Gateways' secrets are.
+    /// The namespace of that pod, where Gateways' secrets are.
     pub pod_namespace: String,
-    /// The node and zone of the gateway's pod, for endpoints that are meant for their neighbours.
+    /// The node and zone of that pod, for endpoints that are meant for their neighbours.
     pub topology: Topology,
     /// Which Ingresses are ours.
     pub classes: Classes,
@@ -83,6 +85,26 @@ pub struct MetricLabels {
     pub rules: bool,
     /// Clusters name their service and the workloads at their endpoints, for `istio_*`.
     pub workloads: bool,
+}
+
+/// Whom a process serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Clients from outside, as Ingresses and Gateways say.
+    #[default]
+    Gateway,
+    /// One pod, which asks for services of the mesh.
+    Sidecar(SidecarOf),
+}
+
+/// The pod of a sidecar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SidecarOf {
+    /// Its name; the namespace is [`Settings::pod_namespace`]. Labels and node that the settings leave empty are those of its
+    /// object.
+    pub pod: String,
+    /// Connections say in a PROXY header where they were on their way to.
+    pub original_destination: bool,
 }
 
 /// Knows certificates, which this crate does not: whether a chain and its key, both PEM, can be served, and the DNS names
@@ -249,6 +271,15 @@ pub struct Classes {
     pub disable_catch_all: bool,
 }
 
+// === impl Role ===
+
+impl Role {
+    /// Whether connections say where they were on their way to.
+    pub(crate) fn knows_destinations(&self) -> bool {
+        matches!(self, Self::Sidecar(of) if of.original_destination)
+    }
+}
+
 // === impl Settings ===
 
 impl Settings {
@@ -261,6 +292,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            role: Role::Gateway,
             bind: Ipv4Addr::UNSPECIFIED.into(),
             port_map: BTreeMap::new(),
             http_port: 80,

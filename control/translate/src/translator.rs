@@ -3,11 +3,12 @@
 use crate::{
     configmap,
     hold::Holds,
-    ingress, istio,
+    ingress,
+    istio::{self, mesh},
     output::{Lost, Output, assemble},
     reads::{Read, View},
     report::{Level, Reason, Report},
-    settings::Settings,
+    settings::{Role, Settings},
     store::{Change, Store},
 };
 use sluice_crds::ObjectName;
@@ -24,6 +25,8 @@ pub(crate) enum UnitKey {
     Ingress(ingress::Piece),
     /// A piece of what Gateways serve.
     Gateway(istio::Piece),
+    /// A piece of the mesh.
+    Mesh(mesh::Piece),
 }
 
 /// The objects that a unit is made of.
@@ -33,6 +36,8 @@ pub(crate) enum Members {
     Ingress(ingress::Site),
     /// Of a piece of what Gateways serve.
     Gateway(istio::Members),
+    /// Of a piece of the mesh.
+    Mesh(mesh::Members),
 }
 
 /// Kinds of units that are planned together, each kind on its own.
@@ -40,6 +45,7 @@ pub(crate) enum Members {
 enum Family {
     Ingress,
     Gateway,
+    Mesh,
 }
 
 /// The plan of a family, and what it rests on.
@@ -65,7 +71,7 @@ pub struct Translator {
     policies: istio::Policies,
     store: Store,
     touched: HashSet<Read>,
-    plans: [Planned; 2],
+    plans: Vec<Planned>,
     examined: ingress::Examined,
     istio_examined: istio::Examined,
     units: BTreeMap<UnitKey, Output>,
@@ -102,14 +108,18 @@ pub struct Translation {
 impl Translator {
     /// Without any objects.
     pub fn new(settings: Settings) -> Self {
+        let families: &[Family] = match settings.role {
+            Role::Gateway => &[Family::Ingress, Family::Gateway],
+            Role::Sidecar(_) => &[Family::Mesh],
+        };
         Self {
+            plans: families.iter().map(|family| Planned::new(*family)).collect(),
             told: settings.clone(),
             settings,
             settings_reads: None,
             policies: istio::Policies::default(),
             store: Store::default(),
             touched: HashSet::new(),
-            plans: [Planned::new(Family::Ingress), Planned::new(Family::Gateway)],
             examined: ingress::Examined::default(),
             istio_examined: istio::Examined::default(),
             units: BTreeMap::new(),
@@ -220,6 +230,7 @@ impl Translator {
                 plan
             }
             Family::Gateway => istio::plan(&view, &self.settings, &mut self.istio_examined),
+            Family::Mesh => mesh::plan(&view, &self.settings, &mut self.istio_examined),
         };
         self.plans[index].reads = Some(view.into_reads());
         self.other_references = true;
@@ -247,7 +258,10 @@ impl Translator {
             (UnitKey::Gateway(piece), Members::Gateway(members)) => {
                 istio::translate(&view, &self.settings, piece, members)
             }
-            (UnitKey::Ingress(_), Members::Gateway(_)) | (UnitKey::Gateway(_), Members::Ingress(_)) => return,
+            (UnitKey::Mesh(piece), Members::Mesh(members)) => {
+                mesh::translate(&view, &self.settings, piece, members)
+            }
+            (UnitKey::Ingress(_) | UnitKey::Gateway(_) | UnitKey::Mesh(_), _) => return,
         };
         let reads = view.into_reads();
         let references = |reads: &HashSet<Read>| -> BTreeSet<ObjectName> {

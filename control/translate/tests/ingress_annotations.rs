@@ -53,7 +53,7 @@ fn fields_of_config_maps_are_set_in_requests_and_answers() {
 
 #[test]
 fn an_audit_counts_judges_and_says_what_there_is_to_know_without_showing_values() {
-    golden_of("audit", controller, |settings, store, translation| {
+    golden_of(("audit", "audit"), controller, |settings, store, translation| {
         let json = |show| serde_json::to_string_pretty(&audit(settings, store, translation, show)).unwrap();
         for secret in ["s3cret", "hidden.example.net", "X-Token", "4711"] {
             assert!(json(true).contains(secret) && !json(false).contains(secret), "{secret}");

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use sluice_crds::{Manifest, ObjectName};
-use sluice_translate::{CertificateReader, Change, Held, Settings, Translation, Translator};
+use sluice_translate::{CertificateReader, Change, Held, Role, Settings, SidecarOf, Translation, Translator};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -120,6 +120,54 @@ kind: Pod
 metadata: { name: one, namespace: shop, labels: { app: reviews, version: v2 } }
 status: { phase: Running, podIP: 10.0.0.1 }
 ---
+apiVersion: v1
+kind: Pod
+metadata: { name: self, namespace: istio-system, labels: { istio: ingressgateway, version: v1 } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: self, namespace: istio-system, labels: { version: v2 } }
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: own, namespace: istio-system }
+spec: { workloadSelector: { labels: { version: v1 } }, egress: [{ port: { number: 80 }, hosts: ['./*', 'shop/*'] }, { hosts: ['*/*', '~team/*'] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: own, namespace: istio-system }
+spec: { egress: [{ hosts: ['~/*'] }], outboundTrafficPolicy: { mode: REGISTRY_ONLY } }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: mesh, namespace: shop }
+spec: { hosts: [reviews, '*.test'], http: [{ match: [{ sourceLabels: { version: v1 } }], route: [{ destination: { host: reviews, subset: v1 } }] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: mesh, namespace: shop }
+spec: { hosts: ['*.shop.svc.cluster.local'], gateways: [mesh, web], http: [{ directResponse: { status: 200 } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: more, namespace: team, creationTimestamp: '2026-01-01T00:00:00Z' }
+spec: { hosts: [reviews.shop.svc.cluster.local, nobody], http: [{ match: [{ port: 9080 }], delegate: { name: leaf, namespace: shop } }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: other, namespace: team, annotations: { networking.istio.io/exportTo: . } }
+spec: { clusterIP: 10.96.0.1, ports: [{ port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: other, namespace: team }
+spec: { clusterIP: 10.96.0.1, ports: [{ port: 80 }, { name: tcp, port: 81 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: other, namespace: team }
+spec: { type: ExternalName, externalName: reviews.shop.svc.cluster.local }
+---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: { name: web, namespace: shop }
@@ -136,7 +184,7 @@ fn states() -> BTreeMap<ObjectName, Vec<Held>> {
     states
 }
 
-fn settings() -> Settings {
+fn gateway() -> Settings {
     let mut settings = Settings {
         labels: [("istio".to_owned(), "ingressgateway".to_owned())].into(),
         pod_namespace: "istio-system".to_owned(),
@@ -147,8 +195,22 @@ fn settings() -> Settings {
     settings
 }
 
-fn afresh(translator: &Translator) -> Translation {
-    let mut fresh = Translator::new(settings());
+/// That of the pod istio-system/self, whose labels its object says.
+fn sidecar(original_destination: bool) -> Settings {
+    Settings {
+        role: Role::Sidecar(SidecarOf { pod: "self".to_owned(), original_destination }),
+        pod_namespace: "istio-system".to_owned(),
+        ..Settings::default()
+    }
+}
+
+/// Every role.
+fn roles() -> impl Strategy<Value = Settings> {
+    prop::sample::select(vec![gateway(), sidecar(false), sidecar(true)])
+}
+
+fn afresh(settings: &Settings, translator: &Translator) -> Translation {
+    let mut fresh = Translator::new(settings.clone());
     let held: Vec<Held> = translator.store().iter().cloned().collect();
     for held in held {
         fresh.apply(Change::Put(held));
@@ -159,10 +221,11 @@ fn afresh(translator: &Translator) -> Translation {
 proptest! {
     #[test]
     fn changes_lead_where_a_new_start_leads(
-        steps in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, any::<bool>()), 1..40)
+        settings in roles(),
+        steps in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, any::<bool>()), 1..40),
     ) {
         let states: Vec<(ObjectName, Vec<Held>)> = states().into_iter().collect();
-        let mut translator = Translator::new(settings());
+        let mut translator = Translator::new(settings.clone());
         for (which, state, translate) in steps {
             let (name, states) = &states[which.index(states.len())];
             translator.apply(match states.get(state) {
@@ -170,7 +233,7 @@ proptest! {
                 None => Change::Delete(name.clone()),
             });
             if translate {
-                let (now, fresh) = (translator.translate(), afresh(&translator));
+                let (now, fresh) = (translator.translate(), afresh(&settings, &translator));
                 prop_assert_eq!(&now.config, &fresh.config);
                 prop_assert_eq!(&now.reports, &fresh.reports);
                 let checked = sluice_model::validate("test", now.config, &sluice_model::NoFiles);
@@ -181,10 +244,11 @@ proptest! {
 
     #[test]
     fn what_goes_on_as_it_was_ends_where_a_new_start_leads(
-        steps in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, 0..700_u64), 1..40)
+        settings in roles(),
+        steps in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, 0..700_u64), 1..40),
     ) {
         let states: Vec<(ObjectName, Vec<Held>)> = states().into_iter().collect();
-        let mut translator = Translator::new(settings());
+        let mut translator = Translator::new(settings.clone());
         let mut now = Instant::now();
         let mut last = translator.translate_at(now);
         for (which, state, pause) in steps {
@@ -204,7 +268,7 @@ proptest! {
             now = until;
             last = translator.translate_at(now);
         }
-        let fresh = afresh(&translator);
+        let fresh = afresh(&settings, &translator);
         prop_assert_eq!(&last.config, &fresh.config);
         prop_assert_eq!(&last.reports, &fresh.reports);
         prop_assert_eq!(last.wake_at, None);

@@ -17,6 +17,7 @@ mod io;
 mod listener;
 mod mirror;
 mod observer;
+mod proxy_header;
 mod shard;
 #[cfg(test)]
 mod testing;

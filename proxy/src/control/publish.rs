@@ -102,7 +102,11 @@ impl Control {
     }
 
     fn resolve(&mut self, dns: &spec::Dns, wanted: &BTreeSet<Arc<str>>) {
-        if let Err(error) = self.names.resolve(dns, wanted) {
+        let mut dns = dns.clone();
+        if let Some(server) = self.options.overrides.name_server {
+            dns.servers = vec![server];
+        }
+        if let Err(error) = self.names.resolve(&dns, wanted) {
             tracing::error!(%error, "names cannot be resolved");
         }
     }

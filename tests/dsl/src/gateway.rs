@@ -12,12 +12,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a gateway is started with. Made by [`crate::gateway!`].
+/// What a gateway or a sidecar is started with. Made by [`crate::gateway!`] and [`crate::sidecar!`].
 ///
 /// Ports 80 and 443 of objects are free local ports; the other ports of [`GatewayRecipe::ports`] too.
 #[derive(Debug, Clone)]
 pub struct GatewayRecipe {
     binary: &'static str,
+    /// The subcommand and what it needs.
+    command: Vec<String>,
     folder: Option<PathBuf>,
     /// The kubeconfig of a cluster, in place of the folder.
     cluster: Option<PathBuf>,
@@ -27,7 +29,7 @@ pub struct GatewayRecipe {
     arguments: Vec<String>,
 }
 
-/// A running `sluice gateway`, ready for traffic. Killed when dropped.
+/// A running `sluice gateway` or `sluice sidecar`, ready for traffic. Killed when dropped.
 #[derive(Debug)]
 pub struct Gateway {
     proxy: Sluice,
@@ -42,6 +44,7 @@ impl GatewayRecipe {
     pub fn new(binary: &'static str) -> Self {
         Self {
             binary,
+            command: vec!["gateway".to_owned()],
             folder: None,
             cluster: None,
             manifests: Vec::new(),
@@ -49,6 +52,14 @@ impl GatewayRecipe {
             ports: vec![80, 443],
             arguments: Vec::new(),
         }
+    }
+
+    /// The sidecar of a pod, `namespace/name`, in its place. Only port 80 of objects gets a free local port, and further
+    /// [`GatewayRecipe::port`]s.
+    pub fn beside(mut self, pod: &str) -> Self {
+        self.command = vec!["sidecar".to_owned(), format!("--pod={pod}")];
+        self.ports = vec![80];
+        self
     }
 
     /// Serves this folder, which somebody else fills and removes, in place of one of its own.
@@ -131,8 +142,9 @@ impl GatewayRecipe {
             Some(kubeconfig) => format!("--kubeconfig={}", kubeconfig.display()),
             None => format!("--manifests={}", manifests.display()),
         };
-        let arguments = ["gateway", &source, "--bind=127.0.0.1", "--admin=127.0.0.1:0", &ports];
-        let arguments = arguments.into_iter().chain(self.arguments.iter().map(String::as_str));
+        let common = [&*source, "--bind=127.0.0.1", "--admin=127.0.0.1:0", &ports];
+        let command = self.command.iter().map(String::as_str);
+        let arguments = command.chain(common).chain(self.arguments.iter().map(String::as_str));
         let process = Process::start(self.binary, arguments, folder.path());
         let proxy = Sluice::running(process, Recipe::new(self.binary), folder).await;
         Gateway { proxy, manifests, values: self.values }

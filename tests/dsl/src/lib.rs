@@ -38,6 +38,7 @@
 //! | other `runtime`, `access_log` or `admin` settings | [`Recipe::top`] |
 //! | a gateway for a folder of manifests | [`gateway!()`](gateway)`.service("shop/web", &[&shop]).manifest("shop.yaml", TEXT).start()` ([`GatewayRecipe`]) |
 //! | a gateway for a folder that the test fills itself | [`GatewayRecipe::folder`] |
+//! | the sidecar of a pod, for a folder of manifests | [`sidecar!("shop/web")`](sidecar)`.service("shop/api", &[&api]).start()` |
 //! | an example of the repository, with origins for its servers | [`GatewayRecipe::example`], [`GatewayRecipe::in_place_of`] |
 //! | manifests that change, what became of an object | [`Gateway::write`], [`Gateway::says`], [`Gateway::status`] |
 //! | a gateway for the objects of an API server | [`ApiServer::start`], [`GatewayRecipe::cluster`] |
@@ -53,6 +54,7 @@
 //! | bodies too long to keep | [`OriginRecipe::digesting`], [`digest`], [`Http2::upload`] |
 //! | an upstream that follows a script of bytes; one whose answer never ends | [`Script`], [`Script::endless`] |
 //! | HTTP/2 streams of an upstream, in the test's own hands | [`Streams`] |
+//! | a name server | [`NameServer`] |
 //! | an upstream that refuses connections, or leaves them unanswered | [`Nobody`], [`Deaf`] |
 //! | the access log | [`Sluice::logged`], [`Sluice::log`] |
 //! | admin pages | [`Sluice::admin`], [`Sluice::admin_post`], [`Sluice::stat`] |
@@ -92,6 +94,7 @@ mod kubernetes;
 mod load;
 mod manifest;
 mod message;
+mod name_server;
 mod origin;
 mod patience;
 mod process;
@@ -115,6 +118,7 @@ pub use kubernetes::Kubernetes;
 pub use load::Load;
 pub use manifest::objects;
 pub use message::{Answer, Interim, Reply, Request, Seen};
+pub use name_server::NameServer;
 pub use origin::{Origin, OriginRecipe, Speaks};
 pub use patience::{PATIENCE, eventually, eventually_some, within};
 pub use process::Process;
@@ -139,6 +143,15 @@ macro_rules! sluice {
 macro_rules! gateway {
     () => {
         $crate::GatewayRecipe::new(env!("CARGO_BIN_EXE_sluice"))
+    };
+}
+
+/// Begins the description of the sidecar of a pod `namespace/name`: a [`GatewayRecipe`] for the `sluice` binary that cargo
+/// built for this test.
+#[macro_export]
+macro_rules! sidecar {
+    ($pod:expr) => {
+        $crate::GatewayRecipe::new(env!("CARGO_BIN_EXE_sluice")).beside($pod)
     };
 }
 

@@ -72,7 +72,7 @@ static TABLE: [Row; 50] = [
     row("ServiceEntry", "endpoints.serviceAccount", NotYet(Need::UpstreamTls)),
     row("Sidecar", "ingress", NotYet(Need::Capture)),
     row("Sidecar", "inboundConnectionPool", NotYet(Need::Capture)),
-    row("Sidecar", "outboundTrafficPolicy", NotYet(Need::Capture)),
+    row("Sidecar", "outboundTrafficPolicy.egressProxy", NotYet(Need::Capture)),
     row("Sidecar", "egress.captureMode", NotYet(Need::Capture)),
     row("Sidecar", "egress.bind", NotYet(Need::Capture)),
     row("PeerAuthentication", "", NotYet(Need::Capture)),

@@ -82,8 +82,8 @@ pub(super) fn hosts(
     hosts
 }
 
-/// The VirtualServices that the gateway sees: its own, then those that name its namespace, then those for everybody.
-fn in_order<'s>(
+/// The VirtualServices that the pod's namespace sees: its own, then those that name its namespace, then those for everybody.
+pub(super) fn in_order<'s>(
     services: Vec<Of<'s, VirtualService>>,
     settings: &Settings,
 ) -> Vec<(Seen, Of<'s, VirtualService>)> {

@@ -7,7 +7,7 @@ use super::{
     destination_rule::{self, Policy, Security},
     names,
     notes::Notes,
-    registry::{self, Port},
+    registry::{self, Host, Port},
 };
 use crate::{
     hold::{Absent, Missing},
@@ -22,6 +22,7 @@ use sluice_crds::{
     istio::{Destination, Resolution, VirtualService},
 };
 use sluice_model::spec::{Cluster, ClusterProtocol};
+use std::collections::BTreeMap;
 
 /// Finds the clusters that rules name.
 pub(super) trait Destinations {
@@ -118,10 +119,30 @@ impl Destinations for Clusters<'_, '_> {
             }
         };
         let policy = rule.policy(subset, port.number());
-        let cluster = self.of(&host, &name, &port, &policy, &rule.written, labels);
+        let (view, settings) = (self.view, self.settings);
+        let subset = (labels, &*rule.written);
+        let cluster = cluster(view, settings, (&host, &name), &port, &policy, subset, self.output);
         self.output.clusters.push(cluster);
         name
     }
+}
+
+/// The cluster of all of a host at one of its ports; `None` where it has no such port.
+pub(super) fn whole(
+    view: &View<'_>,
+    settings: &Settings,
+    host: &str,
+    found: Host<'_>,
+    port: u16,
+    output: &mut Output,
+) -> Option<String> {
+    let port = found.port(Some(port), port).ok()?;
+    let name = format!("outbound|{}||{host}", port.number());
+    let rule = destination_rule::find(view, settings, host, found.namespace());
+    let policy = rule.policy("", port.number());
+    let cluster = cluster(view, settings, (host, &name), &port, &policy, (None, &rule.written), output);
+    output.clusters.push(cluster);
+    Some(name)
 }
 
 impl Clusters<'_, '_> {
@@ -131,48 +152,53 @@ impl Clusters<'_, '_> {
         self.output.missing.push(Missing { what: Absent::Cluster(name.clone()), because });
         name
     }
+}
 
-    fn of(
-        &mut self,
-        host: &str,
-        name: &str,
-        port: &Port<'_>,
-        policy: &Policy<'_>,
-        written: &[&Held],
-        labels: Option<&std::collections::BTreeMap<String, String>>,
-    ) -> Cluster {
-        if let Port::Entry(entry, _) = port
-            && (!entry.object().content.subject_alt_names.is_empty() && !self.settings.allow_unprotected
-                || entry.object().content.resolution == Resolution::DynamicDns)
-        {
+/// The cluster of this name for a host at a port, under a policy that is written in some objects; with labels, only of what has
+/// them.
+fn cluster(
+    view: &View<'_>,
+    settings: &Settings,
+    (host, name): (&str, &str),
+    port: &Port<'_>,
+    policy: &Policy<'_>,
+    (labels, written): (Option<&BTreeMap<String, String>>, &[&Held]),
+    output: &mut Output,
+) -> Cluster {
+    if let Port::Entry(entry, _) = port
+        && (!entry.object().content.subject_alt_names.is_empty() && !settings.allow_unprotected
+            || entry.object().content.resolution == Resolution::DynamicDns)
+    {
+        return Cluster::unavailable(name.to_owned());
+    }
+    let tls = match policy.security(view, settings, host) {
+        Security::Plain => None,
+        Security::Tls(tls, secret) => {
+            output.secrets.extend(secret);
+            Some(tls)
+        }
+        Security::Refused(wrong) => {
+            let reports = written.first().zip(wrong).map(|(held, (reason, message))| {
+                let message = format!("{message}; what goes to `{host}` answers 503");
+                Report::new(held, Level::Error, reason, message)
+            });
+            output.reports.extend(reports);
             return Cluster::unavailable(name.to_owned());
         }
-        let tls = match policy.security(self.view, self.settings, host) {
-            Security::Plain => None,
-            Security::Tls(tls, secret) => {
-                self.output.secrets.extend(secret);
-                Some(tls)
-            }
-            Security::Refused(wrong) => {
-                let reports = written.first().zip(wrong).map(|(held, (reason, message))| {
-                    let message = format!("{message}; what goes to `{host}` answers 503");
-                    Report::new(held, Level::Error, reason, message)
-                });
-                self.output.reports.extend(reports);
-                return Cluster::unavailable(name.to_owned());
-            }
-        };
-        let protocol = match port.protocol() {
-            ClusterProtocol::Http1 if policy.upgrades(self.settings) => ClusterProtocol::Http2,
-            protocol => protocol,
-        };
-        Cluster {
-            protocol,
-            tls,
-            connect_timeout: policy.connect_timeout(self.settings),
-            keep_alive: policy.keep_alive(),
-            labels: port.labels(self.view, self.settings, host),
-            ..Cluster::new(name.to_owned(), port.endpoints(self.view, self.settings, labels))
-        }
+    };
+    let protocol = match port.protocol() {
+        ClusterProtocol::Http1 if policy.upgrades(settings) => ClusterProtocol::Http2,
+        protocol => protocol,
+    };
+    let asked_for =
+        matches!(port, Port::Entry(entry, _) if entry.object().content.resolution == Resolution::None);
+    Cluster {
+        protocol,
+        tls,
+        connect_timeout: policy.connect_timeout(settings),
+        keep_alive: policy.keep_alive(),
+        labels: port.labels(view, settings, host),
+        original_destination: asked_for && settings.role.knows_destinations(),
+        ..Cluster::new(name.to_owned(), port.endpoints(view, settings, host, labels))
     }
 }

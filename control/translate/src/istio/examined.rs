@@ -1,6 +1,6 @@
 //! What each object says on its own, kept until it changes.
 
-use super::{destination_rule, service_entry, virtual_service};
+use super::{destination_rule, service_entry, sidecar, virtual_service};
 use crate::{
     reads::View,
     report::{Level, Report},
@@ -9,7 +9,7 @@ use crate::{
 };
 use sluice_crds::{
     Known, ObjectName,
-    istio::{DestinationRule, ServiceEntry, VirtualService},
+    istio::{DestinationRule, ServiceEntry, Sidecar, VirtualService},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -45,6 +45,10 @@ impl Examined {
             there.insert(object.name());
             reports
                 .extend(self.of(object, |object| service_entry::examine(object, settings)).iter().cloned());
+        }
+        for object in view.all::<Sidecar>() {
+            there.insert(object.name());
+            reports.extend(self.of(object, |object| sidecar::examine(object, settings)).iter().cloned());
         }
         self.0.retain(|name, _| there.contains(name));
         served

@@ -1,4 +1,4 @@
-//! Istio's traffic kinds, at a gateway.
+//! Istio's traffic kinds, at a gateway and ([`mesh`]) at the sidecar of a pod.
 //!
 //! Gateways say where it listens and for which hosts; VirtualServices are attached to their servers, and those of one host at
 //! one place make one virtual host; DestinationRules and ServiceEntries say what its clusters are.
@@ -12,17 +12,20 @@ mod fault;
 mod gateway;
 mod headers;
 mod matching;
+pub(crate) mod mesh;
 mod mesh_config;
 mod names;
 mod notes;
 mod policy;
 mod port;
+mod protocol;
 mod redirect;
 mod registry;
 mod retry;
 mod rewrite;
 mod rule;
 mod service_entry;
+mod sidecar;
 mod site;
 mod sound;
 mod tls;

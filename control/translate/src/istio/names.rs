@@ -34,7 +34,13 @@ pub(super) fn seen<S: AsRef<str>>(export_to: &[S], own: &str, by: &str) -> Optio
 pub(super) fn whole(host: &str, namespace: &str, domain: &str) -> String {
     let host = host.to_ascii_lowercase();
     let short = !host.is_empty() && !host.contains(['.', '*', ':']);
-    if short { service(&host, namespace, domain) } else { host.strip_suffix('.').unwrap_or(&host).to_owned() }
+    if short { service(&host, namespace, domain) } else { plain(&host) }
+}
+
+/// A whole name as it is compared: in lower case, without the dot at its end.
+pub(super) fn plain(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    host.strip_suffix('.').unwrap_or(&host).to_owned()
 }
 
 /// The whole name of a service.

@@ -10,7 +10,7 @@ use crate::{
     output::{Output, TableKey},
     reads::View,
     report::{Level, Reason, Report},
-    settings::Settings,
+    settings::{Role, Settings},
     store::Held,
 };
 use sluice_crds::{
@@ -75,14 +75,14 @@ pub(crate) fn look(view: &View<'_>, settings: &Settings) -> Policies {
             let concerns = if object.is_rejected() { Concerns::Everything } else { of_authorization(object) };
             policies.judge(held, AuthorizationPolicy::KIND, concerns, settings);
         } else {
-            policies.of_others(held, AuthorizationPolicy::KIND);
+            policies.of_others(held, AuthorizationPolicy::KIND, settings);
         }
     }
     for (held, object) in every::<RequestAuthentication>(view) {
         let content = &object.content;
         let targets = content.target_ref.iter().chain(&content.target_refs);
         if !selects(content.selector.as_ref(), targets, object, settings) {
-            policies.of_others(held, RequestAuthentication::KIND);
+            policies.of_others(held, RequestAuthentication::KIND, settings);
         } else if content.jwt_rules.is_empty() && !object.is_rejected() {
             let concerns = Concerns::Nothing("no effect: it has no `jwtRules`");
             policies.judge(held, RequestAuthentication::KIND, concerns, settings);
@@ -110,6 +110,10 @@ fn selects<'o, K: Known>(
     object: &Object<K>,
     settings: &Settings,
 ) -> bool {
+    // Policies are about what comes to a pod; a sidecar serves what goes out.
+    if settings.role != Role::Gateway {
+        return false;
+    }
     let own = object.metadata.namespace.as_deref().unwrap_or_default();
     let root = own == settings.root_namespace;
     if own != settings.pod_namespace && !root {
@@ -190,12 +194,17 @@ impl Policies {
     }
 
     /// It is about pods that are not this one.
-    fn of_others(&mut self, held: &Held, kind: &'static str) {
+    fn of_others(&mut self, held: &Held, kind: &'static str, settings: &Settings) {
         if let Verdict::FailsClosed(need) = rows::verdict(kind, &Path::root()) {
-            let message = format!(
-                "{}; it does not select this gateway, and the pods that it selects have to enforce it",
-                Verdict::NotYet(need)
-            );
+            let why = match settings.role {
+                Role::Gateway => {
+                    "it does not select this gateway, and the pods that it selects have to enforce it"
+                }
+                Role::Sidecar(_) => {
+                    "the pods that it selects have to enforce it where requests come in, and here they go out"
+                }
+            };
+            let message = format!("{}; {why}", Verdict::NotYet(need));
             self.reports.push(Report::new(held, Level::Info, Reason::NotInEffect, message));
         }
     }

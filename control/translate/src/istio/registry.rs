@@ -1,8 +1,14 @@
 //! What is behind the name of a host: a Service, or a ServiceEntry where there is none.
 
-use super::{gateway, names, port::within};
-use crate::{reads::View, services, settings::Settings, store::Of};
+use super::{gateway, names, port::within, protocol::Speech};
+use crate::{
+    reads::View,
+    services,
+    settings::Settings,
+    store::{Held, Of},
+};
 use sluice_crds::{
+    Kind, ObjectName,
     core::{Pod, Service, ServicePort as KubernetesPort},
     istio::{Resolution, ServiceEntry, ServicePort as EntryPort, WorkloadEntry},
 };
@@ -35,28 +41,36 @@ pub(super) enum Port<'s> {
     Entry(Of<'s, ServiceEntry>, &'s EntryPort),
 }
 
-/// Finds a host by its whole name, as the gateway's namespace sees it.
+/// Finds a host by its whole name, as the pod's namespace sees it.
 pub(super) fn find<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Option<Host<'s>> {
-    let by = &settings.pod_namespace;
     if let Some((namespace, name)) = names::split_service(host, &settings.cluster_domain)
         && let Some(service) = view.get::<Service>(namespace, name)
-        && visible(service, settings)
+        && is_visible(service, settings)
     {
         return Some(Host::Service(alias(view, settings, service)));
     }
+    let of_host = |entry: &Of<'s, ServiceEntry>| {
+        entry.object().content.hosts.iter().any(|name| names::plain(name) == host)
+    };
+    entries(view, settings).into_iter().find(of_host).map(Host::Entry)
+}
+
+/// The ServiceEntries that the pod's namespace sees, from the oldest to the youngest.
+pub(super) fn entries<'s>(view: &View<'s>, settings: &Settings) -> Vec<Of<'s, ServiceEntry>> {
+    let by = &settings.pod_namespace;
     let mut entries: Vec<Of<'s, ServiceEntry>> = view
         .all::<ServiceEntry>()
         .filter(|entry| names::seen(&entry.object().content.export_to, entry.namespace(), by).is_some())
         .filter(|entry| super::service_entry::is_sound(*entry))
-        .filter(|entry| entry.object().content.hosts.iter().any(|name| name.eq_ignore_ascii_case(host)))
         .collect();
     entries.sort_by_key(|entry| {
         gateway::age(entry.age(), entry.object().metadata.name.as_deref(), entry.namespace())
     });
-    entries.first().copied().map(Host::Entry)
+    entries
 }
 
-fn visible(service: Of<'_, Service>, settings: &Settings) -> bool {
+/// Whether the pod's namespace sees a service.
+pub(super) fn is_visible(service: Of<'_, Service>, settings: &Settings) -> bool {
     let written =
         service.object().annotation(EXPORT_ANNOTATION).unwrap_or_default().split(',').map(str::trim);
     let export_to: Vec<String> = written.filter(|name| !name.is_empty()).map(str::to_owned).collect();
@@ -65,7 +79,7 @@ fn visible(service: Of<'_, Service>, settings: &Settings) -> bool {
 }
 
 /// The service that a service of type ExternalName stands for, where that is one of the cluster.
-fn alias<'s>(view: &View<'s>, settings: &Settings, service: Of<'s, Service>) -> Of<'s, Service> {
+pub(super) fn alias<'s>(view: &View<'s>, settings: &Settings, service: Of<'s, Service>) -> Of<'s, Service> {
     let mut found = service;
     for _ in 0..MAX_ALIASES {
         let content = &found.object().content;
@@ -93,28 +107,54 @@ impl<'s> Host<'s> {
         }
     }
 
-    /// The port of this number; without one, the only port, else the one that the request came to.
-    pub(super) fn port(&self, wanted: Option<u16>, came_to: u16) -> Result<Port<'s>, u16> {
-        let numbers: Vec<(u16, Port<'s>)> = match *self {
+    /// The Service or ServiceEntry of this name.
+    pub(super) fn named(view: &View<'s>, name: &ObjectName) -> Option<Self> {
+        if name.kind == Service::KIND {
+            view.get::<Service>(&name.namespace, &name.name).map(Self::Service)
+        } else {
+            view.get::<ServiceEntry>(&name.namespace, &name.name).map(Self::Entry)
+        }
+    }
+
+    /// What it is another name for, or itself.
+    pub(super) fn resolved(self, view: &View<'s>, settings: &Settings) -> Self {
+        match self {
+            Self::Service(service) => Self::Service(alias(view, settings, service)),
+            Self::Entry(_) => self,
+        }
+    }
+
+    /// The object.
+    pub(super) fn held(&self) -> &'s Held {
+        match self {
+            Self::Service(service) => service.held(),
+            Self::Entry(entry) => entry.held(),
+        }
+    }
+
+    /// The ports for TCP.
+    pub(super) fn ports(&self) -> Vec<Port<'s>> {
+        match *self {
             Self::Service(service) => {
                 let ports = service.object().content.ports.iter();
                 let tcp = ports.filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
-                tcp.map(|port| (port.port, Port::Service(service, port))).collect()
+                tcp.map(|port| Port::Service(service, port)).collect()
             }
-            Self::Entry(entry) => entry
-                .object()
-                .content
-                .ports
-                .iter()
-                .map(|port| (port.number, Port::Entry(entry, port)))
-                .collect(),
-        };
-        let number = match (wanted, &*numbers) {
+            Self::Entry(entry) => {
+                entry.object().content.ports.iter().map(|port| Port::Entry(entry, port)).collect()
+            }
+        }
+    }
+
+    /// The port of this number; without one, the only port, else the one that the request came to.
+    pub(super) fn port(&self, wanted: Option<u16>, came_to: u16) -> Result<Port<'s>, u16> {
+        let ports = self.ports();
+        let number = match (wanted, &*ports) {
             (Some(number), _) => number,
-            (None, [(only, _)]) => *only,
+            (None, [only]) => only.number(),
             (None, _) => came_to,
         };
-        numbers.into_iter().find(|(own, _)| *own == number).map(|(_, port)| port).ok_or(number)
+        ports.into_iter().find(|port| port.number() == number).ok_or(number)
     }
 }
 
@@ -130,16 +170,11 @@ impl Port<'_> {
     }
 
     /// What is spoken there, as the port says.
-    pub(super) fn protocol(&self) -> ClusterProtocol {
-        let http2 = match self {
-            Self::Service(_, port) => match port.app_protocol.as_str() {
-                "" => is_http2(port.name.split('-').next().unwrap_or_default(), &port.name),
-                "kubernetes.io/h2c" => true,
-                other => is_http2(other, other),
-            },
-            Self::Entry(_, port) => is_http2(&port.protocol, &port.protocol),
-        };
-        if http2 { ClusterProtocol::Http2 } else { ClusterProtocol::Http1 }
+    pub(super) fn speech(&self) -> Speech {
+        match self {
+            Self::Service(_, port) => Speech::of_service(port),
+            Self::Entry(_, port) => Speech::of_entry(port),
+        }
     }
 
     /// What metrics say of who serves it.
@@ -158,31 +193,33 @@ impl Port<'_> {
         }
     }
 
-    /// Where it is served; with labels, only by what has them.
+    /// The same for what is sent there.
+    pub(super) fn protocol(&self) -> ClusterProtocol {
+        if self.speech() == Speech::Http2 { ClusterProtocol::Http2 } else { ClusterProtocol::Http1 }
+    }
+
+    /// Where it is served for this host; with labels, only by what has them.
     pub(super) fn endpoints(
         &self,
         view: &View<'_>,
         settings: &Settings,
+        host: &str,
         labels: Option<&BTreeMap<String, String>>,
     ) -> Vec<Endpoint> {
         match self {
             Self::Service(service, port) => {
                 services::endpoints(view, &settings.topology, *service, port, labels)
             }
-            Self::Entry(entry, port) => of_entry(view, *entry, port, labels),
+            Self::Entry(entry, port) => of_entry(view, *entry, port, host, labels),
         }
     }
-}
-
-fn is_http2(protocol: &str, whole: &str) -> bool {
-    let protocol = protocol.to_ascii_lowercase();
-    matches!(&*protocol, "http2" | "grpc") || whole.to_ascii_lowercase().starts_with("grpc-web")
 }
 
 fn of_entry(
     view: &View<'_>,
     entry: Of<'_, ServiceEntry>,
     port: &EntryPort,
+    host: &str,
     labels: Option<&BTreeMap<String, String>>,
 ) -> Vec<Endpoint> {
     let content = &entry.object().content;
@@ -200,10 +237,9 @@ fn of_entry(
                 add(address(endpoint, port, number), endpoint.weight.clamp(1, 65_535));
             }
             let by_name = content.resolution != Resolution::Static && content.endpoints.is_empty();
-            if by_name && content.workload_selector.is_none() && labels.is_none_or(BTreeMap::is_empty) {
-                for host in content.hosts.iter().filter(|host| !host.starts_with('*')) {
-                    add(format!("{}:{number}", host.trim_end_matches('.')).parse().ok(), 1);
-                }
+            let named = by_name && content.workload_selector.is_none() && !host.starts_with('*');
+            if named && labels.is_none_or(BTreeMap::is_empty) {
+                add(format!("{host}:{number}").parse().ok(), 1);
             }
         }
     }

@@ -2,11 +2,12 @@
 
 use super::{
     destination::Destinations, fault, headers, matching, notes::Notes, redirect, retry, rewrite, site::Here,
+    virtual_service::UNBOUNDED,
 };
 use crate::report::Reason;
 use sluice_crds::istio::{HttpMatchRequest, HttpMirrorPolicy, HttpRoute, Percent as Written};
 use sluice_model::{
-    spec::{Action, Destination, Forward, Mirror, Route, RouteHeaders, RouteMatch, RouteTimeouts},
+    spec::{Action, Destination, Forward, Mirror, Route, RouteHeaders, RouteMatch},
     value::{Duration, Percent},
 };
 
@@ -141,8 +142,7 @@ fn route(
             );
         }
     }
-    // Istio switches the bound on idle streams off.
-    route.timeouts = RouteTimeouts { request: Duration::ZERO, idle: Duration::ZERO };
+    route.timeouts = UNBOUNDED;
     if let Some(timeout) = rule.timeout {
         let millis = timeout.get().as_millis() as u64;
         if millis == 0 && !timeout.get().is_zero() {

@@ -3,7 +3,7 @@
 use super::{names, notes::Notes, virtual_service::exports};
 use crate::{
     report::{Level, Reason, Report},
-    settings::Settings,
+    settings::{Role, Settings},
     store::Of,
 };
 use sluice_crds::istio::{Resolution, ServiceEntry, rows};
@@ -15,6 +15,7 @@ pub(super) fn examine(object: Of<'_, ServiceEntry>, settings: &Settings) -> Vec<
     let content = &object.object().content;
     check(content, &mut notes);
     match content.resolution {
+        Resolution::None if settings.role.knows_destinations() => {}
         Resolution::None => {
             let message = "destinations that name it have no endpoints here: the address that a client asked for is known only where connections are captured; write `resolution: DNS` or STATIC";
             notes.say(Level::Warning, Reason::NotInEffect, "spec.resolution", message);
@@ -29,7 +30,11 @@ pub(super) fn examine(object: Of<'_, ServiceEntry>, settings: &Settings) -> Vec<
         }
         Resolution::Static | Resolution::Dns => {}
     }
-    for (path, verdict, _) in rows::judge(content) {
+    // To a sidecar, an address is a name like others; a network is not.
+    let named = settings.role != Role::Gateway
+        && content.addresses.iter().all(|address| address.parse::<IpAddr>().is_ok());
+    let judged = rows::judge(content).into_iter();
+    for (path, verdict, _) in judged.filter(|(path, ..)| !named || path.to_string() != "spec.addresses") {
         let refused = "destinations that name it answer 503";
         let found = Report::of_verdict(object.held(), verdict, refused, settings.allow_unprotected);
         notes.reports.extend(found.map(|report| report.at(path.to_string())));

@@ -14,11 +14,22 @@ pub(crate) struct Through {
     pub(super) port: u16,
 }
 
-/// The place for which a rule is translated. A sidecar will be another one: through `mesh`, with the ports of services.
+/// How rules come to a place.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By<'a> {
+    /// An object is examined on its own: everything is possible.
+    Any,
+    /// Through servers of Gateways.
+    Servers(&'a [Through]),
+    /// Through `mesh`: they are at the sidecar of a pod.
+    Mesh,
+}
+
+/// The place for which a rule is translated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Here<'a> {
-    /// `None` while an object is examined on its own: then everything is possible.
-    pub(super) through: Option<&'a [Through]>,
+    /// How it came there.
+    pub(super) by: By<'a>,
     /// The port that requests come to, as objects name it.
     pub(super) port: u16,
     /// What clients speak here.
@@ -33,16 +44,24 @@ pub(super) struct Here<'a> {
 impl Here<'_> {
     /// Whether a match of a VirtualService of the namespace `own` concerns this place at all.
     pub(super) fn concerns(&self, matching: &HttpMatchRequest, own: &str) -> bool {
-        let Some(through) = self.through else { return true };
-        let by_port = |through: &Through| matching.port == 0 || matching.port == through.port;
-        if !matching.gateways.is_empty() {
-            let named = |through: &Through| {
-                let mut gateways = matching.gateways.iter().filter_map(|name| names::gateway(name, own));
-                gateways.any(|(namespace, name)| through.gateway.0 == namespace && through.gateway.1 == name)
-            };
-            return through.iter().any(|through| by_port(through) && named(through));
-        }
-        through.iter().any(by_port)
+        let at = |port: u16| matching.port == 0 || matching.port == port;
+        let by_port = match self.by {
+            By::Any => return true,
+            By::Mesh if !matching.gateways.is_empty() => {
+                return at(self.port) && matching.gateways.iter().any(|name| name == "mesh");
+            }
+            By::Mesh => at(self.port),
+            By::Servers(through) if !matching.gateways.is_empty() => {
+                let named = |through: &Through| {
+                    let mut gateways = matching.gateways.iter().filter_map(|name| names::gateway(name, own));
+                    gateways
+                        .any(|(namespace, name)| through.gateway.0 == namespace && through.gateway.1 == name)
+                };
+                return through.iter().any(|through| at(through.port) && named(through));
+            }
+            By::Servers(through) => through.iter().any(|through| at(through.port)),
+        };
+        by_port
             && within(&matching.source_labels, self.labels)
             && (matching.source_namespace.is_empty() || matching.source_namespace == self.namespace)
     }

@@ -7,7 +7,7 @@ use super::{
     matching, names,
     notes::Notes,
     rule::{self, Draft},
-    site::Here,
+    site::{By, Here},
     sound,
 };
 use crate::{
@@ -24,10 +24,10 @@ use sluice_crds::{
 use sluice_model::{
     NoFiles,
     spec::{
-        Action, Cluster, Config, Listener, Redirect, Route, RouteMatch, RouteOrder, RouteTable, Scheme,
-        VirtualHost,
+        Action, Cluster, Config, Listener, Redirect, Route, RouteMatch, RouteOrder, RouteTable,
+        RouteTimeouts, Scheme, VirtualHost,
     },
-    value::HostPattern,
+    value::{Duration, HostPattern},
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -38,7 +38,7 @@ pub(super) fn examine(object: Of<'_, VirtualService>, settings: &Settings) -> Ve
     top_level(content, &mut notes);
     let labels = BTreeMap::new();
     let here = Here {
-        through: None,
+        by: By::Any,
         port: 80,
         scheme: Scheme::Http,
         labels: &labels,
@@ -198,6 +198,9 @@ fn by_model(drafts: &[Draft], notes: &mut Notes<'_>) {
     }
 }
 
+/// Istio bounds neither a request nor how long nothing may come.
+pub(super) const UNBOUNDED: RouteTimeouts = RouteTimeouts { request: Duration::ZERO, idle: Duration::ZERO };
+
 /// A host at a place, and what has a say there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Host {
@@ -217,13 +220,59 @@ pub(super) fn virtual_host(
     output: &mut Output,
 ) {
     let Ok(pattern) = name.parse::<HostPattern>() else { return };
+    let claims: Vec<_> = host
+        .claims
+        .iter()
+        .map(|claim| {
+            let here = Here {
+                by: By::Servers(&claim.through),
+                port: claim.through.first().map_or(table.port, |through| through.port),
+                scheme: if table.server.is_some() { Scheme::Https } else { Scheme::Http },
+                labels: &settings.labels,
+                namespace: &settings.pod_namespace,
+                retries: settings.mesh.retries.as_ref(),
+            };
+            (&claim.name, here)
+        })
+        .collect();
+    let first = host.redirects.iter().map(to_https).collect();
+    let routes = merged(view, settings, name, &claims, first, output).routes;
+    if routes.is_empty() {
+        return;
+    }
+    let virtual_host =
+        VirtualHost { name: name.to_owned(), hosts: vec![pattern], order: RouteOrder::Explicit, routes };
+    output.owners.extend(host.claims.iter().map(|claim| claim.name.clone()));
+    output.hosts.push((table.clone(), virtual_host));
+}
+
+/// The rules of several VirtualServices for one host.
+#[derive(Debug, Default)]
+pub(super) struct Merged {
+    pub(super) routes: Vec<Route>,
+    /// Those that have any rule there, in the order in which they count.
+    pub(super) owners: Vec<ObjectName>,
+}
+
+/// The rules of VirtualServices, each seen from its place, as one list behind the routes that come `first`. They come in their
+/// order, but what takes every request comes last, and once.
+pub(super) fn merged(
+    view: &View<'_>,
+    settings: &Settings,
+    name: &str,
+    claims: &[(&ObjectName, Here<'_>)],
+    first: Vec<Route>,
+    output: &mut Output,
+) -> Merged {
     let mut routes: Vec<Draft> = Vec::new();
     let mut owners: Vec<Of<'_, VirtualService>> = Vec::new();
-    for claim in &host.claims {
-        let Some(object) = view.get::<VirtualService>(&claim.name.namespace, &claim.name.name) else {
+    let mut merged = Merged { routes: first, owners: Vec::new() };
+    for (claim, here) in claims {
+        let Some(object) = view.get::<VirtualService>(&claim.namespace, &claim.name) else {
             continue;
         };
-        let drafts = of_claim(view, settings, table, object, claim, output);
+        let drafts = of_claim(view, settings, object, here, output);
+        merged.owners.extend((!drafts.is_empty()).then(|| (*claim).clone()));
         owners.extend(drafts.iter().map(|_| object));
         routes.extend(drafts);
     }
@@ -242,9 +291,7 @@ pub(super) fn virtual_host(
             );
         }
     }
-    let mut served: Vec<Route> = Vec::new();
-    served.extend(host.redirects.as_ref().map(to_https));
-    let mut taken: HashSet<String> = served.iter().map(|route| route.name.clone()).collect();
+    let mut taken: HashSet<String> = merged.routes.iter().map(|route| route.name.clone()).collect();
     for (draft, object) in rest.into_iter().chain(first_catch_all) {
         let mut route = draft.route;
         let owner = object.name();
@@ -258,39 +305,20 @@ pub(super) fn virtual_host(
             }
         }
         route.origin = Some(owner.to_string());
-        served.push(route);
+        merged.routes.push(route);
     }
-    if served.is_empty() {
-        return;
-    }
-    let virtual_host = VirtualHost {
-        name: name.to_owned(),
-        hosts: vec![pattern],
-        order: RouteOrder::Explicit,
-        routes: served,
-    };
-    output.owners.extend(host.claims.iter().map(|claim| claim.name.clone()));
-    output.hosts.push((table.clone(), virtual_host));
+    merged
 }
 
 /// The routes of a VirtualService at a place. What comes behind a route for every request is not there.
 fn of_claim(
     view: &View<'_>,
     settings: &Settings,
-    table: &TableKey,
     object: Of<'_, VirtualService>,
-    claim: &Claim,
+    here: &Here<'_>,
     output: &mut Output,
 ) -> Vec<Draft> {
     let own = object.namespace();
-    let here = Here {
-        through: Some(&claim.through),
-        port: claim.through.first().map_or(table.port, |through| through.port),
-        scheme: if table.server.is_some() { Scheme::Https } else { Scheme::Http },
-        labels: &settings.labels,
-        namespace: &settings.pod_namespace,
-        retries: settings.mesh.retries.as_ref(),
-    };
     // What an object says on its own was said when it was examined.
     let mut notes = Notes::about(object.held());
     let mut drafts: Vec<Draft> = Vec::new();
@@ -298,10 +326,10 @@ fn of_claim(
         let at = format!("spec.http[{index}]");
         let found = if let Some(delegate) = &rule.delegate {
             let root = delegate::Root { object, rule, at: &at };
-            delegate::routes(view, settings, &root, delegate, &here, output)
+            delegate::routes(view, settings, &root, delegate, here, output)
         } else {
             let mut clusters = Clusters::new(view, settings, object, here.port, output);
-            rule::routes(rule, own, &here, &at, &mut clusters, &mut notes)
+            rule::routes(rule, own, here, &at, &mut clusters, &mut notes)
         };
         drafts.extend(found);
         if drafts.last().is_some_and(|draft| draft.catch_all) {

@@ -10,12 +10,17 @@ use std::{fmt::Write, fs, net::Ipv4Addr, path::Path};
 
 /// Compares a theme, under settings that differ from those of a gateway on loopback which takes all Ingresses.
 pub(crate) fn golden(theme: &str, adjust: impl Fn(&mut Settings)) {
+    golden_as((theme, theme), adjust);
+}
+
+/// The same for the objects of a theme where they mean something else, which has a name of its own.
+pub(crate) fn golden_as(theme: (&str, &str), adjust: impl Fn(&mut Settings)) {
     golden_of(theme, adjust, |_, _, translation| print(translation));
 }
 
 /// The same for something else that is made of the objects and their translation.
 pub(crate) fn golden_of(
-    theme: &str,
+    (theme, accepted): (&str, &str),
     adjust: impl Fn(&mut Settings),
     print: impl Fn(&Settings, &Store, &Translation) -> String,
 ) {
@@ -36,7 +41,7 @@ pub(crate) fn golden_of(
         panic!("the model refuses it:\n{error}");
     }
     let now = print(&settings, translator.store(), &translation);
-    let path = folder.join(format!("{theme}.txt"));
+    let path = folder.join(format!("{accepted}.txt"));
     if std::env::var_os("SLUICE_UPDATE_GOLDEN").is_some() {
         fs::write(path, now).unwrap();
     } else {

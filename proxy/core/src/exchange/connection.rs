@@ -3,7 +3,8 @@
 use crate::balance::Balancers;
 use crate::head::Fields;
 use crate::route::MatchScratch;
-use crate::snapshot::{Listener, Snapshot};
+use crate::snapshot::{Cluster, EndpointSet, Listener, Snapshot};
+use std::cell::RefCell;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ pub struct Connection {
     pub server_name: Option<Arc<str>>,
     /// The TLS scope that the server name picked; `None` is the default one.
     pub scope: Option<Arc<str>>,
+    /// Where it was on its way to, if it said so, as the endpoint of clusters that are served there.
+    destination: Option<Arc<EndpointSet>>,
+    /// The cluster of that kind that was asked for last, with that endpoint.
+    at_destination: RefCell<Option<Arc<Cluster>>>,
     peer_text: ShortText<46>,
     port_text: ShortText<6>,
 }
@@ -87,8 +92,31 @@ impl Connection {
             tls,
             server_name,
             scope,
+            destination: None,
+            at_destination: RefCell::new(None),
             peer_text: ShortText::new(format_args!("{}", peer.ip())),
             port_text: ShortText::new(format_args!("{}", local.port())),
+        }
+    }
+
+    /// The same for one that was on its way to its near end and said so.
+    #[must_use]
+    pub fn destined(mut self) -> Self {
+        self.destination = Some(Arc::new(EndpointSet::of(self.local)));
+        self
+    }
+
+    /// A cluster as the requests of this connection see it: one that is served at the original destination has that as its
+    /// only endpoint. Allocates only where another one of that kind was asked for before.
+    pub(super) fn resolve(&self, cluster: &Arc<Cluster>) -> Arc<Cluster> {
+        let Some(destination) = self.destination.as_ref().filter(|_| cluster.spec.original_destination)
+        else {
+            return Arc::clone(cluster);
+        };
+        let mut last = self.at_destination.borrow_mut();
+        match &*last {
+            Some(last) if last.id == cluster.id && Arc::ptr_eq(&last.spec, &cluster.spec) => Arc::clone(last),
+            _ => Arc::clone(last.insert(Arc::new(cluster.with_endpoints(Arc::clone(destination))))),
         }
     }
 

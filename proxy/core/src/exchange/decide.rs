@@ -282,7 +282,7 @@ impl Exchange {
             self.record.missing_cluster = Some(Arc::clone(&destination.cluster_name));
             return Decision::NoCluster;
         };
-        self.record.cluster = Some(Arc::clone(cluster));
+        self.record.cluster = Some(cx.connection.resolve(cluster));
         if !destination.edits.response.is_empty() {
             self.destination_edits = Some(Arc::clone(&destination.edits.response));
         }

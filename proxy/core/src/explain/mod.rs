@@ -351,6 +351,9 @@ fn forwarded(
 }
 
 fn endpoints(cluster: &Cluster) -> Vec<String> {
+    if cluster.spec.original_destination {
+        return vec!["the address that the connection was on its way to".to_owned()];
+    }
     let written = cluster.spec.endpoints.iter().filter(|endpoint| endpoint.weight > 0);
     written.map(|endpoint| endpoint.address.to_string()).collect()
 }

@@ -259,6 +259,7 @@ fn listener(rule: Rule) -> spec::Listener {
         protocols: Vec::new(),
         require_http11: rule == Rule::Http10,
         tls: None,
+        original_destination: None,
         path: spec::PathPolicy::default(),
         headers: spec::HeaderPolicy::default(),
         forwarded: spec::Forwarded::default(),

@@ -62,12 +62,33 @@ impl ClusterId {
     pub(crate) const UNKNOWN: Self = Self { slot: u32::MAX, generation: u32::MAX };
 }
 
+impl Cluster {
+    /// The same with other endpoints.
+    pub(crate) fn with_endpoints(&self, endpoints: Arc<EndpointSet>) -> Self {
+        Self {
+            id: self.id,
+            name: Arc::clone(&self.name),
+            spec: Arc::clone(&self.spec),
+            endpoints,
+            labels: self.labels.clone(),
+        }
+    }
+}
+
 impl EndpointSet {
-    /// The endpoints of a cluster, each name replaced by what `resolve` knows about it; `None` leaves the name out.
+    /// One address.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        let host: Arc<str> = address.ip().to_string().into();
+        let endpoint = Endpoint { address, weight: 1, authority: address.to_string().into(), host };
+        Self { endpoints: [endpoint].into() }
+    }
+
+    /// The endpoints of a cluster, each name replaced by what `resolve` knows about it; `None` leaves the name out. Where the
+    /// connection says where it was on its way to, there are none before it does.
     pub fn resolve<'r>(cluster: &spec::Cluster, resolve: impl Fn(&str) -> Option<&'r [IpAddr]>) -> Self {
         let own_port = if cluster.tls.is_some() { 443 } else { 80 };
         let mut endpoints = Vec::new();
-        for endpoint in &cluster.endpoints {
+        for endpoint in cluster.endpoints.iter().filter(|_| !cluster.original_destination) {
             let (host, addresses, port) = match &endpoint.address {
                 EndpointAddress::Socket(address) => {
                     (address.ip().to_string(), vec![address.ip()], address.port())

@@ -1,7 +1,8 @@
 //! From a validated configuration to a snapshot, taking over from the old one what did not change.
 
 use super::{
-    ChainCompiler, Cluster, ClusterId, ClusterLabels, EndpointSet, Listener, Snapshot, cluster::Slot,
+    ChainCompiler, Cluster, ClusterId, ClusterLabels, Destinations, EndpointSet, Listener, Snapshot,
+    cluster::Slot,
 };
 use crate::{
     edits::{CompiledEdits, RouteEdits},
@@ -46,7 +47,8 @@ fn listeners(old: Option<&Snapshot>, config: &Config, tables: &[Arc<RouteTable>]
     let listener = |spec: &Arc<sluice_model::Listener>| {
         let table = Arc::clone(tables.get(&*spec.route_table)?);
         let scopes = ScopedTables::compile(spec, &table, |name| tables.get(name).copied());
-        let new = Listener { spec: Arc::clone(spec), table, scopes };
+        let destinations = Destinations::compile(spec, |name| tables.get(name).copied());
+        let new = Listener { spec: Arc::clone(spec), table, scopes, destinations };
         let unchanged = old.and_then(|old| old.listener(&spec.name)).filter(|old| old.same(&new));
         Some(unchanged.cloned().unwrap_or_else(|| Arc::new(new)))
     };

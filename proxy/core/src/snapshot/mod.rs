@@ -6,12 +6,14 @@
 
 mod cluster;
 mod compile;
+mod destination;
 mod labels;
 #[cfg(test)]
 mod tests;
 
 pub use cluster::{Cluster, ClusterId, Endpoint, EndpointSet};
 pub use compile::compile;
+pub use destination::Destinations;
 pub use labels::ClusterLabels;
 
 use crate::{route::RouteTable, scope::ScopedTables};
@@ -50,6 +52,8 @@ pub struct Listener {
     pub table: Arc<RouteTable>,
     /// The routes of its TLS scopes; `None` where there is only the default one.
     pub scopes: Option<ScopedTables>,
+    /// Its other routes by where connections were on their way to; `None` where it has none.
+    pub destinations: Option<Destinations>,
 }
 
 impl Listener {
@@ -67,6 +71,10 @@ impl Listener {
         self.spec == other.spec
             && Arc::ptr_eq(&self.table, &other.table)
             && match (&self.scopes, &other.scopes) {
+                (Some(one), Some(other)) => one.shares_tables(other),
+                (one, other) => one.is_none() && other.is_none(),
+            }
+            && match (&self.destinations, &other.destinations) {
                 (Some(one), Some(other)) => one.shares_tables(other),
                 (one, other) => one.is_none() && other.is_none(),
             }
@@ -122,13 +130,7 @@ impl Snapshot {
     pub fn with_endpoints(&self, id: ClusterId, endpoints: Arc<EndpointSet>) -> Self {
         let mut clusters = self.clusters.clone();
         if let Some(old) = self.cluster(id) {
-            clusters[id.slot as usize].cluster = Some(Arc::new(Cluster {
-                id,
-                name: Arc::clone(&old.name),
-                spec: Arc::clone(&old.spec),
-                endpoints,
-                labels: old.labels.clone(),
-            }));
+            clusters[id.slot as usize].cluster = Some(Arc::new(old.with_endpoints(endpoints)));
         }
         Self {
             version: self.version + 1,

@@ -131,6 +131,46 @@ fn what_is_unavailable_is_no_cluster_until_it_is() {
 }
 
 #[test]
+fn a_connection_is_served_by_what_stands_for_its_destination() {
+    let config = |address: &str| {
+        load(&format!(
+            "listeners:
+- {{ name: a, address: '127.0.0.1:1', route_table: a, original_destination: {{ trusted: ['::/0'], port: 80, other_ports: rest }} }}
+- {{ name: b, address: '127.0.0.1:2', route_table: b, original_destination: {{ trusted: ['::/0'], port: 81,
+    addresses: [{{ address: {address}, route_table: own }}] }} }}
+- {{ name: c, address: '127.0.0.1:3', route_table: b }}
+route_tables: [{{ name: a }}, {{ name: b }}, {{ name: own }}, {{ name: rest }}]
+"
+        ))
+    };
+    let first = compile(None, &config("10.0.0.1"), &NoChains);
+    let table = |snapshot: &Snapshot, name: &str, destination: Option<&str>| {
+        let destination = destination.map(|destination| destination.parse().unwrap());
+        snapshot.serving(name, destination).map(|listener| listener.table.name().to_string())
+    };
+    for (name, destination, served) in [
+        ("a", None, Some("a")),
+        ("a", Some("10.0.0.2:80"), Some("a")),
+        ("b", Some("10.0.0.2:80"), Some("a")),
+        ("c", Some("10.0.0.2:80"), Some("a")),
+        ("a", Some("10.0.0.2:81"), Some("b")),
+        ("a", Some("10.0.0.1:81"), Some("own")),
+        ("a", Some("[::ffff:10.0.0.1]:81"), Some("own")),
+        ("a", Some("10.0.0.1:82"), Some("rest")),
+        ("b", Some("10.0.0.1:82"), None),
+        ("c", Some("10.0.0.1:82"), None),
+        ("d", None, None),
+    ] {
+        assert_eq!(table(&first, name, destination).as_deref(), served, "{name} {destination:?}");
+    }
+    let same = compile(Some(&first), &config("10.0.0.1"), &NoChains);
+    assert!(Arc::ptr_eq(first.listener("b").unwrap(), same.listener("b").unwrap()));
+    let moved = compile(Some(&first), &config("10.0.0.3"), &NoChains);
+    assert_eq!(table(&moved, "a", Some("10.0.0.1:81")).as_deref(), Some("b"));
+    assert_eq!(table(&moved, "a", Some("10.0.0.3:81")).as_deref(), Some("own"));
+}
+
+#[test]
 fn many_hosts_and_paths_are_found() {
     let mut text = String::from(
         "listeners: [{ name: web, address: '127.0.0.1:80', route_table: main }]\nclusters: [{ name: a }]\n\

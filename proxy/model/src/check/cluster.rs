@@ -26,7 +26,14 @@ fn one<'a>(cx: &mut Context<'a>, cluster: &'a Cluster, at: At<'_>) {
         }
         return;
     }
-    endpoints(cx, cluster, at);
+    if !cluster.original_destination {
+        endpoints(cx, cluster, at);
+    } else if !cluster.endpoints.is_empty() {
+        cx.warning(
+            at.key("endpoints"),
+            "have no effect: the cluster is served at the `original_destination`",
+        );
+    }
     match &cluster.tls {
         None if cluster.protocol == ClusterProtocol::Auto => {
             cx.warning(at.key("protocol"), "`auto` needs TLS; without it HTTP/1.1 is spoken")

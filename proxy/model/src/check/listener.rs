@@ -3,7 +3,7 @@
 use super::{
     At, Context,
     names::{self, Kind},
-    scope, text,
+    original_destination, scope, text,
 };
 use crate::{
     convert::brief,
@@ -21,6 +21,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At
         cx.warning(root, "there is no listener, so nothing is served");
     }
     addresses(cx, config, all);
+    original_destination::ports(cx, config, all);
     for (index, listener) in config.listeners.iter().enumerate() {
         one(cx, listener, all.index(index));
     }
@@ -30,6 +31,7 @@ fn one<'a>(cx: &mut Context<'a>, listener: &'a Listener, at: At<'_>) {
     names::refer(cx, at.key("route_table"), Kind::RouteTable, &listener.route_table);
     protocols(cx, listener, at);
     tls(cx, listener, at);
+    original_destination::check(cx, listener, at);
     if let Some(server) = &listener.headers.server {
         let at = at.key("headers");
         text::header_value(cx, at.key("server"), server);
@@ -40,7 +42,8 @@ fn one<'a>(cx: &mut Context<'a>, listener: &'a Listener, at: At<'_>) {
     }
     limits(cx, listener, at.key("limits"));
     for (index, trusted) in listener.forwarded.trusted.iter().enumerate() {
-        if trusted.length() == 0 {
+        // Who adds nothing vouches for nothing.
+        if trusted.length() == 0 && listener.forwarded.append {
             let at = at.key("forwarded");
             let message = "everybody is trusted, so any client can claim any address";
             cx.warning(at.key("trusted").index(index), message)

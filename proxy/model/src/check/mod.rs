@@ -6,6 +6,7 @@ mod edits;
 mod listener;
 mod matching;
 mod names;
+mod original_destination;
 mod pem;
 mod process;
 mod replacement;

@@ -15,7 +15,11 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At
     let mut forms: HashMap<&str, NormalizePath> = HashMap::new();
     for listener in &config.listeners {
         let scoped = listener.scopes().iter().filter_map(|scope| scope.route_table.as_deref());
-        for table in scoped.chain([&*listener.route_table]) {
+        let destined = listener.original_destination.iter().flat_map(|settings| {
+            let addresses = settings.addresses.iter().map(|entry| &*entry.route_table);
+            addresses.chain(settings.other_ports.as_deref())
+        });
+        for table in scoped.chain(destined).chain([&*listener.route_table]) {
             let form = forms.entry(table).or_insert(listener.path.normalize);
             *form = listener.path.normalize.min(*form);
         }

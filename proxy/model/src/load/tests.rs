@@ -2,6 +2,7 @@ use super::*;
 use std::collections::HashMap;
 
 mod golden;
+mod original_destination;
 mod properties;
 mod scopes;
 mod secrets;

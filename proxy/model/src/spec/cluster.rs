@@ -29,6 +29,10 @@ pub struct Cluster {
     /// How connections are kept for the next request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub keep_alive: KeepAlive,
+    /// Served at the address that the client's connection was on its way to (see `original_destination` of listeners),
+    /// in place of `endpoints`. A connection that does not say so answers 503 `UH`; mirrors copy nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub original_destination: bool,
     /// Stands in for something that is not there, or that must not be used as it is: requests get 503 `NC`, mirrors copy
     /// nothing. Everything else about the cluster is irrelevant.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -49,9 +53,15 @@ impl Cluster {
             tls: None,
             connect_timeout: connect_timeout(),
             keep_alive: KeepAlive::default(),
+            original_destination: false,
             unavailable: false,
             labels: None,
         }
+    }
+
+    /// One that is served where the client's connection was on its way to.
+    pub fn original_destination(name: String) -> Self {
+        Self { original_destination: true, ..Self::new(name, Vec::new()) }
     }
 
     /// One that answers 503 `NC`.

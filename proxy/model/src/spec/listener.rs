@@ -1,6 +1,6 @@
 //! Listeners: sockets that accept traffic, and whom they trust.
 
-use super::is_default;
+use super::{OriginalDestination, is_default};
 use crate::value::{Cidr, Duration, HostPattern, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,10 @@ pub struct Listener {
     /// TLS; absent means plaintext.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ListenerTls>,
+    /// Connections that were on their way to somewhere else, and say so; absent serves all of them where they came in.
+    /// Not beside `tls`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_destination: Option<OriginalDestination>,
     /// How the request path is brought to its normal form, and which form the upstream gets.
     #[serde(default, skip_serializing_if = "is_default")]
     pub path: PathPolicy,
@@ -122,6 +126,7 @@ impl Listener {
             protocols: both_protocols(),
             require_http11: false,
             tls: None,
+            original_destination: None,
             path: PathPolicy::default(),
             headers: HeaderPolicy::default(),
             forwarded: Forwarded::default(),

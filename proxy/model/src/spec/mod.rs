@@ -11,6 +11,7 @@ mod headers;
 mod labels;
 mod listener;
 mod matching;
+mod original_destination;
 mod process;
 mod response;
 mod retry;
@@ -32,6 +33,7 @@ pub use listener::{
 pub use matching::{
     CookieMatch, HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch,
 };
+pub use original_destination::{AddressTable, OriginalDestination};
 pub use process::{AcceptMode, AccessLog, AccessLogFormat, AccessLogTarget, Admin, Dns, Runtime};
 pub use response::{DomainRewrite, ReferenceRewrite, RegexReplacement, ResponseRewrite, TextReplacement};
 pub use retry::{Retry, RetryOn};

@@ -7,13 +7,15 @@ use sluice_core::{
     snapshot::Listener,
 };
 use sluice_tls::Session;
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 /// An open connection of a client. Reports its end when it is dropped.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) shard: Rc<Shard>,
     pub(super) info: ConnectionInfo,
+    /// Where the client was on its way to, if it said so; then that is the local address too.
+    destination: Option<SocketAddr>,
     listener: Arc<ListenerState>,
     opened: Instant,
     _admission: Admission,
@@ -46,7 +48,21 @@ impl Open {
     ) -> Self {
         shard.connections.set(shard.connections.get() + 1);
         shard.observer.connection_opened(&info);
-        Self { shard: Rc::clone(shard), info, listener, opened: shard.now(), _admission: admission }
+        Self {
+            shard: Rc::clone(shard),
+            info,
+            destination: None,
+            listener,
+            opened: shard.now(),
+            _admission: admission,
+        }
+    }
+
+    /// The connection is another one's: from `source`, which was on its way to `destination`.
+    pub(super) fn brought(&mut self, source: SocketAddr, destination: SocketAddr) {
+        self.info.peer = source;
+        self.info.local = destination;
+        self.destination = Some(destination);
     }
 
     /// The TLS handshake, if there is one, is over.
@@ -56,6 +72,7 @@ impl Open {
         self.info.server_name = server_name.map(Arc::from);
         let ConnectionInfo { id, peer, local, tls, ref server_name, .. } = self.info;
         let connection = Connection::new(id, peer, local, tls, server_name.clone(), scope);
+        let connection = if self.destination.is_some() { connection.destined() } else { connection };
         let shard = Rc::clone(&self.shard);
         Rc::new(Accepted { shard, open: self, connection, configured: RefCell::new(configured) })
     }
@@ -90,7 +107,8 @@ impl Accepted {
         let mut configured = self.configured.borrow_mut();
         if self.shard.version() != configured.version {
             configured.version = self.shard.version();
-            if let Some(now) = Configured::find(&self.shard, &self.open.info.listener) {
+            let name = &self.open.info.listener;
+            if let Some(now) = Configured::find(&self.shard, name, self.open.destination) {
                 *configured = now;
             }
         }
@@ -139,10 +157,10 @@ impl Accepted {
 }
 
 impl Configured {
-    /// The listener of that name in the current snapshot.
-    pub(super) fn find(shard: &Shard, name: &str) -> Option<Self> {
+    /// What serves a connection that came in at the listener of that name, on its way to `destination` where it said so.
+    pub(super) fn find(shard: &Shard, name: &str, destination: Option<SocketAddr>) -> Option<Self> {
         shard.with_snapshot(|snapshot| {
-            let listener = Arc::clone(snapshot.listener(name)?);
+            let listener = Arc::clone(snapshot.serving(name, destination)?);
             Some(Self { version: snapshot.version(), listener })
         })
     }

@@ -9,9 +9,11 @@ use crate::{
     downstream::{h1, h2},
     exchange::{self, Opening},
     io::{Stream, Timer},
+    proxy_header::{ProxyHeader, ProxyHeaderReader},
 };
 use bytes::Bytes;
 use sluice_core::hygiene::{Body, Refusal, RequestFacts, Target, Version};
+use sluice_model::spec::OriginalDestination;
 use sluice_tls::{ListenerTls, Protocol, Session, TlsStream};
 use std::{
     future::poll_fn,
@@ -32,7 +34,7 @@ pub(super) fn spawn(
     state: &Arc<ListenerState>,
 ) {
     shard.timers.look_at_clock();
-    let Some(configured) = Configured::find(shard, state.name()) else { return };
+    let Some(configured) = Configured::find(shard, state.name(), None) else { return };
     let Some(admission) = state.admit(configured.listener.spec.limits.connections) else {
         return shard.observer.count(Event::ConnectionRefused { listener: state.name() });
     };
@@ -92,19 +94,33 @@ async fn serve(beginning: Pin<Box<impl Future<Output = Option<Begun>>>>) {
     Box::pin(serve_http2(&accepted, socket, unread)).await;
 }
 
-/// Takes a connection through its TLS handshake, if its listener has TLS.
-async fn begin(open: Open, configured: Configured, tcp: TcpStream) -> Option<Begun> {
+/// Takes a connection through its PROXY header or its TLS handshake, if its listener has either.
+async fn begin(mut open: Open, configured: Configured, mut tcp: TcpStream) -> Option<Begun> {
     let shard = Rc::clone(&open.shard);
-    let Some(tls) = shard.tls().listener(&open.info.listener).cloned() else {
-        // The first bytes tell: whoever speaks what the listener does not is answered in HTTP/1.1.
-        let stream = Stream::Plain(tcp);
-        return Some(Begun { accepted: open.accept(None, configured), stream, protocol: Protocol::Http1 });
-    };
-    let limit = configured.listener.spec.timeouts.handshake.limit();
+    let spec = Arc::clone(&configured.listener.spec);
+    let limit = spec.timeouts.handshake.limit();
     let patience = Patience {
         shard: &shard,
         timer: shard.timers.timer(),
         until: limit.map(|limit| shard.now() + limit),
+    };
+    if let Some(settings) = &spec.original_destination {
+        return match destination(&patience, settings, &mut open, configured, &mut tcp).await {
+            Ok(configured) => Some(Begun {
+                accepted: open.accept(None, configured),
+                stream: Stream::Plain(tcp),
+                protocol: Protocol::Http1,
+            }),
+            Err(reason) => {
+                open.failed(reason);
+                None
+            }
+        };
+    }
+    let Some(tls) = shard.tls().listener(&open.info.listener).cloned() else {
+        // The first bytes tell: whoever speaks what the listener does not is answered in HTTP/1.1.
+        let stream = Stream::Plain(tcp);
+        return Some(Begun { accepted: open.accept(None, configured), stream, protocol: Protocol::Http1 });
     };
     match handshake(&patience, &tls, tcp).await {
         Ok(Handshake::Tls(stream, session)) => Some(Begun {
@@ -121,6 +137,29 @@ async fn begin(open: Open, configured: Configured, tcp: TcpStream) -> Option<Beg
         Err(reason) => {
             open.failed(reason);
             None
+        }
+    }
+}
+
+/// Finds out where a connection was on its way to, and what serves it for that; or why nothing does.
+async fn destination(
+    patience: &Patience<'_>,
+    settings: &OriginalDestination,
+    open: &mut Open,
+    came_in: Configured,
+    tcp: &mut TcpStream,
+) -> Result<Configured, &'static str> {
+    let peer = open.info.peer.ip();
+    if !settings.trusted.iter().any(|block| block.contains(peer)) {
+        return Err("not trusted with a PROXY header");
+    }
+    let mut reader = ProxyHeaderReader::default();
+    match patience.wait(|cx| reader.poll(cx, tcp)).await?? {
+        ProxyHeader::Local => Ok(came_in),
+        ProxyHeader::Proxied { source, destination } => {
+            open.brought(source, destination);
+            let found = Configured::find(patience.shard, &open.info.listener, Some(destination));
+            found.ok_or("no listener for the original destination")
         }
     }
 }

@@ -6,6 +6,7 @@ mod drain;
 mod http2;
 mod keep_alive;
 mod mirrors;
+mod original_destination;
 mod refusals;
 mod timeouts;
 mod tls;
