@@ -23,6 +23,7 @@ mod run;
 mod schema;
 mod sidecar;
 mod source;
+mod status;
 mod told;
 mod translate;
 

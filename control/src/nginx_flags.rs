@@ -1,7 +1,11 @@
 //! The flags of the ingress-nginx controller by their own names, so that Helm values carry over. The table of
 //! `sluice-crds` says which there are; what becomes of each here is said below.
 
-use crate::{failure::Failure, source::cluster::Access};
+use crate::{
+    failure::Failure,
+    source::cluster::Access,
+    status::{Address, Origin},
+};
 use clap::{Arg, ArgMatches, Command, FromArgMatches, builder::ValueParser, error::Error};
 use sluice_crds::{
     Verdict,
@@ -39,7 +43,7 @@ impl NginxFlags {
             Some(Value::Text(text)) => Some(text.clone()),
             _ => None,
         };
-        let is = |name: &str| self.0.get(name) == Some(&Value::Bool(true));
+        let is = |name: &str| self.is(name, false);
         let object = |name: &str| match self.0.get(name) {
             Some(Value::Object(namespace, name)) => Some(NamespacedName {
                 namespace: namespace.clone().unwrap_or_else(|| settings.pod_namespace.clone()),
@@ -101,11 +105,25 @@ impl NginxFlags {
         }
     }
 
-    /// Addresses for the status of Ingresses (`--publish-status-address`).
-    pub(crate) fn status_addresses(&self) -> Vec<String> {
-        match self.0.get("publish-status-address") {
-            Some(Value::List(addresses)) => addresses.clone(),
-            _ => Vec::new(),
+    /// Where the addresses for the status of Ingresses come from (`--publish-status-address`, `--publish-service`);
+    /// `pod_namespace` is where a service without a namespace is.
+    pub(crate) fn address_origin(&self, pod_namespace: &str) -> Origin {
+        match (self.0.get("publish-status-address"), self.0.get("publish-service")) {
+            (Some(Value::List(addresses)), _) if !addresses.is_empty() => {
+                Origin::Named(addresses.iter().map(|address| Address::new(address)).collect())
+            }
+            (_, Some(Value::Object(namespace, name))) => Origin::Service(NamespacedName {
+                namespace: namespace.clone().unwrap_or_else(|| pod_namespace.to_owned()),
+                name: name.clone(),
+            }),
+            _ => Origin::Unknown,
+        }
+    }
+
+    fn is(&self, name: &str, default: bool) -> bool {
+        match self.0.get(name) {
+            Some(Value::Bool(value)) => *value,
+            _ => default,
         }
     }
 
@@ -195,6 +213,7 @@ fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
         | "https-port"
         | "ingress-class"
         | "ingress-class-by-name"
+        | "publish-service"
         | "publish-status-address"
         | "shutdown-grace-period"
         | "watch-ingress-without-class"

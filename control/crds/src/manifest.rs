@@ -102,6 +102,11 @@ macro_rules! kinds {
                 match self { $(Self::$kind(object) => object.name(),)* }
             }
 
+            /// Group and version of its kind, as Kubernetes writes them.
+            pub fn api_version(&self) -> &'static str {
+                match self { $(Self::$kind(_) => $kind::API_VERSION,)* }
+            }
+
             /// Name, namespace, labels, annotations, age.
             pub fn metadata(&self) -> &ObjectMeta {
                 match self { $(Self::$kind(object) => &object.metadata,)* }

@@ -39,7 +39,12 @@ impl Follower {
     pub(super) fn start(self, feeder: Feeder) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("sluice-objects".to_owned());
-        thread.spawn(move || runtime.block_on(self.run(feeder))).map(drop)
+        let following = self.telling.shared.following();
+        let run = move || {
+            let _following = following;
+            runtime.block_on(self.run(feeder));
+        };
+        thread.spawn(run).map(drop)
     }
 
     async fn run(self, feeder: Feeder) {
@@ -123,7 +128,7 @@ impl Telling {
 
     fn publish(&mut self, feeder: &Feeder, translation: Translation) {
         let config = Arc::new(translation.config);
-        self.shared.publish(config.clone(), translation.reports);
+        self.shared.publish(config.clone(), translation.reports, translation.ingresses);
         self.log();
         feeder.publish(config);
     }

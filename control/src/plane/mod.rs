@@ -10,8 +10,10 @@
 
 mod default_certificate;
 mod follow;
+mod objects;
 mod pages;
 mod situation;
+mod translation;
 
 use crate::{
     failure::Failure,
@@ -27,7 +29,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 use follow::Follower;
 use pages::Pages;
-use situation::Shared;
+pub(crate) use situation::Shared;
 use sluice_model::spec::{AccessLog, AccessLogFormat, AccessLogTarget, Config, Runtime};
 use sluice_proxy::{ConfigSource, Options, Overrides, Proxy, RunningProxy, feed};
 use sluice_translate::{NamespacedName, Settings};
@@ -112,7 +114,7 @@ impl Plane {
             Source::Folder(_) => None,
             Source::Cluster(cluster) => Some(cluster.stats()),
         };
-        let shared = Arc::new(Shared::new(nginx.status_addresses(), watches));
+        let shared = Arc::new(Shared::new(nginx.address_origin(&settings.pod_namespace), watches));
         let place = source.to_string();
         let (feeder, feed) = feed("objects", frame.clone());
 

@@ -10,11 +10,30 @@ pub(super) struct Pages(pub(super) Arc<Shared>);
 
 impl Extension for Pages {
     fn pages(&self) -> &'static [(&'static str, &'static str)] {
-        &[("/status", "what became of each Kubernetes object, and what is wrong with it")]
+        &[
+            ("/status", "what became of each Kubernetes object, and what is wrong with it"),
+            (
+                "/debug/objects",
+                "the objects that are held; ?object=KIND/NAMESPACE/NAME shows one, secrets left out",
+            ),
+            ("/debug/translation", "what one object became: ?object=KIND/NAMESPACE/NAME"),
+        ]
     }
 
-    fn page(&self, _: &str, _: &str) -> PageContent {
-        PageContent::Json(format!("{:#}\n", self.0.status()))
+    fn page(&self, path: &str, query: &str) -> PageContent {
+        let document = match path {
+            "/debug/objects" => self.0.objects(query),
+            "/debug/translation" => self.0.translation(query),
+            _ => Ok(self.0.status()),
+        };
+        match document {
+            Ok(document) => PageContent::Json(format!("{document:#}\n")),
+            Err(why) => PageContent::BadQuery(why),
+        }
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.0.failure()
     }
 
     fn explain(&self, authority: &str) -> String {

@@ -1,53 +1,51 @@
 //! What is known about the objects at this moment: written by the thread that translates, read by admin.
 
+use super::{objects, translation};
 use crate::{
     contenders,
     source::{Finding, News, cluster::Stats},
+    status::{Facts, Origin},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use sluice_crds::ObjectName;
 use sluice_model::spec::Config;
 use sluice_proxy::{Durations, Family, Labels};
 use sluice_translate::{Change, Held, Level, Report};
 use std::{
-    collections::{BTreeMap, HashSet},
-    net::IpAddr,
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-/// Kinds whose objects ask for something, and are told what became of it. Others are shown when something is wrong.
-const ANSWERED: [&str; 9] = [
-    "AuthorizationPolicy",
-    "DestinationRule",
-    "Gateway",
-    "Ingress",
-    "PeerAuthentication",
-    "RequestAuthentication",
-    "ServiceEntry",
-    "Sidecar",
-    "VirtualService",
-];
-
 /// What admin shows.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     situation: Mutex<Situation>,
     /// For the status of Ingresses.
-    addresses: Vec<String>,
+    addresses: Origin,
     /// Of the watches of a cluster.
     watches: Option<Arc<Stats>>,
     translations: AtomicU64,
     renewed: AtomicU64,
     seconds: Durations,
+    /// Whether nobody follows the objects any more.
+    abandoned: AtomicBool,
 }
+
+/// Held by whoever follows the objects.
+#[derive(Debug)]
+pub(super) struct Following(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Situation {
     objects: BTreeMap<ObjectName, Held>,
+    /// What changed and was not published yet; absent objects are gone.
+    coming: BTreeMap<ObjectName, Option<Held>>,
+    /// The Ingresses that are served.
+    ingresses: Arc<BTreeSet<ObjectName>>,
     /// What the translation said.
     reports: Vec<Report>,
     /// What stands in several places.
@@ -58,7 +56,7 @@ struct Situation {
 }
 
 impl Shared {
-    pub(super) fn new(addresses: Vec<String>, watches: Option<Arc<Stats>>) -> Self {
+    pub(super) fn new(addresses: Origin, watches: Option<Arc<Stats>>) -> Self {
         Self {
             situation: Mutex::default(),
             addresses,
@@ -66,7 +64,20 @@ impl Shared {
             translations: AtomicU64::new(0),
             renewed: AtomicU64::new(0),
             seconds: Durations::default(),
+            abandoned: AtomicBool::new(false),
         }
+    }
+
+    /// As long as this is held, objects are followed.
+    pub(super) fn following(self: &Arc<Self>) -> Following {
+        Following(self.clone())
+    }
+
+    /// Why this process serves nothing new any more.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.abandoned.load(Ordering::Relaxed).then(|| {
+            "the thread that follows objects has ended, a defect of Sluice: changes are not served any more".to_owned()
+        })
     }
 
     /// Never held for long: whoever writes has its news ready.
@@ -77,12 +88,10 @@ impl Shared {
     /// Takes what is new.
     pub(super) fn take(&self, news: &News) {
         let mut situation = self.lock();
-        for change in &news.changes {
-            match change {
-                Change::Put(held) => drop(situation.objects.insert(held.object().name(), held.clone())),
-                Change::Delete(name) => drop(situation.objects.remove(name)),
-            }
-        }
+        situation.coming.extend(news.changes.iter().map(|change| match change {
+            Change::Put(held) => (held.object().name(), Some(held.clone())),
+            Change::Delete(name) => (name.clone(), None),
+        }));
         situation.files = news.files;
         situation.findings.clone_from(&news.findings);
         situation.duplicates.clone_from(&news.duplicates);
@@ -94,10 +103,23 @@ impl Shared {
         self.seconds.add(took);
     }
 
-    pub(super) fn publish(&self, config: Arc<Config>, reports: Vec<Report>) {
+    /// What became of all objects that were taken so far.
+    pub(super) fn publish(
+        &self,
+        config: Arc<Config>,
+        reports: Vec<Report>,
+        ingresses: Arc<BTreeSet<ObjectName>>,
+    ) {
         let mut situation = self.lock();
+        for (name, held) in std::mem::take(&mut situation.coming) {
+            match held {
+                Some(held) => drop(situation.objects.insert(name, held)),
+                None => drop(situation.objects.remove(&name)),
+            }
+        }
         situation.reports = reports;
         situation.config = config;
+        situation.ingresses = ingresses;
     }
 
     /// All that is to be said about objects.
@@ -115,49 +137,31 @@ impl Shared {
 
     /// `GET /status`: what became of each object, by kind, namespace and name.
     pub(super) fn status(&self) -> Value {
-        let situation = self.lock();
-        let mut said: BTreeMap<&ObjectName, Vec<&Report>> = BTreeMap::new();
-        for report in situation.reports.iter().chain(&situation.duplicates) {
-            said.entry(&report.object).or_default().push(report);
-        }
-        let origins: HashSet<&str> = situation.origins().collect();
-        let names = situation.objects.keys();
-        let shown = names.filter(|name| ANSWERED.contains(&name.kind) || said.contains_key(name));
-        shown
-            .map(|name| {
-                let reports = said.get(name).map(Vec::as_slice).unwrap_or_default();
-                let served = origins.contains(name.to_string().as_str());
-                json!({
-                    "kind": name.kind,
-                    "namespace": name.namespace,
-                    "name": name.name,
-                    "status": self.status_of(name, reports, served),
-                    "events": reports.iter().map(|report| event(report)).collect::<Vec<_>>(),
-                })
-            })
-            .collect()
+        self.with_facts(|facts| facts.answers().map(|answer| answer.shown()).collect())
     }
 
-    /// The status that the object's kind has.
-    fn status_of(&self, name: &ObjectName, reports: &[&Report], served: bool) -> Value {
-        if name.kind == "Ingress" {
-            let addresses = self.addresses.iter().filter(|_| served).map(|address| {
-                let key = if address.parse::<IpAddr>().is_ok() { "ip" } else { "hostname" };
-                json!({ key: address })
-            });
-            return json!({ "loadBalancer": { "ingress": addresses.collect::<Vec<_>>() } });
-        }
-        let rejected = reports.iter().find(|report| report.severity == Level::Error);
-        let condition = match rejected {
-            Some(report) => json!({
-                "type": "Accepted",
-                "status": "False",
-                "reason": report.reason.as_str(),
-                "message": message(report),
-            }),
-            None => json!({ "type": "Accepted", "status": "True", "reason": "Accepted", "message": "" }),
-        };
-        json!({ "conditions": [condition] })
+    /// Looks at what is known, as it was when it was published last. Nothing new is published meanwhile.
+    pub(crate) fn with_facts<T>(&self, look: impl FnOnce(Facts<'_>) -> T) -> T {
+        let situation = self.lock();
+        let addresses = self.addresses.addresses(&situation.objects);
+        look(Facts {
+            objects: &situation.objects,
+            reports: [&situation.reports, &situation.duplicates],
+            ingresses: &situation.ingresses,
+            addresses: &addresses,
+        })
+    }
+
+    /// `GET /debug/objects`: what is held, or one object as it is held.
+    pub(super) fn objects(&self, query: &str) -> Result<Value, String> {
+        objects::show(&self.lock().objects, query)
+    }
+
+    /// `GET /debug/translation`: what became of one object.
+    pub(super) fn translation(&self, query: &str) -> Result<Value, String> {
+        let situation = self.lock();
+        let reports = situation.reports.iter().chain(&situation.duplicates);
+        translation::show(&situation.objects, &situation.config, reports, query)
     }
 
     pub(super) fn metrics(&self) -> Vec<Family> {
@@ -209,21 +213,22 @@ impl Shared {
     }
 }
 
-impl Situation {
-    /// Objects that have a route, as routes name them.
-    fn origins(&self) -> impl Iterator<Item = &str> {
-        let hosts = self.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
-        hosts.flat_map(|host| &host.routes).filter_map(|route| route.origin.as_deref())
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abandoned.store(true, Ordering::Relaxed);
     }
 }
 
-fn event(report: &Report) -> Value {
-    let kind = if report.severity == Level::Info { "Normal" } else { "Warning" };
-    json!({ "type": kind, "reason": report.reason.as_str(), "message": message(report) })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn message(report: &Report) -> String {
-    let field = if report.field.is_empty() { String::new() } else { format!("{}: ", report.field) };
-    let place = report.place.as_ref().map(|place| format!(" ({}:{})", place.file, place.line));
-    format!("{field}{}{}", report.message, place.unwrap_or_default())
+    #[test]
+    fn a_follower_that_ends_is_a_failure() {
+        let shared = Arc::new(Shared::new(Origin::Unknown, None));
+        let following = shared.following();
+        assert_eq!(shared.failure(), None);
+        drop(following);
+        assert!(shared.failure().is_some());
+    }
 }

@@ -15,6 +15,7 @@ use sluice_crds::ObjectName;
 use sluice_model::spec;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -72,6 +73,8 @@ pub struct Translator {
     store: Store,
     touched: HashSet<Read>,
     plans: Vec<Planned>,
+    /// The members of all hosts of Ingresses.
+    ingresses: Arc<BTreeSet<ObjectName>>,
     examined: ingress::Examined,
     istio_examined: istio::Examined,
     units: BTreeMap<UnitKey, Output>,
@@ -97,6 +100,8 @@ pub struct Translation {
     pub config: spec::Config,
     /// What is to be said about the objects, by object.
     pub reports: Vec<Report>,
+    /// The Ingresses that are served: ours, not refused, and with a part in a host, if only as a canary.
+    pub ingresses: Arc<BTreeSet<ObjectName>>,
     /// How many pieces were made again.
     pub renewed: usize,
     /// When something comes to its end that goes on as it was: then it is to be translated again, also without a change.
@@ -120,6 +125,7 @@ impl Translator {
             policies: istio::Policies::default(),
             store: Store::default(),
             touched: HashSet::new(),
+            ingresses: Arc::default(),
             examined: ingress::Examined::default(),
             istio_examined: istio::Examined::default(),
             units: BTreeMap::new(),
@@ -195,7 +201,8 @@ impl Translator {
         reports.extend(lost.iter().flat_map(|lost| self.lost(lost)));
         reports.sort();
         reports.dedup();
-        Translation { config, reports, renewed, wake_at: self.holds.wake_at() }
+        let ingresses = self.ingresses.clone();
+        Translation { config, reports, ingresses, renewed, wake_at: self.holds.wake_at() }
     }
 
     /// Reads the ConfigMaps and the policies. Where they change a setting or what is refused, everything is made again.
@@ -243,6 +250,9 @@ impl Translator {
         }
         let changed = plan.units.iter().filter(|(key, members)| old.units.get(*key) != Some(*members));
         stale.extend(changed.map(|(key, _)| key.clone()));
+        if matches!(self.plans[index].family, Family::Ingress) {
+            self.ingresses = Arc::new(plan.ingresses().cloned().collect());
+        }
         self.plans[index].plan = plan;
     }
 
@@ -301,6 +311,21 @@ impl Translator {
                 }
             }
         }
+    }
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Every Ingress that a unit is made of.
+    fn ingresses(&self) -> impl Iterator<Item = &ObjectName> {
+        self.units
+            .values()
+            .flat_map(|members| match members {
+                Members::Ingress(site) => site.members.as_slice(),
+                _ => &[],
+            })
+            .map(|member| &member.name)
     }
 }
 

@@ -13,6 +13,11 @@ pub trait Extension: fmt::Debug + Send + Sync {
     /// What a GET of one of these paths shows. `query` is what follows the question mark, as it was sent.
     fn page(&self, path: &str, query: &str) -> PageContent;
 
+    /// Why the process does not do its work any more, so that it has to be started again; `GET /healthz` says it with 500.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
     /// Metrics; their names get the prefix `sluice_`.
     fn metrics(&self) -> Vec<Family>;
 

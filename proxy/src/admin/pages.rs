@@ -20,7 +20,7 @@ Sluice admin. Everything is read with GET and changed with POST.
 
   GET  /             this page
   GET  /ready        200 when traffic may come, else 503 and who is late
-  GET  /healthz      200 as long as the process answers
+  GET  /healthz      200 as long as the process does its work
   GET  /stats        every number, one `name: value` a line
   GET  /metrics      the same for Prometheus, and in the words of others where that was asked for
   GET  /config_dump  the configuration in force, secrets left out, and why a newer one is not
@@ -69,7 +69,10 @@ pub(super) async fn page(state: &Arc<State>, head: &Parts) -> Page {
     }
     match path {
         "/" => text(StatusCode::OK, help(state)),
-        "/healthz" => text(StatusCode::OK, "ok\n"),
+        "/healthz" => match state.extension.as_deref().and_then(super::Extension::failure) {
+            None => text(StatusCode::OK, "ok\n"),
+            Some(why) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
+        },
         "/ready" => ready(state),
         "/stats" => text(StatusCode::OK, stats_text(&families(state))),
         "/metrics" => {
