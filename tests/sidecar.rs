@@ -94,21 +94,13 @@ async fn a_virtual_service_of_the_mesh_splits_by_header_and_weight_and_follows_c
     assert_eq!(entry["cluster"], "outbound|9080|v2|reviews.shop.svc.cluster.local");
 
     sidecar.edit("rules.yaml", "subset: v1 }, weight: 100", "subset: v2 }, weight: 100");
-    let address = sidecar.port(9080).await;
-    let other = async || {
-        let reply = Http1::connect_if_open(address).await?.send(&Request::get("/").host("reviews")).await;
-        (reply.text() == "v2").then_some(())
-    };
-    sidecar.proxy().until("the other version answers", other).await;
+    let request = Request::get("/").host("reviews");
+    sidecar.until_at(9080, "the other version answers", &request, |reply| reply.text() == "v2").await;
 
     sidecar.remove("rules.yaml");
-    sidecar.write("rules.yaml", "");
-    let address = sidecar.port(9080).await;
-    let service = async || {
-        let reply = Http1::connect_if_open(address).await?.send(&Request::get("/").host("reviews")).await;
-        (reply.text() == "v1").then_some(())
-    };
-    sidecar.proxy().until("without rules, all of the service answers", service).await;
+    sidecar
+        .until_at(9080, "without rules, all of the service answers", &request, |reply| reply.text() == "v1")
+        .await;
 }
 
 #[tokio::test]

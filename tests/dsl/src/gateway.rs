@@ -316,7 +316,18 @@ impl Gateway {
 
     /// Sends a request to port 80 again and again until the answer is as wanted.
     pub async fn until(&mut self, what: &str, request: &Request, wanted: impl Fn(&Reply) -> bool) -> Reply {
-        let address = self.port(80).await;
+        self.until_at(80, what, request, wanted).await
+    }
+
+    /// The same at another port of objects.
+    pub async fn until_at(
+        &mut self,
+        port: u16,
+        what: &str,
+        request: &Request,
+        wanted: impl Fn(&Reply) -> bool,
+    ) -> Reply {
+        let address = self.port(port).await;
         self.proxy
             .until(what, async || {
                 let reply = Http1::connect_if_open(address).await?.send(request).await;
