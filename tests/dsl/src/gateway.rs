@@ -172,6 +172,19 @@ pub fn service_manifest(service: &str, origins: &[&dyn ToString]) -> String {
     text
 }
 
+/// The manifest of a Service `namespace/name` with a port called `http`, which stands for this origin itself: a real API
+/// server takes no loopback addresses for endpoints.
+pub fn external_manifest(service: &str, origin: &impl ToString) -> String {
+    let (namespace, name) = service.split_once('/').expect("namespace/name");
+    let address: SocketAddr = origin.to_string().parse().expect("an address");
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
+         spec: {{ type: ExternalName, externalName: {}, ports: [{{ name: http, port: {} }}] }}\n",
+        address.ip(),
+        address.port(),
+    )
+}
+
 /// The manifest of a Secret `namespace/name` of type `kubernetes.io/tls`.
 pub fn secret_manifest(secret: &str, certificate: &Certificate) -> String {
     let (namespace, name) = secret.split_once('/').expect("namespace/name");

@@ -106,6 +106,12 @@ impl Resource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
+    use sluice_model::{
+        convert::{Repairs, convert},
+        tree::{self, Path},
+    };
+    use std::collections::BTreeSet;
 
     #[test]
     fn paths_and_names_are_those_of_kubernetes() {
@@ -115,5 +121,35 @@ mod tests {
         assert_eq!(routes.name(), "virtualservices.networking.istio.io");
         assert_eq!(routes.versions().collect::<Vec<_>>(), ["v1", "v1beta1", "v1alpha3"]);
         assert_eq!(NAMESPACE.path("v1", Some("shop")), "/api/v1/namespaces");
+    }
+
+    const READING: &str = include_str!("../../../../configs/kubernetes/base/reading.yaml");
+    const SECRETS: &str = include_str!("../../../../configs/kubernetes/base/secrets.yaml");
+
+    #[test]
+    fn the_installation_grants_exactly_what_is_read_of_all_namespaces() {
+        let mut granted = BTreeSet::new();
+        for parsed in [READING, SECRETS].into_iter().flat_map(tree::parse_documents) {
+            let root = parsed.tree.root().unwrap();
+            let mut repairs = Repairs::for_api(&parsed.tree);
+            let (object, problems) = convert::<Value>(&parsed.tree, root, &Path::root(), &mut repairs);
+            assert!(problems.is_empty(), "{problems:?}");
+            let object = object.filter(|object| object["kind"] == "ClusterRole").unwrap_or_default();
+            let texts = |value: &Value| -> Vec<String> { serde_json::from_value(value.clone()).unwrap() };
+            for rule in object["rules"].as_array().into_iter().flatten() {
+                let [group] = &texts(&rule["apiGroups"])[..] else { panic!("one group a rule: {rule}") };
+                for resource in texts(&rule["resources"]) {
+                    let name = if group.is_empty() { resource } else { format!("{resource}.{group}") };
+                    granted.extend(texts(&rule["verbs"]).into_iter().map(|verb| format!("{verb} {name}")));
+                }
+            }
+        }
+        let read = WATCHED.iter().chain(&REFERRED).chain([&NAMESPACE]);
+        let mut asked: BTreeSet<String> = read
+            .flat_map(|resource| ["list", "watch"].map(|verb| format!("{verb} {}", resource.name())))
+            .collect();
+        // The node of the gateway's own pod (see `own_pod`).
+        asked.insert("get nodes".to_owned());
+        assert_eq!(granted, asked);
     }
 }

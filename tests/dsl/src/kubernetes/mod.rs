@@ -170,6 +170,35 @@ impl Kubernetes {
         }
     }
 
+    /// Applies what the kustomization in a folder of this repository lists, `configs/kubernetes/base`.
+    ///
+    /// # Panics
+    /// When one object is refused.
+    pub async fn install(&self, folder: &str) {
+        for kustomization in objects(&read(&format!("{folder}/kustomization.yaml"))) {
+            for resource in kustomization["resources"].as_array().into_iter().flatten() {
+                let name = resource.as_str().expect("the name of a file");
+                self.apply_file(&format!("{folder}/{name}")).await;
+            }
+        }
+    }
+
+    /// Applies a file of this repository.
+    ///
+    /// # Panics
+    /// When an object is refused.
+    pub async fn apply_file(&self, file: &str) {
+        self.apply(&read(file)).await;
+    }
+
+    /// Deletes the objects of a file of this repository.
+    ///
+    /// # Panics
+    /// When one is not there.
+    pub async fn delete_file(&self, file: &str) {
+        self.delete(&read(file)).await;
+    }
+
     /// Deletes the objects of a text.
     ///
     /// # Panics
@@ -261,6 +290,11 @@ fn run(program: &Path, folder: &Path, port: u16, flags: &[String]) -> Process {
         own.iter().chain(flags),
         folder,
     )
+}
+
+fn read(file: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 /// The line by which it says that it serves.
