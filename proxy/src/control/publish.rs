@@ -29,7 +29,8 @@ impl Control {
         plan: Option<Plan>,
         first: Option<std::sync::mpsc::SyncSender<()>>,
     ) {
-        for warning in &prepared.warnings {
+        // A frame serves nothing, which nobody needs to be warned of.
+        for warning in prepared.warnings.iter().filter(|_| !prepared.frame) {
             tracing::warn!("{warning}");
         }
         let dns = prepared.config.dns();

@@ -81,3 +81,118 @@ pub(crate) fn workload(pod: Of<'_, Pod>) -> WorkloadLabels {
         name,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        settings::{MetricLabels, Settings},
+        tests::{settings, translate, translate_with},
+    };
+    use sluice_model::spec::{Cluster, WorkloadLabels};
+
+    const SHOP: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: shop, namespace: shop, annotations: { nginx.ingress.kubernetes.io/app-root: /cart/ } }
+spec:
+  rules:
+  - host: '*.shop.example'
+    http:
+      paths:
+      - { path: /cart/, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }
+      - { path: /gone, pathType: Prefix, backend: { service: { name: gone, port: { number: 80 } } } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { selector: { tier: web }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
+";
+
+    fn pod(ip: u8, labels: &str, owner: &str) -> String {
+        let owner = match owner.split_once(' ') {
+            Some((kind, name)) => {
+                format!(
+                    "ownerReferences: [{{ apiVersion: v1, kind: {kind}, name: {name}, uid: u, controller: true }}]"
+                )
+            }
+            None => "annotations: {}".to_owned(),
+        };
+        format!(
+            "---\napiVersion: v1\nkind: Pod\n\
+             metadata: {{ name: pod-{ip}, namespace: shop, labels: {{ tier: web, {labels} }}, {owner} }}\n\
+             status: {{ phase: Running, podIP: 127.0.0.{ip} }}\n"
+        )
+    }
+
+    fn asking(metric_labels: MetricLabels) -> Settings {
+        Settings { metric_labels, ..settings() }
+    }
+
+    fn web(clusters: &[Cluster]) -> &Cluster {
+        clusters.iter().find(|cluster| cluster.name.starts_with("shop/web:80")).unwrap()
+    }
+
+    #[test]
+    fn a_workload_is_named_after_what_owns_its_pods() {
+        let pods = [
+            pod(1, "app: web, version: v1, pod-template-hash: 5c8f", "ReplicaSet web-5c8f"),
+            pod(2, "app: web, version: v1, pod-template-hash: 5c8f", "ReplicaSet web-5c8f"),
+            pod(3, "rollouts-pod-template-hash: 7d9b", "ReplicaSet rollout-7d9b"),
+            pod(4, "service.istio.io/canonical-name: data", "StatefulSet database"),
+            pod(5, "a: b", "Job report-29384756"),
+            pod(6, "a: b", "Job report-once"),
+            pod(7, "a: b", ""),
+        ];
+        let settings = asking(MetricLabels { workloads: true, ..MetricLabels::default() });
+        let translation = translate_with(settings, &(SHOP.to_owned() + &pods.concat()));
+        let labels = web(&translation.config.clusters).labels.as_ref().unwrap();
+        assert_eq!(labels.service.host, "web.shop.svc.cluster.local");
+        let found: Vec<(&str, &str, usize)> = labels
+            .workloads
+            .iter()
+            .map(|workload| {
+                let WorkloadLabels { name, canonical_service, .. } = &workload.labels;
+                (name.as_str(), canonical_service.as_str(), workload.endpoints.len())
+            })
+            .collect();
+        let wanted = [
+            ("database", "data", 1),
+            ("pod-7", "pod-7", 1),
+            ("report", "report", 1),
+            ("report-once", "report-once", 1),
+            ("rollout", "rollout", 1),
+            ("web", "web", 2),
+        ];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn every_route_of_a_rule_names_it() {
+        let translation =
+            translate_with(asking(MetricLabels { rules: true, ..MetricLabels::default() }), SHOP);
+        let host = &translation.config.route_tables[0].virtual_hosts[0];
+        let found: Vec<String> = host
+            .routes
+            .iter()
+            .filter_map(|route| {
+                let labels = route.labels.as_ref()?;
+                Some(format!("{}: {} {} {}", route.name, labels.host, labels.path, labels.service))
+            })
+            .collect();
+        let wanted = [
+            "app-root: *.shop.example /cart/ web",
+            "slash /cart/: *.shop.example /cart/ web",
+            "prefix /cart/: *.shop.example /cart/ web",
+            "prefix /gone: *.shop.example /gone gone",
+        ];
+        assert!(wanted.iter().all(|wanted| found.iter().any(|found| found == wanted)), "{found:#?}");
+    }
+
+    #[test]
+    fn nobody_pays_for_labels_that_nobody_asked_for() {
+        let translation = translate(SHOP);
+        assert!(translation.config.clusters.iter().all(|cluster| cluster.labels.is_none()));
+        let hosts = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
+        assert!(hosts.flat_map(|host| &host.routes).all(|route| route.labels.is_none()));
+    }
+}
