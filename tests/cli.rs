@@ -3,7 +3,7 @@
 use sluice_dsl::{Nobody, Origin, cli, sluice, tool};
 use std::fs;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "run",
     "gateway",
     "sidecar",

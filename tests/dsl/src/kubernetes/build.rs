@@ -1,4 +1,7 @@
 //! The program of `tests/kubernetes`, built once: a later run with the same sources finds it.
+//!
+//! The first build fetches its modules (700 MB unpacked), takes eleven minutes of one core, and leaves 2 GB of Go's build cache
+//! and a program of 107 MB; after a change of the sources it takes seconds.
 
 use crate::required;
 use std::{
