@@ -19,7 +19,7 @@ use crate::{
 };
 use sluice_crds::core::{Ingress, IngressBackend, PathType};
 use sluice_model::{
-    spec::{Action, Forward, Route, RouteOrder, Scheme, TlsScope, VirtualHost},
+    spec::{Action, Forward, Route, RouteLabels, RouteOrder, Scheme, TlsScope, VirtualHost},
     value::HostPattern,
 };
 use std::{
@@ -119,7 +119,10 @@ fn refusal(settings: &Settings, host: &Host, pattern: HostPattern, aliases: &[Ho
 fn app_root(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Route> {
     let (location, route) =
         locations.iter().find_map(|location| Some((location, redirect::app_root(location)?)))?;
-    let route = Route { labels: location.labels(scene.settings, scene.host), ..route };
+    // It is for `/`, whatever paths the Ingress has that asks for it.
+    let labels = location.labels(scene.settings, scene.host);
+    let labels = labels.map(|own| RouteLabels { path: "/".to_owned(), service: String::new(), ..own });
+    let route = Route { labels, ..route };
     if sound::takes(scene, &route) {
         return Some(route);
     }

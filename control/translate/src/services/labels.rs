@@ -180,7 +180,7 @@ spec: { selector: { tier: web }, ports: [{ name: http, port: 80, targetPort: 808
             })
             .collect();
         let wanted = [
-            "app-root: *.shop.example /cart/ web",
+            "app-root: *.shop.example / ",
             "slash /cart/: *.shop.example /cart/ web",
             "prefix /cart/: *.shop.example /cart/ web",
             "prefix /gone: *.shop.example /gone gone",
