@@ -346,6 +346,33 @@ async fn many_secrets_of_a_namespace_are_watched_together_and_the_others_one_by_
 }
 
 #[tokio::test]
+async fn who_may_read_secrets_only_by_name_reads_as_many_as_are_needed() {
+    let one = Origin::saying("one").await;
+    let certificate = Certificate::of(&["*.example.com"]);
+    let api = ApiServer::start().await;
+    api.put(&service_manifest("shop/web", &[&one]));
+    for number in 0..40 {
+        api.put(&secured(&format!("host-{number}"), &format!("secret-{number}")));
+        api.put(&secret_manifest(&format!("shop/secret-{number}"), &certificate));
+    }
+    // Streaming or not, the first two requests for the whole namespace; those for names come after them.
+    api.times(1, "watch secrets", Fault::Status(403));
+    let mut gateway = recipe(&api).start().await;
+    for number in [0, 20, 39] {
+        secure(&mut gateway, &certificate, &format!("host-{number}.example.com")).await;
+    }
+    let calls = api.calls("watch secrets");
+    let refused: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.answered == Some(403))
+        .map(|call| call.parameter("fieldSelector"))
+        .collect();
+    assert_eq!(refused, ["type=kubernetes.io/tls"]);
+    let named = calls.iter().filter(|call| call.parameter("fieldSelector").starts_with("metadata.name="));
+    assert_eq!(named.count(), 40);
+}
+
+#[tokio::test]
 async fn what_may_not_be_read_is_named_with_the_right_that_is_missing() {
     let one = Origin::saying("one").await;
     let api = ApiServer::start().await;

@@ -1,9 +1,6 @@
 //! One object of a kind: who it is, what it says, and what is wrong with it.
 
-use k8s_openapi::{
-    ClusterResourceScope, Metadata, NamespaceResourceScope, Resource, ResourceScope,
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error, ser::SerializeMap,
 };
@@ -31,7 +28,7 @@ pub trait Kind:
     /// `virtualservices`, the last segment of the kind's URL.
     const PLURAL: &'static str;
     /// Whether objects live in namespaces.
-    type Scope: Standing;
+    const NAMESPACED: bool = true;
     /// Where the content stands.
     const LAYOUT: Layout = Layout::Spec;
     /// Whether the type holds every field of the API. Where it does not, unknown fields say nothing.
@@ -57,20 +54,6 @@ pub enum Layout {
     Spec,
     /// Beside `metadata`.
     Flat,
-}
-
-/// Whether the objects of a kind live in namespaces; k8s-openapi's types for it, with an answer at run time.
-pub trait Standing: ResourceScope + 'static {
-    /// Whether they do.
-    const NAMESPACED: bool;
-}
-
-impl Standing for NamespaceResourceScope {
-    const NAMESPACED: bool = true;
-}
-
-impl Standing for ClusterResourceScope {
-    const NAMESPACED: bool = false;
 }
 
 /// The status of a kind that has none.
@@ -117,7 +100,7 @@ impl<K: Kind> Object<K> {
         let mut metadata: ObjectMeta =
             field(tree, node, "metadata").read(repairs, &mut problems).unwrap_or_default();
         forget_bookkeeping(&mut metadata);
-        if K::Scope::NAMESPACED {
+        if K::NAMESPACED {
             metadata.namespace.get_or_insert_with(|| "default".to_owned());
         } else {
             metadata.namespace = None;
@@ -321,27 +304,6 @@ impl<K: Kind> fmt::Debug for Object<K> {
             .field("content", &self.content)
             .field("problems", &problems)
             .finish_non_exhaustive()
-    }
-}
-
-impl<K: Kind> Resource for Object<K> {
-    const API_VERSION: &'static str = K::API_VERSION;
-    const GROUP: &'static str = K::GROUP;
-    const KIND: &'static str = K::KIND;
-    const VERSION: &'static str = K::VERSION;
-    const URL_PATH_SEGMENT: &'static str = K::PLURAL;
-    type Scope = K::Scope;
-}
-
-impl<K: Kind> Metadata for Object<K> {
-    type Ty = ObjectMeta;
-
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn metadata_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
     }
 }
 

@@ -64,13 +64,16 @@ impl Follower {
             // miss something go on as it was, for a moment.
             if changed || !served {
                 let translation = telling.translate(&mut translator, served.then(Instant::now));
-                if let Some(names) = translator.new_references() {
-                    source.refer(names);
-                }
                 wake_at = translation.wake_at;
-                served |= source.has_looked_up();
                 if served {
                     telling.publish(&feeder, translation);
+                    refer(&mut source, &mut translator);
+                } else {
+                    refer(&mut source, &mut translator);
+                    served = source.has_looked_up();
+                    if served {
+                        telling.publish(&feeder, translation);
+                    }
                 }
             }
             news = tokio::select! {
@@ -89,6 +92,12 @@ fn adopt(settings: &mut Settings, own: Option<OwnPod>) {
         settings.labels = labels;
     }
     settings.topology = topology;
+}
+
+fn refer(source: &mut Source, translator: &mut Translator) {
+    if let Some(names) = translator.new_references() {
+        source.refer(names);
+    }
 }
 
 async fn until(deadline: Option<Instant>) {

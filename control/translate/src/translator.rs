@@ -215,8 +215,10 @@ impl Translator {
             stale.extend(self.units.keys().cloned());
         }
         self.policies = policies;
-        self.settings_reads = Some(view.into_reads());
-        self.other_references = true;
+        let reads = view.into_reads();
+        self.other_references |=
+            self.settings_reads.as_ref().map(references).unwrap_or_default() != references(&reads);
+        self.settings_reads = Some(reads);
         if settings != self.settings {
             self.settings = settings;
             self.examined = ingress::Examined::default();
@@ -224,6 +226,7 @@ impl Translator {
             for planned in &mut self.plans {
                 planned.reads = None;
             }
+            self.other_references = true;
             stale.extend(self.units.keys().cloned());
         }
     }
@@ -239,13 +242,16 @@ impl Translator {
             Family::Gateway => istio::plan(&view, &self.settings, &mut self.istio_examined),
             Family::Mesh => mesh::plan(&view, &self.settings, &mut self.istio_examined),
         };
-        self.plans[index].reads = Some(view.into_reads());
-        self.other_references = true;
+        let reads = view.into_reads();
+        let before = self.plans[index].reads.as_ref().map(references).unwrap_or_default();
+        self.other_references |= before != references(&reads);
+        self.plans[index].reads = Some(reads);
         let old = std::mem::take(&mut self.plans[index].plan);
         for key in old.units.keys().filter(|key| !plan.units.contains_key(*key)) {
             stale.remove(key);
             self.units.remove(key);
             self.holds.forget(key);
+            self.other_references |= self.reads.get(key).is_some_and(|reads| !references(reads).is_empty());
             self.forget_reads(key);
         }
         let changed = plan.units.iter().filter(|(key, members)| old.units.get(*key) != Some(*members));
@@ -274,9 +280,6 @@ impl Translator {
             (UnitKey::Ingress(_) | UnitKey::Gateway(_) | UnitKey::Mesh(_), _) => return,
         };
         let reads = view.into_reads();
-        let references = |reads: &HashSet<Read>| -> BTreeSet<ObjectName> {
-            reads.iter().filter_map(Read::reference).cloned().collect()
-        };
         self.other_references |=
             self.reads.get(&key).map(references).unwrap_or_default() != references(&reads);
         self.policies.close(&self.settings, &mut output);
@@ -312,6 +315,11 @@ impl Translator {
             }
         }
     }
+}
+
+/// Of what was looked at, the objects that are only read where something refers to them.
+fn references(reads: &HashSet<Read>) -> BTreeSet<ObjectName> {
+    reads.iter().filter_map(Read::reference).cloned().collect()
 }
 
 // === impl Plan ===

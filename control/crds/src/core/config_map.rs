@@ -5,7 +5,6 @@ use crate::{
     object::{Kind, Layout, NoStatus},
     proto::Bytes,
 };
-use k8s_openapi::NamespaceResourceScope;
 use std::collections::BTreeMap;
 
 message! {
@@ -26,7 +25,6 @@ impl Kind for ConfigMap {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "v1";
     const PLURAL: &'static str = "configmaps";
-    type Scope = NamespaceResourceScope;
     const LAYOUT: Layout = Layout::Flat;
     type Status = NoStatus;
 }

@@ -5,7 +5,6 @@ use crate::{
     message::message,
     object::{Kind, Layout, NoStatus},
 };
-use k8s_openapi::NamespaceResourceScope;
 use std::collections::BTreeMap;
 
 /// The label that names the service of a slice.
@@ -29,7 +28,6 @@ impl Kind for EndpointSlice {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "discovery.k8s.io/v1";
     const PLURAL: &'static str = "endpointslices";
-    type Scope = NamespaceResourceScope;
     const LAYOUT: Layout = Layout::Flat;
     type Status = NoStatus;
 }

@@ -5,7 +5,6 @@ use crate::{
     message::message,
     object::{Kind, Layout, NoStatus},
 };
-use k8s_openapi::NamespaceResourceScope;
 
 message! {
     /// The endpoints of the service of the same name.
@@ -21,7 +20,6 @@ impl Kind for Endpoints {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "v1";
     const PLURAL: &'static str = "endpoints";
-    type Scope = NamespaceResourceScope;
     const LAYOUT: Layout = Layout::Flat;
     type Status = NoStatus;
 }

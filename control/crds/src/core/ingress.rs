@@ -2,7 +2,6 @@
 
 use super::LoadBalancerStatus;
 use crate::{message::message, object::Kind};
-use k8s_openapi::NamespaceResourceScope;
 use serde::{Deserialize, Serialize};
 
 message! {
@@ -25,7 +24,6 @@ impl Kind for Ingress {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "networking.k8s.io/v1";
     const PLURAL: &'static str = "ingresses";
-    type Scope = NamespaceResourceScope;
     type Status = IngressStatus;
 }
 

@@ -4,7 +4,6 @@ use crate::{
     message::message,
     object::{Kind, NoStatus},
 };
-use k8s_openapi::ClusterResourceScope;
 
 message! {
     /// Who serves the Ingresses of a class.
@@ -22,7 +21,7 @@ impl Kind for IngressClass {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "networking.k8s.io/v1";
     const PLURAL: &'static str = "ingressclasses";
-    type Scope = ClusterResourceScope;
+    const NAMESPACED: bool = false;
     type Status = NoStatus;
 }
 

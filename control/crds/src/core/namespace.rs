@@ -4,7 +4,6 @@ use crate::{
     message::message,
     object::{Kind, NoStatus},
 };
-use k8s_openapi::ClusterResourceScope;
 
 message! {
     /// A namespace. What it says is in its metadata.
@@ -17,7 +16,7 @@ impl Kind for Namespace {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "v1";
     const PLURAL: &'static str = "namespaces";
-    type Scope = ClusterResourceScope;
+    const NAMESPACED: bool = false;
     const COMPLETE: bool = false;
     type Status = NoStatus;
 }

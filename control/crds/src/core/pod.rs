@@ -1,7 +1,6 @@
 //! `Pod`: what of it is asked for. From an API server only its metadata arrive; a folder of manifests may say more.
 
 use crate::{message::message, object::Kind};
-use k8s_openapi::NamespaceResourceScope;
 
 message! {
     /// A pod.
@@ -29,7 +28,6 @@ impl Kind for Pod {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "v1";
     const PLURAL: &'static str = "pods";
-    type Scope = NamespaceResourceScope;
     const COMPLETE: bool = false;
     type Status = PodStatus;
 }

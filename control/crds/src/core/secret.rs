@@ -5,7 +5,6 @@ use crate::{
     object::{Kind, Layout, NoStatus},
     proto::{Bytes, Hidden},
 };
-use k8s_openapi::NamespaceResourceScope;
 use std::collections::BTreeMap;
 
 message! {
@@ -28,7 +27,6 @@ impl Kind for Secret {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "v1";
     const PLURAL: &'static str = "secrets";
-    type Scope = NamespaceResourceScope;
     const LAYOUT: Layout = Layout::Flat;
     const SECRET: bool = true;
     type Status = NoStatus;

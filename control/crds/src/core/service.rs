@@ -2,7 +2,6 @@
 
 use super::NumberOrName;
 use crate::{message::message, object::Kind};
-use k8s_openapi::NamespaceResourceScope;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -62,7 +61,6 @@ impl Kind for Service {
     const VERSION: &'static str = "v1";
     const API_VERSION: &'static str = "v1";
     const PLURAL: &'static str = "services";
-    type Scope = NamespaceResourceScope;
     type Status = ServiceStatus;
 }
 

@@ -35,7 +35,6 @@ pub use target::*;
 pub use virtual_service::*;
 
 use crate::object::Kind;
-use k8s_openapi::NamespaceResourceScope;
 
 macro_rules! networking {
     ($($kind:ident: $plural:literal),* $(,)?) => {
@@ -46,7 +45,6 @@ macro_rules! networking {
             const API_VERSION: &'static str = "networking.istio.io/v1";
             const OTHER_VERSIONS: &'static [&'static str] = &["v1beta1", "v1alpha3"];
             const PLURAL: &'static str = $plural;
-            type Scope = NamespaceResourceScope;
             type Status = Status;
         })*
     };
@@ -61,7 +59,6 @@ macro_rules! security {
             const API_VERSION: &'static str = "security.istio.io/v1";
             const OTHER_VERSIONS: &'static [&'static str] = &["v1beta1"];
             const PLURAL: &'static str = $plural;
-            type Scope = NamespaceResourceScope;
             type Status = Status;
         })*
     };

@@ -1,7 +1,7 @@
 //! What is watched of a cluster.
 
 use sluice_crds::{
-    AnyObject, Kind, Standing,
+    AnyObject, Kind,
     core::{ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Namespace, Pod, Secret, Service},
     istio::{
         AuthorizationPolicy, DestinationRule, Gateway, PeerAuthentication, RequestAuthentication,
@@ -63,7 +63,7 @@ impl Resource {
             group: K::GROUP,
             versions: [K::VERSION, second, third],
             plural: K::PLURAL,
-            namespaced: <K::Scope as Standing>::NAMESPACED,
+            namespaced: K::NAMESPACED,
             optional: false,
             metadata_only: false,
         }

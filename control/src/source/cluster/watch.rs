@@ -42,6 +42,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+/// Objects that are asked for one by one; for more, a list costs less.
+const ASKED: usize = 64;
 /// Objects of a page.
 const PAGE: u32 = 500;
 /// A server that streams a list says that it is complete this soon after the last object; one that does not know of
@@ -52,6 +54,8 @@ const HEALTHY: Duration = Duration::from_secs(5);
 /// The longest wait for a server that is gone, and for a kind that nobody may read or that is not there.
 const BACK_SOON: Duration = Duration::from_secs(10);
 const BACK_LATER: Duration = Duration::from_secs(30);
+/// The shortest wait where we may not read.
+const FORBIDDEN: Duration = Duration::from_secs(2);
 /// How often a kind of which there were objects has to be missing before that is believed: while an API server starts, it
 /// may not know its own kinds.
 const BELIEVED: u32 = 3;
@@ -339,6 +343,10 @@ impl Watched {
                     Changed::Choice => return Ok(After::List),
                     Changed::References(names) => {
                         self.known.retain(|name, _| names.contains(name));
+                        let missing = self.target.among(&names).filter(|name| !self.known.contains_key(*name));
+                        if missing.count() > ASKED {
+                            return Ok(After::List);
+                        }
                         if let Err(trouble) = self.ask(api, names).await {
                             self.accept.changed_unseen();
                             return Err(trouble);
@@ -424,7 +432,9 @@ impl Watched {
         let believed = self.absences >= BELIEVED || self.known.is_empty();
         let later = forbidden || absent && believed;
         self.backoff.bound(if later { BACK_LATER } else { BACK_SOON });
-        sleep(self.backoff.delay(fastrand::f64(), trouble.retry_after())).await;
+        // Nobody grants a right within a moment.
+        let at_least = if forbidden { Some(FORBIDDEN) } else { trouble.retry_after() };
+        sleep(self.backoff.delay(fastrand::f64(), at_least)).await;
     }
 
     /// Whether everything goes on without the objects, where we are forbidden to read them.
