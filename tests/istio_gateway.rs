@@ -1,6 +1,8 @@
 //! `sluice gateway` serves Gateways and VirtualServices.
 
-use sluice_dsl::{Certificate, Gateway, GatewayRecipe, Origin, Request, TlsClient, gateway};
+use sluice_dsl::{
+    Certificate, Gateway, GatewayRecipe, Http1, Origin, Request, TlsClient, gateway, secret_manifest,
+};
 
 /// One Gateway for plain HTTP, and services whose versions are told apart by a header.
 const SHOP: &str = "
@@ -106,4 +108,95 @@ async fn a_server_that_asks_for_client_certificates_is_shut_and_its_neighbour_se
     assert_eq!(gateway.send_tls(&client(HOST), true, &other).await.status, 421);
     let address = gateway.port(443).await;
     assert!(client("mutual.example.com").handshake(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_policy_that_selects_the_gateway_closes_it_for_as_long_as_it_is_there() {
+    let [stable, next] = [Origin::saying("stable").await, Origin::saying("next").await];
+    let mut gateway = recipe(&stable, &next).start().await;
+    gateway.says(HOST, "/", "stable").await;
+    let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: some, namespace: default }\n\
+         spec: { rules: [{ to: [{ operation: { paths: [/public] } }] }] }\n";
+    gateway.write("policy.yaml", policy);
+    gateway.until("503", &Request::get("/").host(HOST), |reply| reply.status == 503).await;
+    assert_eq!(stable.requests().iter().filter(|seen| seen.target == "/public").count(), 0);
+    assert_eq!(gateway.get(HOST, "/public").await.status, 503);
+    let status = gateway.status("AuthorizationPolicy default/some").await;
+    let condition = &status["status"]["conditions"][0];
+    assert_eq!(
+        (&condition["status"], &condition["reason"]),
+        (&"False".into(), &"FailsClosed".into()),
+        "{status}"
+    );
+    // That of other pods is theirs to enforce.
+    gateway.edit("policy.yaml", "rules:", "selector: { matchLabels: { app: web } }, rules:");
+    gateway.says(HOST, "/", "stable").await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_mesh_config_takes_effect_at_once() {
+    let [stable, next] = [Origin::saying("stable").await, Origin::saying("next").await];
+    let mut gateway = recipe(&stable, &next).start().await;
+    gateway.says(HOST, "/", "stable").await;
+    let mesh = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: istio, namespace: istio-system }\n\
+         data: { mesh: \"defaultVirtualServiceExportTo: ['.']\\nnoSuchField: 1\" }\n";
+    gateway.write("mesh.yaml", mesh);
+    gateway.until("404", &Request::get("/").host(HOST), |reply| reply.status == 404).await;
+    let unknown = |status: &serde_json::Value| status.to_string().contains("noSuchField");
+    gateway.status_becomes("ConfigMap istio-system/istio", unknown).await;
+    gateway.remove("mesh.yaml");
+    gateway.says(HOST, "/", "stable").await;
+}
+
+#[tokio::test]
+async fn ports_are_those_of_the_pod_and_redirects_speak_of_those_of_the_gateway() {
+    let [stable, next] = [Origin::saying("stable").await, Origin::saying("next").await];
+    let service = "apiVersion: v1\nkind: Service\nmetadata: { name: gateway, namespace: default }\n\
+         spec: { selector: { app: gateway }, ports: [{ name: http, port: 8000, targetPort: 8080 }] }\n";
+    let moved = "  - match: [{ uri: { prefix: /moved } }]\n    redirect: { uri: /new, derivePort: FROM_REQUEST_PORT }\n";
+    let shop = SHOP
+        .replace("number: 80,", "number: 8000,")
+        .replace("  - name: stable\n", &format!("{moved}  - name: stable\n"));
+    assert!(shop.contains("number: 8000") && shop.contains("/moved"));
+    let mut gateway = recipe(&stable, &next)
+        .argument("--labels=app=gateway")
+        .port(8080)
+        .manifest("shop.yaml", &shop)
+        .manifest("gateway.yaml", service)
+        .start()
+        .await;
+    let address = gateway.port(8080).await;
+    let reply = Http1::connect(address).await.send(&Request::get("/moved").host(HOST)).await;
+    assert_eq!((reply.status, reply.field("location")), (301, "http://shop.example.com:8000/new"));
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_belong_to_its_certificate_shuts_its_server_alone() {
+    let [stable, next] = [Origin::saying("stable").await, Origin::saying("next").await];
+    let (good, other) = (Certificate::of(&[HOST]), Certificate::of(&["broken.example.com"]));
+    let texts = [secret_manifest("default/broken", &other), secret_manifest("default/broken", &good)];
+    let [(certificate, _), (_, key)] =
+        texts.each_ref().map(|text| text.split_once("  tls.key:").unwrap_or_default());
+    let broken = format!("{certificate}  tls.key:{key}");
+    let plain = "servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ['*.example.com'] }]";
+    let servers = "servers:
+  - { port: { number: 80, name: http, protocol: HTTP }, hosts: ['*.example.com'] }
+  - { port: { number: 443, name: good, protocol: HTTPS }, hosts: [shop.example.com], tls: { mode: SIMPLE, credentialName: good } }
+  - { port: { number: 443, name: broken, protocol: HTTPS }, hosts: [broken.example.com], tls: { mode: SIMPLE, credentialName: broken } }";
+    let shop = SHOP.replace(plain, servers);
+    assert_ne!(shop, SHOP);
+    let mut gateway = recipe(&stable, &next)
+        .port(443)
+        .manifest("shop.yaml", &shop)
+        .manifest("good.yaml", &secret_manifest("default/good", &good))
+        .manifest("broken.yaml", &broken)
+        .start()
+        .await;
+    let client = TlsClient::trusting(&good, HOST, &[]);
+    let reply = gateway.send_tls(&client, false, &Request::get("/").host(HOST)).await;
+    assert_eq!((reply.status, reply.text()), (200, "stable"));
+    let address = gateway.port(443).await;
+    assert!(TlsClient::trusting(&other, "broken.example.com", &[]).handshake(address).await.is_err());
+    let status = gateway.status("Gateway shop/web").await.to_string();
+    assert!(status.contains("Secret default/broken: "), "{status}");
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod leaves;
+
+use leaves::{leaves, objects, without};
 use serde_json::Value;
-use sluice_crds::{AnyObject, Manifest, ObjectName, istio::rows};
+use sluice_crds::{AnyObject, ObjectName, istio::rows};
 use sluice_model::tree::Path;
 use sluice_translate::{CertificateReader, Change, Held, Reason, Settings, Translation, Translator};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,53 +38,12 @@ fn settings() -> Settings {
     }
 }
 
-/// Every object as it was read, in its order.
-fn objects(text: &str) -> Vec<AnyObject> {
-    let manifest = Manifest::read(text);
-    assert!(manifest.malformed.is_empty(), "{:?}", manifest.malformed);
-    manifest.objects().cloned().collect()
-}
-
 fn translate(objects: impl Iterator<Item = AnyObject>) -> Translation {
     let mut translator = Translator::new(settings());
     for (object, order) in objects.zip(0..) {
         translator.apply(Change::Put(Held::new(object, None, order)));
     }
     translator.translate()
-}
-
-/// A leaf of an object's `spec`, and where it is.
-type Leaf = Vec<String>;
-
-fn leaves(value: &Value, at: &Leaf, found: &mut Vec<Leaf>) {
-    let inside: Vec<(String, &Value)> = match value {
-        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        Value::Array(elements) => {
-            elements.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect()
-        }
-        _ => Vec::new(),
-    };
-    if inside.is_empty() {
-        found.push(at.clone());
-    }
-    for (key, value) in inside {
-        leaves(value, &[at.clone(), vec![key]].concat(), found);
-    }
-}
-
-/// The object without a leaf.
-fn without(value: &Value, leaf: &[String]) -> Value {
-    let mut value = value.clone();
-    let (last, above) = leaf.split_last().unwrap();
-    let parent = above.iter().fold(&mut value, |value, key| match value {
-        Value::Array(elements) => &mut elements[key.parse::<usize>().unwrap()],
-        value => value.get_mut(key).unwrap(),
-    });
-    match parent {
-        Value::Array(elements) => drop(elements.remove(last.parse().unwrap())),
-        parent => drop(parent.as_object_mut().unwrap().remove(last)),
-    }
-    value
 }
 
 /// The field of a leaf as rows have it: no numbers, no keys of maps that users choose, policies of a DestinationRule in

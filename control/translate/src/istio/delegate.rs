@@ -41,7 +41,13 @@ pub(super) fn examine(rule: &HttpRoute, content: &VirtualService, at: &str, note
             notes.invalid(&format!("{at}.{field}"), "cannot stand beside `delegate`");
         }
     }
+    if let Some(wrong) = names::wrong_label(&rule.name) {
+        notes.invalid(&format!("{at}.name"), wrong);
+    }
     for (index, matching) in rule.r#match.iter().enumerate() {
+        if let Some(wrong) = names::wrong_label(&matching.name) {
+            notes.invalid(&format!("{at}.match[{index}].name"), wrong);
+        }
         super::matching::conditions(matching, &format!("{at}.match[{index}]"), notes);
     }
 }

@@ -1,6 +1,6 @@
 //! DestinationRules: which one holds for a host, and what it says about its clusters.
 
-use super::{gateway, names, notes::Notes, port::within, virtual_service::exports};
+use super::{gateway, names, notes::Notes, port::within, sound, virtual_service::exports};
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
@@ -177,6 +177,11 @@ fn check(content: &DestinationRule, notes: &mut Notes<'_>) {
             notes.invalid(&at, format!("`{}` names two subsets", subset.name));
         }
     }
+    for (at, tls) in client_tls(content).into_iter().filter(|(_, tls)| !tls.sni.is_empty()) {
+        if let Err(message) = sound::server_name(&tls.sni) {
+            notes.invalid(&format!("{at}.sni"), message);
+        }
+    }
     let own_only = content.export_to.iter().all(|name| name == ".");
     if content.workload_selector.is_some() && !own_only {
         notes.invalid(
@@ -248,6 +253,12 @@ impl Policy<'_> {
         } else {
             return Security::Refused(None);
         };
+        if tls.sni.is_empty()
+            && let Err(message) = sound::server_name(host)
+        {
+            let message = format!("{message}; write `sni`, the name that servers prove to have");
+            return Security::Refused(Some((Reason::Invalid, message)));
+        }
         let server_name = if tls.sni.is_empty() { host.to_owned() } else { tls.sni.clone() };
         Security::Tls(ClusterTls { server_name: Some(server_name), verify }, anchors)
     }
@@ -303,7 +314,7 @@ fn credential(view: &View<'_>, settings: &Settings, name: &str) -> Result<spec::
         name: format!("{namespace}/{name} anchors"),
         kind: SecretKind::Ca(DataSource::Inline(text.to_owned())),
     };
-    super::sound::secret(&secret).map_err(|message| invalid(&message))?;
+    sound::secret(&secret).map_err(|message| invalid(&message))?;
     settings.anchors.0(anchors).map_err(|message| invalid(&message))?;
     Ok(secret)
 }

@@ -212,6 +212,9 @@ fn check(gateway: Of<'_, Gateway>) -> Vec<Report> {
                         format!("{protocol} has no TLS but `httpsRedirect: true`; write protocol HTTPS");
                     say(format!("{at}.tls"), message);
                 }
+                if let Some(wrong) = names::wrong_label(&port.name) {
+                    say(format!("{at}.port.name"), wrong.to_owned());
+                }
                 if !port.name.is_empty() && !port_names.insert(&port.name) {
                     say(format!("{at}.port.name"), format!("`{}` names two ports of the Gateway", port.name));
                 }

@@ -83,6 +83,15 @@ pub(super) fn gateway<'r>(reference: &'r str, own: &'r str) -> Option<(&'r str, 
     })
 }
 
+/// What is wrong with a name that users choose for a rule, a match or a port, and that ends in names of routes and tables.
+pub(super) fn wrong_label(name: &str) -> Option<&'static str> {
+    if name.len() > 253 {
+        Some("a name has at most 253 bytes")
+    } else {
+        name.chars().any(char::is_control).then_some("a name has no control characters")
+    }
+}
+
 /// Whether a text is a host as VirtualServices and Gateways have it: a name, `*`, or a wildcard for the beginning of a name.
 pub(super) fn is_host(text: &str) -> bool {
     let label = |label: &str| {

@@ -1,8 +1,8 @@
 //! One rule of a VirtualService becomes routes, one for each of its matches.
 
 use super::{
-    destination::Destinations, fault, headers, matching, notes::Notes, redirect, retry, rewrite, site::Here,
-    virtual_service::UNBOUNDED,
+    destination::Destinations, fault, headers, matching, names, notes::Notes, redirect, retry, rewrite,
+    site::Here, virtual_service::UNBOUNDED,
 };
 use crate::report::Reason;
 use sluice_crds::istio::{HttpMatchRequest, HttpMirrorPolicy, HttpRoute, Percent as Written};
@@ -33,6 +33,9 @@ pub(super) fn routes(
     if !one_action(rule, at, notes) {
         return Vec::new();
     }
+    if let Some(wrong) = names::wrong_label(&rule.name) {
+        notes.invalid(&format!("{at}.name"), wrong);
+    }
     let everything = [None];
     let listed: Vec<Option<&HttpMatchRequest>> = rule.r#match.iter().map(Some).collect();
     let matches = if listed.is_empty() { &everything[..] } else { &listed };
@@ -40,6 +43,9 @@ pub(super) fn routes(
     for (index, matching) in matches.iter().enumerate() {
         if matching.is_some_and(|matching| !here.concerns(matching, own)) {
             continue;
+        }
+        if let Some(wrong) = matching.and_then(|matching| names::wrong_label(&matching.name)) {
+            notes.invalid(&format!("{at}.match[{index}].name"), wrong);
         }
         let conditions = match matching {
             None => Some(RouteMatch::default()),

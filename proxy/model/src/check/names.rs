@@ -7,8 +7,9 @@ use crate::{
 };
 use std::collections::{HashMap, HashSet};
 
-/// The longest name. Names stand in metrics, logs and the admin interface.
-const MAX_BYTES: usize = 253;
+/// The longest name. Names stand in metrics, logs and the admin interface; those that are made of Kubernetes objects hold
+/// several names of those.
+const MAX_BYTES: usize = 2048;
 /// How many comparisons the search for similar names may cost in one configuration.
 const MAX_COMPARISONS: usize = 200_000;
 
