@@ -7,8 +7,8 @@
 //! and a subset that is gone before the routes to it are.
 //!
 //! A unit that was never served has nothing to go on with, and nothing is held back where a unit begins to refuse what it
-//! protects. While a unit goes on as it was, its clusters are as they are now, endpoints included, as far as the new
-//! version has them too.
+//! protects. While a unit goes on as it was, its clusters are as they are now, endpoints and protection included, as far as
+//! the new version has them too; the others are as they were.
 
 use crate::{output::Output, store::Held, translator::UnitKey};
 use std::{

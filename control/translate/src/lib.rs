@@ -37,6 +37,7 @@ mod nginx;
 mod output;
 mod reads;
 mod report;
+mod scopes;
 mod services;
 mod settings;
 mod store;

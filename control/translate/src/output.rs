@@ -3,6 +3,7 @@
 use crate::{
     hold::{Absent, Missing},
     report::Report,
+    scopes::Scopes,
     settings::{Role, Settings},
 };
 use sluice_crds::ObjectName;
@@ -95,6 +96,7 @@ pub(crate) fn assemble<'o>(
     let mut absent: Vec<&String> = Vec::new();
     let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
     let mut destinations = Destinations::default();
+    let mut scopes = Scopes::default();
     let mut seen: BTreeSet<(u16, String)> = BTreeSet::new();
     let [mut secure, mut known_names_only, mut as_nginx]: [BTreeSet<u16>; 3] = Default::default();
     for output in outputs {
@@ -130,11 +132,15 @@ pub(crate) fn assemble<'o>(
             secrets.insert(secret.name.clone(), secret.clone());
         }
         secrets.extend(output.secrets.iter().map(|secret| (secret.name.clone(), secret.clone())));
+        scopes.add(output);
         for server in &output.servers {
-            tls(&mut ports, server.key.port).scopes.push(server.scope.clone());
+            tls(&mut ports, server.key.port);
             tables.entry(server.key.clone()).or_default();
             secrets.extend(server.secrets.iter().map(|secret| (secret.name.clone(), secret.clone())));
         }
+    }
+    for (port, scopes) in scopes.share(&mut lost) {
+        tls(&mut ports, port).scopes = scopes;
     }
     for cluster in outlived {
         clusters.entry(cluster.name.clone()).or_insert_with(|| cluster.clone());

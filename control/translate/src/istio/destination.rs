@@ -21,7 +21,10 @@ use sluice_crds::{
     core::Service,
     istio::{Destination, Resolution, VirtualService},
 };
-use sluice_model::spec::{Cluster, ClusterProtocol};
+use sluice_model::{
+    convert::brief,
+    spec::{Cluster, ClusterProtocol},
+};
 use std::collections::BTreeMap;
 
 /// Finds the clusters that rules name.
@@ -52,6 +55,11 @@ impl Destinations for Anything {
     fn cluster(&mut self, destination: &Destination, at: &str, notes: &mut Notes<'_>) -> String {
         if !names::is_host(&destination.host) || destination.host.starts_with('*') {
             notes.invalid(&format!("{at}.host"), format!("`{}` is not the name of a host", destination.host));
+        }
+        if !destination.subset.is_empty() && !names::is_subset(&destination.subset) {
+            let message =
+                format!("`{}` is not a name: use a to z, 0 to 9 and `-`", brief(&destination.subset));
+            notes.invalid(&format!("{at}.subset"), message);
         }
         Self::NAME.to_owned()
     }

@@ -168,10 +168,7 @@ fn check(content: &DestinationRule, notes: &mut Notes<'_>) {
     let mut seen = HashSet::new();
     for (index, subset) in content.subsets.iter().enumerate() {
         let at = format!("spec.subsets[{index}].name");
-        let label = !subset.name.is_empty()
-            && subset.name.len() <= 63
-            && subset.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !label {
+        if !names::is_subset(&subset.name) {
             notes.invalid(&at, format!("`{}` is not a name: use a to z, 0 to 9 and `-`", subset.name));
         } else if !seen.insert(&subset.name) {
             notes.invalid(&at, format!("`{}` names two subsets", subset.name));

@@ -312,7 +312,7 @@ impl<'s> Site<'s> {
         let (namespace, name) = (&gateway.namespace, &gateway.name);
         match self.server.port.as_ref().map(|port| port.name.as_str()) {
             Some(port) if !port.is_empty() => format!("{namespace}/{name}/{port}"),
-            _ => format!("{namespace}/{name}/{}", self.index),
+            _ => format!("{namespace}/{name}/#{}", self.index),
         }
     }
 

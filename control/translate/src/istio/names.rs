@@ -92,6 +92,12 @@ pub(super) fn wrong_label(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether a text is the name of a subset.
+pub(super) fn is_subset(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
 /// Whether a text is a host as VirtualServices and Gateways have it: a name, `*`, or a wildcard for the beginning of a name.
 pub(super) fn is_host(text: &str) -> bool {
     let label = |label: &str| {

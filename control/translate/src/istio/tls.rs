@@ -46,6 +46,7 @@ pub(super) fn scope(view: &View<'_>, settings: &Settings, site: &Site<'_>, outpu
     if server_names.is_empty() {
         return;
     }
+    output.owners.push(site.gateway.name());
     let scope = TlsScope {
         name: name.to_owned(),
         server_names,

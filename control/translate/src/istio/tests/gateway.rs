@@ -143,3 +143,65 @@ spec: { rules: [{ host: a.test, http: { paths: [{ path: /, pathType: Prefix, bac
     let told = "WARNING VirtualService shop/both: Ingresses have host `a.test` at port 80 already and serve it; give one of them another host or port";
     assert!(said(&translation).iter().any(|line| line == told), "{:#?}", said(&translation));
 }
+
+/// An Ingress with a certificate for its host.
+fn secure_ingress(host: &str, annotations: &str) -> String {
+    format!(
+        "
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{ name: secure, namespace: shop, annotations: {{ {annotations} }} }}
+spec:
+  tls: [{{ hosts: [{host}], secretName: own }}]
+  rules: [{{ host: {host}, http: {{ paths: [{{ path: /, pathType: Prefix, backend: {{ service: {{ name: web, port: {{ number: 80 }} }} }} }}] }} }}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {{ name: own, namespace: shop }}
+type: kubernetes.io/tls
+stringData: {{ tls.crt: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\", tls.key: \"-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----\" }}
+"
+    )
+}
+
+/// The scopes of port 443: which names each has, and how many certificates.
+fn scopes(translation: &Translation) -> Vec<(String, usize)> {
+    let listener = translation.config.listeners.iter().find(|listener| listener.name == "port-443").unwrap();
+    let scopes = listener.tls.as_ref().unwrap().scopes.iter();
+    let names = |scope: &sluice_model::spec::TlsScope| {
+        scope.server_names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    scopes.map(|scope| (names(scope), scope.certificates.len())).collect()
+}
+
+fn translate_certified(text: &str) -> Translation {
+    let mut settings = settings();
+    settings.certificates = crate::CertificateReader(|_, _| Ok(vec!["a.test".to_owned()]));
+    translate_with(settings, text)
+}
+
+#[test]
+fn hosts_of_ingresses_keep_their_certificates_where_a_gateway_has_a_server_for_all_names() {
+    let server =
+        "{ port: { number: 443, protocol: HTTPS }, hosts: ['*'], tls: { mode: SIMPLE, credentialName: n } }";
+    let one = |name: &str, certificates: usize| (name.to_owned(), certificates);
+    let both = translate_certified(&(secure_ingress("a.test", "") + &gateway("web", server)));
+    assert_eq!(scopes(&both), [one("a.test", 1), one("*", 0)]);
+    let apart = server.replace("'*'", "b.test");
+    let apart = translate_certified(&(secure_ingress("a.test", "") + &gateway("web", &apart)));
+    assert_eq!(scopes(&apart), [one("b.test", 0)], "nobody takes the host of the Ingress");
+}
+
+#[test]
+fn a_name_that_an_ingress_has_with_tls_is_not_the_gateways_and_it_is_told() {
+    let server = "{ port: { number: 443, protocol: HTTPS }, hosts: [a.test, b.test], tls: { mode: SIMPLE, credentialName: n } }";
+    let refused = "nginx.ingress.kubernetes.io/auth-tls-secret: shop/ca";
+    for (annotations, certificates) in [("", 1), (refused, 0)] {
+        let translation =
+            translate_certified(&(secure_ingress("a.test", annotations) + &gateway("web", server)));
+        assert_eq!(scopes(&translation), [("a.test".to_owned(), certificates), ("b.test".to_owned(), 0)]);
+        let told = "WARNING Gateway shop/web: Ingresses have host `a.test` at port 443 already and serve it; give one of them another host or port";
+        assert!(said(&translation).iter().any(|line| line == told), "{:#?}", said(&translation));
+    }
+}
