@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 pub(crate) struct NginxFlags(BTreeMap<&'static str, Value>);
 
 const NO_CLUSTER: &str = "objects come from a folder, so there is no cluster to look at or to write to";
-const NO_STATUS: &str = "nothing is written to the cluster yet";
+const NO_NEED: &str = "nothing needs it";
 const NO_METRICS: &str = "without --enable-metrics /metrics has Sluice's own families only";
 /// What `--enable-metrics` shows, and how.
 const METRICS: [&str; 7] = [
@@ -105,8 +105,8 @@ impl NginxFlags {
         }
     }
 
-    /// Where the addresses for the status of Ingresses come from (`--publish-status-address`, `--publish-service`);
-    /// `pod_namespace` is where a service without a namespace is.
+    /// Where the addresses for the status of Ingresses come from (`--publish-status-address`, `--publish-service`,
+    /// `--report-node-internal-ip-address`); `pod_namespace` is where a service without a namespace is.
     pub(crate) fn address_origin(&self, pod_namespace: &str) -> Origin {
         match (self.0.get("publish-status-address"), self.0.get("publish-service")) {
             (Some(Value::List(addresses)), _) if !addresses.is_empty() => {
@@ -116,8 +116,48 @@ impl NginxFlags {
                 namespace: namespace.clone().unwrap_or_else(|| pod_namespace.to_owned()),
                 name: name.clone(),
             }),
-            _ => Origin::Unknown,
+            _ => Origin::Nodes { internal: self.is("report-node-internal-ip-address", false) },
         }
+    }
+
+    /// Whether status is written to a cluster (`--update-status`).
+    pub(crate) fn update_status(&self) -> bool {
+        self.is("update-status", true)
+    }
+
+    /// Whether addresses are taken away at the end (`--update-status-on-shutdown`).
+    pub(crate) fn update_status_on_shutdown(&self) -> bool {
+        self.is("update-status-on-shutdown", true)
+    }
+
+    /// Between two looks for the addresses of nodes (`--status-update-interval`).
+    pub(crate) fn status_update_interval(&self) -> std::time::Duration {
+        match self.0.get("status-update-interval") {
+            Some(Value::Int(seconds)) => {
+                std::time::Duration::from_secs(u64::try_from(*seconds).unwrap_or(1).max(1))
+            }
+            _ => std::time::Duration::from_secs(60),
+        }
+    }
+
+    /// The name of the Lease whose holder writes status (`--election-id`).
+    pub(crate) fn election_id(&self) -> String {
+        match self.0.get("election-id") {
+            Some(Value::Text(name)) if !name.is_empty() => name.clone(),
+            _ => "ingress-controller-leader".to_owned(),
+        }
+    }
+
+    /// How long its holder may be silent (`--election-ttl`); `None` where nobody is elected
+    /// (`--disable-leader-election`).
+    pub(crate) fn election_ttl(&self) -> Option<std::time::Duration> {
+        if self.is("disable-leader-election", false) {
+            return None;
+        }
+        Some(match self.0.get("election-ttl") {
+            Some(Value::Time(ttl)) => *ttl,
+            _ => std::time::Duration::from_secs(30),
+        })
     }
 
     fn is(&self, name: &str, default: bool) -> bool {
@@ -220,11 +260,25 @@ fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
         | "watch-namespace" => None,
         "health-check-path" | "healthz-host" | "healthz-port" => Some(ADMIN),
         "post-shutdown-grace-period" => Some("the process ends when the last connection is done"),
-        "apiserver-host" | "certificate-authority" | "kubeconfig" | "watch-namespace-selector" if cluster => {
+        "apiserver-host"
+        | "certificate-authority"
+        | "disable-leader-election"
+        | "election-id"
+        | "election-ttl"
+        | "kubeconfig"
+        | "report-node-internal-ip-address"
+        | "status-update-interval"
+        | "update-status"
+        | "update-status-on-shutdown"
+        | "watch-namespace-selector"
+            if cluster =>
+        {
             None
         }
         "watch-namespace-selector" => Some("only --watch-namespace narrows a folder"),
-        _ if cluster => Some(NO_STATUS),
+        "disable-sync-events" => Some("an Event is written for each problem, none for each change"),
+        "enable-topology-aware-routing" => Some("hints of EndpointSlices count where there are any"),
+        _ if cluster => Some(NO_NEED),
         _ => Some(NO_CLUSTER),
     }
 }

@@ -24,6 +24,7 @@ use crate::{
         cluster::Cluster,
         folder::{Folder, Followed},
     },
+    status::StatusThread,
     told::Told,
 };
 use clap::{Args, ValueEnum};
@@ -31,8 +32,8 @@ use follow::Follower;
 use pages::Pages;
 pub(crate) use situation::Shared;
 use sluice_model::spec::{AccessLog, AccessLogFormat, AccessLogTarget, Config, Runtime};
-use sluice_proxy::{ConfigSource, Options, Overrides, Proxy, RunningProxy, feed};
-use sluice_translate::{NamespacedName, Settings};
+use sluice_proxy::{ConfigSource, Exit, Options, Overrides, Proxy, RunningProxy, feed};
+use sluice_translate::{NamespacedName, Role, Settings};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// What a text line of the access log has: the same that Envoy users know, and the object behind the route.
@@ -69,6 +70,16 @@ pub(crate) struct Plane {
     pub(crate) told: Told,
 }
 
+/// Such a process, started.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) proxy: RunningProxy,
+    /// Where the objects come from, in words.
+    pub(crate) place: String,
+    /// Who writes to the cluster, where there is one.
+    status: Option<StatusThread>,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogForm {
     Json,
@@ -84,12 +95,17 @@ impl Plane {
 
     /// Runs until the proxy ends; see [`Plane::start`].
     pub(crate) fn run(self, pod: Option<NamespacedName>, settings: Settings) -> Result<ExitCode, Failure> {
-        let (proxy, place) = self.start(pod, settings)?;
+        let Started { proxy, place, status } = self.start(pod, settings)?;
         announce_admin(&proxy);
         output::note(&place);
         proxy.first_in_force();
         announce_listeners(&proxy);
-        Ok(ExitCode::from(proxy.wait().code()))
+        let exit = proxy.wait();
+        // A second signal means now.
+        if let Some(status) = status.filter(|_| !matches!(exit, Exit::Signal(_))) {
+            status.end();
+        }
+        Ok(ExitCode::from(exit.code()))
     }
 
     /// Starts it, and returns at once with where the objects come from, in words: listeners come when the first state is
@@ -99,9 +115,9 @@ impl Plane {
         self,
         pod: Option<NamespacedName>,
         mut settings: Settings,
-    ) -> Result<(RunningProxy, String), Failure> {
+    ) -> Result<Started, Failure> {
         let dialects = self.told.dialects(&settings, pod.as_ref().map(|pod| pod.name.as_str()))?;
-        let source = self.source(pod)?;
+        let source = self.source(pod.clone())?;
         let logging = install_log(&self.log)?;
         settings.fallback_certificate = Some(default_certificate::self_signed()?);
         let nginx = &self.told.nginx;
@@ -130,10 +146,18 @@ impl Plane {
         options.dialects = dialects;
         options.extension = Some(Arc::new(Pages(shared.clone())));
         let proxy = Proxy::start(options).map_err(|error| start_failure(&error))?;
-        Follower::new(source, settings, frame, shared)
+        // What serves one pod writes nothing: gateways do.
+        let writes = self.has_cluster() && settings.role == Role::Gateway;
+        let namespace = settings.pod_namespace.clone();
+        Follower::new(source, settings, frame, shared.clone())
             .start(feeder)
             .map_err(|error| Failure::system(format!("cannot follow {place}: {error}")))?;
-        Ok((proxy, place))
+        let access = self.told.cluster(None).access;
+        let status = writes
+            .then(|| StatusThread::start(access, shared, &self.told.nginx, pod, &namespace))
+            .transpose()
+            .map_err(|error| Failure::system(format!("cannot start the status writer: {error}")))?;
+        Ok(Started { proxy, place, status })
     }
 
     fn source(&self, pod: Option<NamespacedName>) -> Result<Source, Failure> {

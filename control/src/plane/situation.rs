@@ -4,7 +4,7 @@ use super::{objects, translation};
 use crate::{
     contenders,
     source::{Finding, News, cluster::Stats},
-    status::{Facts, Origin},
+    status::{Address, Facts, Origin, Tally},
 };
 use serde_json::Value;
 use sluice_crds::ObjectName;
@@ -14,11 +14,15 @@ use sluice_translate::{Change, Held, Level, Report};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
+use tokio::sync::watch;
+
+/// Kinds that change often, and have no part in the status of others but through what is said about these.
+const QUIET: [&str; 3] = ["EndpointSlice", "Endpoints", "Pod"];
 
 /// What admin shows.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ pub(crate) struct Shared {
     seconds: Durations,
     /// Whether nobody follows the objects any more.
     abandoned: AtomicBool,
+    /// Counts what may change the status of an object.
+    news: watch::Sender<u64>,
+    /// What was written to a cluster, where there is one.
+    writes: OnceLock<Arc<Tally>>,
 }
 
 /// Held by whoever follows the objects.
@@ -46,6 +54,8 @@ struct Situation {
     coming: BTreeMap<ObjectName, Option<Held>>,
     /// The Ingresses that are served.
     ingresses: Arc<BTreeSet<ObjectName>>,
+    /// The addresses of nodes that were found last.
+    nodes: Vec<Address>,
     /// What the translation said.
     reports: Vec<Report>,
     /// What stands in several places.
@@ -65,6 +75,8 @@ impl Shared {
             renewed: AtomicU64::new(0),
             seconds: Durations::default(),
             abandoned: AtomicBool::new(false),
+            news: watch::Sender::new(0),
+            writes: OnceLock::new(),
         }
     }
 
@@ -111,7 +123,9 @@ impl Shared {
         ingresses: Arc<BTreeSet<ObjectName>>,
     ) {
         let mut situation = self.lock();
+        let mut matters = situation.reports != reports || situation.ingresses != ingresses;
         for (name, held) in std::mem::take(&mut situation.coming) {
+            matters |= !QUIET.contains(&name.kind);
             match held {
                 Some(held) => drop(situation.objects.insert(name, held)),
                 None => drop(situation.objects.remove(&name)),
@@ -120,6 +134,25 @@ impl Shared {
         situation.reports = reports;
         situation.config = config;
         situation.ingresses = ingresses;
+        if matters {
+            self.news.send_modify(|news| *news += 1);
+        }
+    }
+
+    /// Changes when the status of an object may have changed.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// The addresses of the nodes on which the gateway runs.
+    pub(crate) fn set_nodes(&self, addresses: Vec<Address>) {
+        self.lock().nodes = addresses;
+    }
+
+    /// Status is written to a cluster, and counted here.
+    pub(crate) fn writes(&self, tally: Arc<Tally>) {
+        // There is one writer in a process.
+        let _ = self.writes.set(tally);
     }
 
     /// All that is to be said about objects.
@@ -143,7 +176,7 @@ impl Shared {
     /// Looks at what is known, as it was when it was published last. Nothing new is published meanwhile.
     pub(crate) fn with_facts<T>(&self, look: impl FnOnce(Facts<'_>) -> T) -> T {
         let situation = self.lock();
-        let addresses = self.addresses.addresses(&situation.objects);
+        let addresses = self.addresses.addresses(&situation.objects, &situation.nodes);
         look(Facts {
             objects: &situation.objects,
             reports: [&situation.reports, &situation.duplicates],
@@ -209,6 +242,7 @@ impl Shared {
             Family::durations("translation_seconds", "How long a translation took.", &self.seconds),
         ];
         families.extend(self.watches.iter().flat_map(|watches| watches.metrics()));
+        families.extend(self.writes.get().into_iter().flat_map(|tally| tally.metrics()));
         families
     }
 }
@@ -225,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_follower_that_ends_is_a_failure() {
-        let shared = Arc::new(Shared::new(Origin::Unknown, None));
+        let shared = Arc::new(Shared::new(Origin::Nodes { internal: false }, None));
         let following = shared.following();
         assert_eq!(shared.failure(), None);
         drop(following);

@@ -62,8 +62,8 @@ impl Quickstart {
         let servers = Servers::start(&manifests.usable()?, &place)?;
 
         let settings = line.plane.told.settings(line.plane.has_cluster());
-        let (proxy, _) =
-            line.plane.start(None, settings).map_err(|failure| failure.with_advice(ADMIN_ADVICE))?;
+        let started = line.plane.start(None, settings);
+        let proxy = started.map_err(|failure| failure.with_advice(ADMIN_ADVICE))?.proxy;
         proxy.first_in_force();
         // A gateway goes on without a listener that it cannot have; a quickstart has nothing to show then.
         let Some(web) = proxy.listener_address(LISTENER) else {

@@ -19,8 +19,12 @@ pub(crate) enum Origin {
     Named(Vec<Address>),
     /// `--publish-service`.
     Service(NamespacedName),
-    /// Nobody says where.
-    Unknown,
+    /// The nodes of the gateway's ready pods; their internal addresses with `--report-node-internal-ip-address`, else the
+    /// external ones where there are any.
+    Nodes {
+        /// The internal ones.
+        internal: bool,
+    },
 }
 
 // === impl Address ===
@@ -55,11 +59,11 @@ impl Address {
 // === impl Origin ===
 
 impl Origin {
-    /// The addresses now.
-    pub(crate) fn addresses(&self, objects: &BTreeMap<ObjectName, Held>) -> Vec<Address> {
+    /// The addresses now. `nodes` are those that were found last.
+    pub(crate) fn addresses(&self, objects: &BTreeMap<ObjectName, Held>, nodes: &[Address]) -> Vec<Address> {
         match self {
             Self::Named(addresses) => addresses.clone(),
-            Self::Unknown => Vec::new(),
+            Self::Nodes { .. } => nodes.to_vec(),
             Self::Service(NamespacedName { namespace, name }) => {
                 let name = ObjectName { kind: "Service", namespace: namespace.clone(), name: name.clone() };
                 objects
@@ -94,6 +98,26 @@ fn of_service(service: &core::Service, status: &core::LoadBalancerStatus) -> Vec
     }
 }
 
+/// The address of a Node, as the API server sent it: the external one where there is one and it is wanted, else the internal.
+pub(super) fn of_node(node: &Value, internal: bool) -> Option<Address> {
+    let of_type = |wanted: &str| {
+        let addresses = node["status"]["addresses"].as_array()?;
+        let found = addresses.iter().find(|address| address["type"] == wanted)?;
+        found["address"].as_str().filter(|text| !text.is_empty()).map(Address::new)
+    };
+    let external = if internal { None } else { of_type("ExternalIP") };
+    external.or_else(|| of_type("InternalIP"))
+}
+
+/// The node of a Pod, as the API server sent it, that takes traffic now.
+pub(super) fn node_of_ready(pod: &Value) -> Option<&str> {
+    let conditions = pod["status"]["conditions"].as_array()?;
+    let ready =
+        conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let runs = ready && pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null();
+    pod["spec"]["nodeName"].as_str().filter(|node| runs && !node.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +131,7 @@ mod tests {
         let object = manifest.objects().next().expect("a service").clone();
         let objects = BTreeMap::from([(object.name(), Held::new(object, None, 0))]);
         let origin = Origin::Service(NamespacedName { namespace: "sys".to_owned(), name: "lb".to_owned() });
-        origin.addresses(&objects).iter().map(Address::written).collect()
+        origin.addresses(&objects, &[]).iter().map(Address::written).collect()
     }
 
     #[test]
@@ -126,5 +150,23 @@ mod tests {
         assert_eq!(addresses(&node_port), [json!({ "ip": "192.0.2.2" })]);
         let name = json!({ "spec": { "type": "ExternalName", "externalName": "edge.example" } });
         assert_eq!(addresses(&name), [json!({ "hostname": "edge.example" })]);
+    }
+
+    #[test]
+    fn a_node_has_its_external_address_unless_the_internal_one_is_wanted() {
+        let node = json!({ "status": { "addresses": [
+            { "type": "InternalIP", "address": "10.1.0.1" }, { "type": "ExternalIP", "address": "192.0.2.7" },
+        ] } });
+        assert_eq!(of_node(&node, false), Some(Address::Ip("192.0.2.7".to_owned())));
+        assert_eq!(of_node(&node, true), Some(Address::Ip("10.1.0.1".to_owned())));
+        assert_eq!(of_node(&json!({}), true), None);
+        let mut pod = json!({
+            "metadata": {},
+            "spec": { "nodeName": "one" },
+            "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
+        });
+        assert_eq!(node_of_ready(&pod), Some("one"));
+        pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(node_of_ready(&pod), None);
     }
 }

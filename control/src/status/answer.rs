@@ -2,12 +2,12 @@
 
 use super::address::Address;
 use serde_json::{Value, json};
-use sluice_crds::{AnyObject, ObjectName};
+use sluice_crds::{AnyObject, Kind, Object, ObjectName, core, istio};
 use sluice_translate::{Held, Level, Report};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The type of our condition.
-const ACCEPTED: &str = "Accepted";
+/// The type of our condition. Conditions of other types belong to others.
+pub(super) const ACCEPTED: &str = "Accepted";
 
 /// What is known when answers are given.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,7 @@ pub(crate) struct Facts<'f> {
 /// What an object is told.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer<'f> {
+    pub(crate) held: &'f Held,
     pub(crate) name: &'f ObjectName,
     pub(crate) status: Status,
     /// Each is an Event.
@@ -52,6 +53,24 @@ pub(crate) struct Condition {
     pub(crate) generation: Option<i64>,
 }
 
+/// How the status of an object is written, and what stands there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'o> {
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+    /// Where `version` is not served.
+    pub(super) other_versions: &'static [&'static str],
+    pub(super) plural: &'static str,
+    pub(super) standing: Standing<'o>,
+}
+
+/// What stands in the status of an object now.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Standing<'o> {
+    Ingress(&'o core::IngressStatus),
+    Istio(&'o istio::Status),
+}
+
 // === impl Facts ===
 
 impl<'f> Facts<'f> {
@@ -65,25 +84,23 @@ impl<'f> Facts<'f> {
         self.objects.iter().filter_map(move |(name, held)| {
             let reports = said.remove(name).unwrap_or_default();
             let status = self.status(name, held, &reports);
-            (status != Status::Silent || !reports.is_empty()).then_some(Answer { name, status, reports })
+            (status != Status::Silent || !reports.is_empty()).then_some(Answer {
+                held,
+                name,
+                status,
+                reports,
+            })
         })
     }
 
     fn status(&self, name: &ObjectName, held: &Held, reports: &[&Report]) -> Status {
-        match held.object() {
-            AnyObject::Ingress(_) if self.ingresses.contains(name) => {
+        match Place::of(held.object()).map(|place| place.standing) {
+            Some(Standing::Ingress(_)) if self.ingresses.contains(name) => {
                 Status::Addresses(self.addresses.to_vec())
             }
-            AnyObject::Ingress(_) => Status::Addresses(Vec::new()),
-            AnyObject::AuthorizationPolicy(_)
-            | AnyObject::DestinationRule(_)
-            | AnyObject::Gateway(_)
-            | AnyObject::PeerAuthentication(_)
-            | AnyObject::RequestAuthentication(_)
-            | AnyObject::ServiceEntry(_)
-            | AnyObject::Sidecar(_)
-            | AnyObject::VirtualService(_) => Status::Condition(Condition::of(held, reports)),
-            _ => Status::Silent,
+            Some(Standing::Ingress(_)) => Status::Addresses(Vec::new()),
+            Some(Standing::Istio(_)) => Status::Condition(Condition::of(held, reports)),
+            None => Status::Silent,
         }
     }
 }
@@ -109,12 +126,12 @@ pub(crate) fn shown_event(report: &Report) -> Value {
 }
 
 /// `Warning`, or `Normal` for what merely has no effect.
-fn event_type(report: &Report) -> &'static str {
+pub(super) fn event_type(report: &Report) -> &'static str {
     if report.severity == Level::Info { "Normal" } else { "Warning" }
 }
 
 /// `spec.http[0].timeout: ... (shop.yaml:3)`.
-fn message(report: &Report) -> String {
+pub(super) fn message(report: &Report) -> String {
     let field = if report.field.is_empty() { String::new() } else { format!("{}: ", report.field) };
     let place = report.place.as_ref().map(|place| format!(" ({}:{})", place.file, place.line));
     format!("{field}{}{}", report.message, place.unwrap_or_default())
@@ -149,7 +166,7 @@ impl Condition {
     }
 
     /// As it is written, without the time of its last change.
-    fn written(&self) -> Value {
+    pub(super) fn written(&self) -> Value {
         let mut condition = json!({
             "type": ACCEPTED,
             "status": self.status(),
@@ -164,5 +181,46 @@ impl Condition {
 
     fn status(&self) -> &'static str {
         if self.holds { "True" } else { "False" }
+    }
+
+    /// Whether this is what stands there.
+    pub(super) fn stands(&self, condition: &istio::Condition) -> bool {
+        condition.status == self.status()
+            && condition.reason == self.reason
+            && condition.message == self.message
+            && self.generation.is_none_or(|generation| condition.observed_generation == generation)
+    }
+}
+
+// === impl Place ===
+
+impl<'o> Place<'o> {
+    /// `None` for kinds that have no status that is ours to write.
+    pub(super) fn of(object: &'o AnyObject) -> Option<Self> {
+        fn istio<K: Kind<Status = istio::Status>>(object: &Object<K>) -> Place<'_> {
+            Place::new::<K>(Standing::Istio(&object.status))
+        }
+        Some(match object {
+            AnyObject::Ingress(object) => Self::new::<core::Ingress>(Standing::Ingress(&object.status)),
+            AnyObject::AuthorizationPolicy(object) => istio(object),
+            AnyObject::DestinationRule(object) => istio(object),
+            AnyObject::Gateway(object) => istio(object),
+            AnyObject::PeerAuthentication(object) => istio(object),
+            AnyObject::RequestAuthentication(object) => istio(object),
+            AnyObject::ServiceEntry(object) => istio(object),
+            AnyObject::Sidecar(object) => istio(object),
+            AnyObject::VirtualService(object) => istio(object),
+            _ => return None,
+        })
+    }
+
+    fn new<K: Kind>(standing: Standing<'o>) -> Self {
+        Self {
+            group: K::GROUP,
+            version: K::VERSION,
+            other_versions: K::OTHER_VERSIONS,
+            plural: K::PLURAL,
+            standing,
+        }
     }
 }

@@ -412,6 +412,11 @@ impl Gateway {
         self.proxy.process().id()
     }
 
+    /// The lines on standard error so far, where the process says what is wrong.
+    pub fn said_on_error(&mut self) -> Vec<String> {
+        self.proxy.process().stderr()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         self.proxy.signal(signal);

@@ -30,7 +30,7 @@ impl Access {
     }
 
     /// A client and the URL of its server. Nothing is sent yet. Works inside of a runtime.
-    pub(super) async fn client(&self) -> Result<(Client, String), String> {
+    pub(crate) async fn client(&self) -> Result<(Client, String), String> {
         let mut config = self.config().await?;
         if let Some(authority) = &self.authority {
             config.root_cert_file = Some(authority.clone());
