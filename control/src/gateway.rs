@@ -8,7 +8,8 @@ use std::process::ExitCode;
 /// Serve Kubernetes objects: an ingress gateway for Ingress, Gateway and VirtualService.
 ///
 /// The objects are those of the Kubernetes API server that `--kubeconfig` names, or of the cluster in which this process runs:
-/// they are watched, Secrets only where something refers to them.
+/// they are watched, Secrets only where something refers to them. What became of them is written to their status and to Events,
+/// by one replica at a time.
 ///
 /// With `--manifests` the objects come from a folder: every .yaml, .yml and .json below it, several documents a file. The
 /// folder is watched: a change takes effect within a moment and loses no request. A file that is broken is reported and

@@ -407,16 +407,18 @@ async fn write_status(api: &Api, job: &StatusJob, known: Option<&'static str>) -
 }
 
 async fn write_as(api: &Api, job: &StatusJob, version: &str) -> Result<Done, Failed> {
-    let path = format!("{}/{}", folder(job.group, version, &job.name.namespace, job.plural), job.name.name);
-    let ask = async |verb: Verb, path: String, body: Value, resource: String| {
+    let folder = folder(job.group, version, &job.name.namespace, job.plural);
+    let path = format!("{folder}/{}/status", job.name.name);
+    let ask = async |verb: Verb, body: Value| {
+        let resource = format!("{}/status", job.plural);
         let failed = |trouble| Failed { trouble, group: job.group, resource, verb: verb.as_str() };
-        api.ask(Wish { verb, path, body }).await.map_err(failed)
+        api.ask(Wish { verb, path: path.clone(), body }).await.map_err(failed)
     };
     let (patch, over) = match &job.wanted {
         Status::Addresses(addresses) => (patch::addresses(&job.seen, addresses), None),
         Status::Condition(wanted) => {
             // As it is now, with all that others wrote.
-            let object = ask(Verb::Get, path.clone(), Value::Null, job.plural.to_owned()).await?;
+            let object = ask(Verb::Get, Value::Null).await?;
             let over = object["metadata"]["resourceVersion"].as_str().map(ToOwned::to_owned);
             match patch::condition(&object, wanted, &clock::seconds()) {
                 Some(patch) => (patch, over),
@@ -425,7 +427,7 @@ async fn write_as(api: &Api, job: &StatusJob, version: &str) -> Result<Done, Fai
         }
         Status::Silent => return Ok(Done::default()),
     };
-    ask(Verb::Patch, format!("{path}/status"), patch, format!("{}/status", job.plural)).await?;
+    ask(Verb::Patch, patch).await?;
     Ok(Done { wrote: true, over, served: None })
 }
 

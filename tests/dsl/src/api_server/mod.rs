@@ -46,7 +46,11 @@ mod write;
 pub use call::Call;
 pub use fault::{Disturbance, Fault};
 
-use crate::{cli::folder, objects, patience::eventually_some};
+use crate::{
+    cli::folder,
+    objects,
+    patience::{eventually, eventually_some},
+};
 use answer::{Groups, admit, answer};
 use body::{Answer, Piece, Spoilable};
 use bytes::Bytes;
@@ -204,10 +208,9 @@ impl ApiServer {
     /// # Panics
     /// When they do not come.
     pub async fn called(&self, pattern: &str, count: usize) -> Vec<Call> {
-        let found = eventually_some(format!("{count} times {pattern}"), || {
-            Some(self.calls(pattern)).filter(|calls| calls.len() >= count)
-        });
-        found.await
+        let enough = || self.shared.world().calls.iter().filter(|call| call.is(pattern)).count() >= count;
+        eventually(format!("{count} times {pattern}"), enough).await;
+        self.calls(pattern)
     }
 
     // --- What is served.
