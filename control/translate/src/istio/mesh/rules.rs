@@ -7,7 +7,7 @@ use crate::{
     store::Of,
 };
 use sluice_crds::{ObjectName, istio::VirtualService};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// VirtualServices for the mesh that the pod's namespace sees, by host; those of one host in the order in which they count.
 #[derive(Debug)]
@@ -45,9 +45,9 @@ impl Rules {
         if !exact.is_empty() {
             return exact;
         }
-        let covering =
-            self.0.keys().filter(|written| written.starts_with('*') && names::covers(written, host));
-        let mut covering: Vec<&String> = covering.collect();
+        let wildcards = self.0.range("*".to_owned()..).take_while(|(written, _)| written.starts_with('*'));
+        let mut covering: Vec<&String> =
+            wildcards.map(|(written, _)| written).filter(|written| names::covers(written, host)).collect();
         covering.sort_by_key(|written| std::cmp::Reverse(written.len()));
         covering
             .into_iter()
@@ -63,8 +63,15 @@ impl Rules {
         port: u16,
         directory: &[Listed<'_>],
     ) -> Vec<(String, Vec<ObjectName>)> {
-        let asked = || directory.iter().filter(|listed| listed.asked);
-        let free = |host: &str| !asked().any(|listed| names::covers(host, &listed.host));
+        let asked: BTreeSet<&str> =
+            directory.iter().filter(|listed| listed.asked).map(|listed| &*listed.host).collect();
+        let free = |host: &str| {
+            if host.starts_with('*') {
+                !asked.iter().any(|listed| names::covers(host, listed))
+            } else {
+                !asked.contains(host)
+            }
+        };
         let hosts = self.0.keys().filter(|host| free(host));
         let claimed = hosts.map(|host| (host.clone(), self.at(scope, port, host)));
         claimed.filter(|(_, claims)| !claims.is_empty()).collect()
