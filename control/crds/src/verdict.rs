@@ -24,8 +24,6 @@ pub enum Verdict {
 pub enum Need {
     /// Access-log switches and formats by route.
     AccessLog,
-    /// Pages of another backend in the place of errors.
-    ErrorPages,
     /// Lists of addresses that may or may not come.
     AccessLists,
     /// Passwords, external decisions and tokens.
@@ -50,8 +48,6 @@ pub enum Need {
     Balancing,
     /// Connections that are not HTTP.
     Layer4,
-    /// Addresses of clients in other fields, or in other forms, than `x-forwarded-for` has them.
-    ForwardedFields,
     /// Rates and numbers of requests by client.
     Limits,
     /// PROXY headers.
@@ -84,7 +80,6 @@ impl Need {
     const fn as_str(self) -> &'static str {
         match self {
             Self::AccessLog => "access logs by route",
-            Self::ErrorPages => "error pages of another backend",
             Self::AccessLists => "lists of addresses",
             Self::Authentication => "authentication",
             Self::Authorization => "mesh authorization",
@@ -97,7 +92,6 @@ impl Need {
             Self::OutlierDetection => "outlier detection",
             Self::Balancing => "load balancers other than round robin",
             Self::Layer4 => "TCP and TLS pass-through",
-            Self::ForwardedFields => "other fields for addresses of clients",
             Self::Limits => "rate and connection limits",
             Self::ProxyProtocol => "the PROXY protocol",
             Self::Retries => "retry policies",

@@ -15,7 +15,7 @@ use sluice_crds::{
     core::{ConfigMap, Pod},
 };
 use sluice_model::{
-    spec::UnderscorePolicy,
+    spec::{Believed, UnderscorePolicy},
     value::{Duration, Size},
 };
 use std::collections::BTreeMap;
@@ -134,12 +134,17 @@ impl Keys<'_> {
         }
         self.text("location-snippet", &mut ingress.location_snippet);
         self.switch("proxy-add-original-uri-header", &mut ingress.proxy_add_original_uri_header);
+        self.switch("allow-backend-server-header", &mut ingress.allow_backend_server_header);
         ingress.add_headers = self.object("add-headers");
         ingress.proxy_set_headers = self.object("proxy-set-headers");
         let hidden = self.list("hide-headers").unwrap_or_default();
         ingress.hide_headers = hidden.iter().filter_map(|name| name.parse().ok()).collect();
         ingress.global_allowed_response_headers =
             self.list("global-allowed-response-headers").unwrap_or_default();
+        if let Some(Value::Codes(codes)) = self.value("custom-http-errors") {
+            ingress.custom_http_errors = codes;
+        }
+        self.switch("disable-proxy-intercept-errors", &mut ingress.disable_proxy_intercept_errors);
         ingress.refused = self.refusals();
     }
 
@@ -164,6 +169,9 @@ impl Keys<'_> {
         self.switch("service-upstream", &mut ingress.service_upstream);
         self.switch("retry-non-idempotent", &mut ingress.retry_non_idempotent);
         ingress.proxy_next_upstream = self.list("proxy-next-upstream").or(ingress.proxy_next_upstream.take());
+        ingress.proxy_next_upstream_timeout =
+            self.time("proxy-next-upstream-timeout").or(ingress.proxy_next_upstream_timeout);
+        self.switch("relative-redirects", &mut ingress.relative_redirects);
         ingress.proxy_next_upstream_tries =
             self.number("proxy-next-upstream-tries").or(ingress.proxy_next_upstream_tries);
         self.text("proxy-redirect-from", &mut ingress.proxy_redirect_from);
@@ -183,11 +191,20 @@ impl Keys<'_> {
         self.switch("use-forwarded-headers", &mut on[0]);
         self.switch("enable-real-ip", &mut on[1]);
         if on != [false; 2] {
+            settings.ingress.believed = if on[0] { Believed::All } else { Believed::Client };
             settings.ingress.trusted = match self.value("proxy-real-ip-cidr") {
                 Some(Value::Addresses(trusted)) => trusted,
                 _ => ["0.0.0.0/0", "::/0"].iter().filter_map(|all| all.parse().ok()).collect(),
             };
         }
+        if let Some(Value::Text(name)) = self.value("forwarded-for-header")
+            && let Ok(name) = name.parse()
+        {
+            settings.ingress.forwarded_for_header = name;
+        }
+        let mut full = false;
+        self.switch("compute-full-forwarded-for", &mut full);
+        settings.ingress.compute_full_forwarded_for = full && on[0];
         let listener = &mut settings.listener;
         let timeouts = &mut listener.timeouts;
         timeouts.header = self.time("client-header-timeout").unwrap_or(timeouts.header);
@@ -237,6 +254,7 @@ pub(crate) fn report(view: &View<'_>, settings: &Settings) -> Vec<Report> {
     keys.flat_map(|(key, text)| {
         let mut about = about(found.held(), key, text, settings.allow_unprotected);
         about.extend(missing(view, found, key, text));
+        about.extend(pageless(settings, found, key, text));
         about.into_iter().map(move |report| report.at(format!("data.{key}")))
     })
     .collect()
@@ -251,6 +269,16 @@ fn missing(view: &View<'_>, found: Of<'_, ConfigMap>, key: &str, text: &str) -> 
         None => "names no ConfigMap: write `namespace/name`".to_owned(),
     };
     Some(Report::new(found.held(), Level::Warning, Reason::NotFound, message))
+}
+
+/// Where errors are to be replaced and nobody has pages.
+fn pageless(settings: &Settings, found: Of<'_, ConfigMap>, key: &str, text: &str) -> Option<Report> {
+    if key != "custom-http-errors" || text.trim().is_empty() || settings.default_backend.is_some() {
+        return None;
+    }
+    let message = "the gateway has no default backend, so nobody has pages and answers pass unchanged; \
+                   start it with `--default-backend-service`";
+    Some(Report::new(found.held(), Level::Warning, Reason::NoEffect, message))
 }
 
 fn about(held: &Held, key: &str, text: &str, unprotected: bool) -> Vec<Report> {

@@ -20,6 +20,7 @@
 //! | `store`, `reads` | the objects, and who looked at what |
 //! | `translator`, `output` | units, and how they become one configuration |
 //! | `hold` | make before break: units that go on as they were while something that they name is not there yet |
+//! | `sound` | what the model refuses costs one unit, never all of them |
 //! | `services` | from a service and a port to endpoints |
 //! | `configmap` | what holds where an Ingress says nothing itself |
 //! | `nginx` | snippets: nginx's configuration language, and what of it a route can carry |
@@ -33,6 +34,7 @@ mod configmap;
 mod hold;
 mod ingress;
 mod istio;
+mod name;
 mod nginx;
 mod output;
 mod reads;
@@ -40,6 +42,7 @@ mod report;
 mod scopes;
 mod services;
 mod settings;
+mod sound;
 mod store;
 mod translator;
 

@@ -8,7 +8,7 @@ use crate::{
 };
 use sluice_crds::ObjectName;
 use sluice_model::{
-    spec::{self, NormalizePath, PathPolicy, RequestId, UpstreamPath},
+    spec::{self, ForwardedFields, NormalizePath, PathPolicy, RequestId, UpstreamPath},
     value::{Cidr, HostPattern},
 };
 use std::{
@@ -34,7 +34,7 @@ pub(crate) struct Output {
     pub(crate) ports: Vec<u16>,
     /// Ports with TLS, which are closed while there is no certificate; never without TLS.
     pub(crate) secure_ports: Vec<u16>,
-    /// Ports that treat paths and request ids as ingress-nginx does.
+    /// Ports that treat paths and request ids, and tell servers of clients, as ingress-nginx does.
     pub(crate) as_nginx: Vec<u16>,
     /// Ports where clients are refused that no certificate is for, as there is no certificate for all others.
     pub(crate) known_names_only: Vec<u16>,
@@ -171,6 +171,11 @@ pub(crate) fn assemble<'o>(
                 normalize: NormalizePath::DecodeAndMergeSlashes,
                 upstream: UpstreamPath::Received,
             };
+            listener.forwarded.fields = if settings.ingress.compute_full_forwarded_for {
+                ForwardedFields::NginxFull
+            } else {
+                ForwardedFields::Nginx
+            };
             if settings.listener.request_id {
                 listener.request_id = RequestId::Keep;
             }
@@ -210,13 +215,17 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
         listener.path.normalize = normalize;
     }
     listener.headers.underscores = settings.listener.underscores;
+    listener.public_port = (listener.address.port() != port).then_some(port);
     listener.forwarded.trusted.clone_from(&settings.ingress.trusted);
+    listener.forwarded.believed = settings.ingress.believed;
+    listener.forwarded.client_field.clone_from(&settings.ingress.forwarded_for_header);
     if !settings.listener.request_id {
         listener.request_id = RequestId::Off;
     }
     if let Role::Sidecar(_) = settings.role {
         // The client is the pod: what it says of others goes on as it is, as with Istio.
-        listener.forwarded = spec::Forwarded { trusted: everybody(), append: false };
+        listener.forwarded =
+            spec::Forwarded { trusted: everybody(), append: false, ..spec::Forwarded::default() };
         listener.request_id = RequestId::Keep;
         listener.require_http11 = true;
     }

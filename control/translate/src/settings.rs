@@ -5,7 +5,9 @@ use sluice_crds::{
     istio::{HttpRetry, OutboundTrafficMode},
 };
 use sluice_model::{
-    spec::{KeepAlive, ListenerLimits, ListenerTimeouts, NormalizePath, RedirectCode, UnderscorePolicy},
+    spec::{
+        Believed, KeepAlive, ListenerLimits, ListenerTimeouts, NormalizePath, RedirectCode, UnderscorePolicy,
+    },
     value::{Cidr, Duration, HeaderName, Size},
 };
 use std::{
@@ -147,6 +149,14 @@ pub struct IngressDefaults {
     pub strict_validate_path_type: bool,
     /// Whose `x-forwarded-*` is believed.
     pub trusted: Vec<Cidr>,
+    /// What they are believed.
+    pub believed: Believed,
+    /// The field that says who the client is.
+    pub forwarded_for_header: HeaderName,
+    /// Tell servers of all addresses on the way, not of the client's alone.
+    pub compute_full_forwarded_for: bool,
+    /// Let clients see what servers say of themselves in `server`.
+    pub allow_backend_server_header: bool,
     /// How long connecting to a server may take; absent is five seconds.
     pub proxy_connect_timeout: Option<Duration>,
     /// How long a server may be silent; absent is a minute for Ingresses that behave as those of ingress-nginx.
@@ -158,6 +168,10 @@ pub struct IngressDefaults {
     pub proxy_body_size: Option<Size>,
     /// What is tried again (nginx `proxy_next_upstream`); absent is `error timeout`.
     pub proxy_next_upstream: Option<Vec<String>>,
+    /// How long after the first try another one may begin; 0 and absent are no bound.
+    pub proxy_next_upstream_timeout: Option<Duration>,
+    /// Let redirects to paths stay paths.
+    pub relative_redirects: bool,
     /// How often a request is tried, the first time included; 0 is no bound; absent is three times.
     pub proxy_next_upstream_tries: Option<u32>,
     /// Also requests that are not idempotent.
@@ -194,6 +208,10 @@ pub struct IngressDefaults {
     pub location_snippet: String,
     /// Tell servers in `x-original-uri` what the client asked for.
     pub proxy_add_original_uri_header: bool,
+    /// Statuses of errors that a page of the default backend replaces.
+    pub custom_http_errors: Vec<u16>,
+    /// Let the errors of servers pass all the same.
+    pub disable_proxy_intercept_errors: bool,
     /// Keys that protect every Ingress and are not in effect: while there is one, every path answers 503.
     pub refused: Vec<&'static str>,
 }
@@ -367,6 +385,13 @@ impl std::fmt::Debug for PemPair {
     }
 }
 
+impl IngressDefaults {
+    /// Whether somebody may say that a client came over TLS where the connection did not.
+    pub fn believes_schemes(&self) -> bool {
+        !self.trusted.is_empty() && self.believed == Believed::All
+    }
+}
+
 impl Default for IngressDefaults {
     fn default() -> Self {
         Self {
@@ -378,11 +403,17 @@ impl Default for IngressDefaults {
             hsts: Some(Hsts::default()),
             strict_validate_path_type: true,
             trusted: Vec::new(),
+            believed: Believed::All,
+            forwarded_for_header: HeaderName::x_forwarded_for(),
+            compute_full_forwarded_for: false,
+            allow_backend_server_header: false,
             proxy_connect_timeout: None,
             proxy_read_timeout: None,
             proxy_send_timeout: None,
             proxy_body_size: None,
             proxy_next_upstream: None,
+            proxy_next_upstream_timeout: None,
+            relative_redirects: false,
             proxy_next_upstream_tries: None,
             retry_non_idempotent: false,
             service_upstream: false,
@@ -401,6 +432,8 @@ impl Default for IngressDefaults {
             global_allowed_response_headers: Vec::new(),
             location_snippet: String::new(),
             proxy_add_original_uri_header: false,
+            custom_http_errors: Vec::new(),
+            disable_proxy_intercept_errors: false,
             refused: Vec::new(),
         }
     }

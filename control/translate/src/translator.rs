@@ -9,6 +9,7 @@ use crate::{
     reads::{Read, View},
     report::{Level, Reason, Report},
     settings::{Role, Settings},
+    sound,
     store::{Change, Store},
 };
 use sluice_crds::ObjectName;
@@ -279,6 +280,11 @@ impl Translator {
             }
             (UnitKey::Ingress(_) | UnitKey::Gateway(_) | UnitKey::Mesh(_), _) => return,
         };
+        let told: Vec<ObjectName> = match members {
+            Members::Ingress(site) => site.members.iter().map(|member| member.name.clone()).collect(),
+            Members::Gateway(_) | Members::Mesh(_) => output.owners.clone(),
+        };
+        sound::judge(&self.settings, &self.store, &told, &mut output);
         let reads = view.into_reads();
         self.other_references |=
             self.reads.get(&key).map(references).unwrap_or_default() != references(&reads);

@@ -28,6 +28,20 @@ fn servers_are_spoken_to_as_annotations_say() {
 }
 
 #[test]
+fn errors_are_replaced_by_pages_of_whoever_is_named_for_it() {
+    golden("error-pages", |settings| {
+        controller(settings);
+        settings.default_backend =
+            Some(NamespacedName { namespace: "infra".to_owned(), name: "default".to_owned() });
+    });
+}
+
+#[test]
+fn errors_pass_where_nobody_has_pages_and_that_is_said() {
+    golden("error-pages-nowhere", controller);
+}
+
+#[test]
 fn snippets_are_translated_or_refused_with_line_and_directive() {
     golden("snippets", controller);
 }

@@ -49,8 +49,8 @@ pub(super) const TABLE: [Annotation; 138] = [
     row("use-port-in-redirects", Bool, None, Location, Low, InEffect),
     // Error pages.
     row("default-backend", ServiceName, None, Location, Low, InEffect),
-    row("custom-http-errors", Codes, None, Location, Low, NotYet(Need::ErrorPages)),
-    row("disable-proxy-intercept-errors", Bool, None, Location, Low, NotYet(Need::ErrorPages)),
+    row("custom-http-errors", Codes, None, Location, Low, InEffect),
+    row("disable-proxy-intercept-errors", Bool, None, Location, Low, InEffect),
     // Servers.
     row(
         "backend-protocol",
@@ -150,7 +150,7 @@ pub(super) const TABLE: [Annotation; 138] = [
     ),
     row("proxy-max-temp-file-size", Size, Some("1024m"), Location, Low, NoEffect(STREAMED)),
     row("proxy-next-upstream", NextUpstream, Some("error timeout"), Location, Medium, InEffect),
-    row("proxy-next-upstream-timeout", Seconds, Some("0"), Location, Low, NotYet(Need::Retries)),
+    row("proxy-next-upstream-timeout", Seconds, Some("0"), Location, Low, InEffect),
     row("proxy-next-upstream-tries", Int, Some("3"), Location, Low, InEffect),
     row("proxy-read-timeout", Seconds, Some("60"), Location, Low, InEffect),
     row("proxy-redirect-from", Text, Some("off"), Location, Medium, InEffect),

@@ -292,8 +292,8 @@ fn addresses(text: &str) -> Result<Vec<Cidr>, InvalidValue> {
 
 fn codes(text: &str) -> Result<Vec<u16>, InvalidValue> {
     let code = |element: &str| match element.parse() {
-        Ok(code @ 100..=599) => Ok(code),
-        _ => wrong(element, "a status", "write numbers such as `404, 503`"),
+        Ok(code @ 300..=599) => Ok(code),
+        _ => wrong(element, "the status of an error", "write numbers from 300 to 599, such as `404, 503`"),
     };
     elements(text).map(code).collect()
 }

@@ -1,7 +1,7 @@
 //! Backends: from what an Ingress names to a cluster.
 
 use super::{
-    canary,
+    canary, error_pages,
     location::{Location, Scene, Target, respond},
     select::Personality,
     upstream,
@@ -26,9 +26,10 @@ pub(super) fn forward(scene: &mut Scene<'_, '_>, location: &Location<'_>, route:
         Target::Default => default_backend(scene),
     };
     let serves = own.as_ref().is_some_and(|own| !own.endpoints.is_empty());
-    let page = if serves { None } else { page(scene, location) };
-    if page.is_some() {
-        upstream::tell_page(location, route);
+    let mut page = if serves { None } else { page(scene, location) };
+    if let Some(page) = &mut page {
+        upstream::shape(scene, location, page);
+        error_pages::tell_stand_in(location, route);
     }
     let mut forward = page.or(own).map(|cluster| {
         let forward = Forward::to(cluster.name.clone());
@@ -52,7 +53,7 @@ pub(super) fn default_backend(scene: &Scene<'_, '_>) -> Option<Cluster> {
 }
 
 /// What the annotation `default-backend` names, at its first port; `None` where nothing would serve it.
-fn page(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Cluster> {
+pub(super) fn page(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Cluster> {
     let name = location.annotations.text("default-backend")?.to_owned();
     let namespace = location.ingress.namespace();
     let Some(service) = scene.view.get::<Service>(namespace, &name) else {
@@ -62,8 +63,7 @@ fn page(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Option<Cluster> {
         return None;
     };
     let port = service.object().content.ports.first()?;
-    let mut cluster = of_port(scene, service, port);
-    upstream::shape(scene, location, &mut cluster);
+    let cluster = of_port(scene, service, port);
     (!cluster.endpoints.is_empty()).then_some(cluster)
 }
 

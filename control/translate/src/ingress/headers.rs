@@ -1,7 +1,10 @@
 //! Header fields of ConfigMaps: `custom-headers` of an Ingress, and `add-headers`, `proxy-set-headers` and `hide-headers` of
 //! the controller.
 
-use super::location::{Location, Scene, unavailable};
+use super::{
+    location::{Location, Scene, unavailable},
+    select::Personality,
+};
 use crate::{
     nginx,
     report::{Level, Reason, Report},
@@ -9,13 +12,17 @@ use crate::{
     store::Of,
 };
 use sluice_crds::{annotations::Value, core::ConfigMap};
-use sluice_model::spec::{HeaderValue, Route};
+use sluice_model::spec::{Action, HeaderValue, Route};
 
 /// Edits fields in both directions. What the Ingress says itself goes before what the controller says.
 pub(super) fn edit(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
     let defaults = &scene.settings.ingress;
     let (add, set) = (defaults.add_headers.clone(), defaults.proxy_set_headers.clone());
     route.headers.response.remove.extend(defaults.hide_headers.iter().cloned());
+    let servers = matches!(route.action, Action::Forward(_)) && location.personality == Personality::Compat;
+    if servers && !defaults.allow_backend_server_header {
+        route.headers.response.remove.extend("server".parse());
+    }
     for field in of_controller(scene, add) {
         replace(&mut route.headers.response.set, field);
     }

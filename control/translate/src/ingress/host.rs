@@ -1,7 +1,7 @@
 //! One host: the paths of its Ingresses, in the order in which they are compared.
 
 use super::{
-    Host, Site, backend,
+    Host, Site, backend, error_pages,
     location::{self, Location, Scene, Target},
     paths::{self, Matching},
     redirect,
@@ -11,6 +11,7 @@ use super::{
     virtual_host::Served,
 };
 use crate::{
+    name,
     output::{Output, Server, TableKey},
     reads::View,
     report::{Level, Reason, Report},
@@ -71,16 +72,16 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
             let key = TableKey { port, server: None };
             output.hosts.push((key, VirtualHost { name, hosts, order: RouteOrder::Explicit, routes }));
         };
-        add(host.to_string(), vec![pattern.clone()], served.routes(scheme, certified));
+        add(name::fit(host.to_string()), vec![pattern.clone()], served.routes(scheme, certified));
         if !site.aliases.is_empty() {
-            let name = format!("aliases of {host}");
+            let name = name::fit(format!("aliases of {host}"));
             add(name, site.aliases.clone(), served.routes(scheme, false));
         }
         if let Some((other, pattern)) =
             site.counterpart.as_ref().and_then(|other| Some((other, other.pattern()?)))
         {
             let route = redirect::to_host(&host.0, settings.ingress.http_redirect_code);
-            add(other.to_string(), vec![pattern], vec![route]);
+            add(name::fit(other.to_string()), vec![pattern], vec![route]);
         }
     };
     serve(settings.http_port, Scheme::Http);
@@ -105,7 +106,7 @@ fn refusal(settings: &Settings, host: &Host, pattern: HostPattern, aliases: &[Ho
     Server {
         key: TableKey { port: settings.https_port, server: None },
         scope: TlsScope {
-            name: format!("refused {host}"),
+            name: name::fit(format!("refused {host}")),
             server_names: std::iter::once(pattern).chain(named).collect(),
             certificates: Vec::new(),
             route_table: None,
@@ -137,7 +138,8 @@ fn rest(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Route> 
         return None;
     }
     let cluster = backend::default_backend(scene)?;
-    let route = Route::new("default".to_owned(), Action::Forward(Forward::to(cluster.name.clone())));
+    let mut route = Route::new("default".to_owned(), Action::Forward(Forward::to(cluster.name.clone())));
+    error_pages::replace_rest(scene.settings, &mut route, &cluster.name);
     scene.output.clusters.push(cluster);
     Some(route)
 }

@@ -1,8 +1,8 @@
 //! From a location to a route, in steps.
 
 use super::{
-    Host, annotations::Annotations, answer, backend, headers, mirror, paths::Matching, redirect, rewrite,
-    select::Personality, snippet, upstream,
+    Host, annotations::Annotations, answer, backend, error_pages, headers, mirror, paths::Matching, redirect,
+    rewrite, select::Personality, snippet, upstream,
 };
 use crate::{
     hold::{Absent, Missing},
@@ -68,6 +68,7 @@ const STEPS: &[Step] = &[
     rewrite::apply,
     headers::edit,
     snippet::apply,
+    error_pages::replace,
     // Redirects go before whatever protects the location.
     redirect::elsewhere,
 ];
@@ -113,9 +114,11 @@ impl Location<'_> {
 
 /// Only what every action can carry.
 fn without_forwarding(route: Route) -> Route {
-    let Route { name, matches, action, mut headers, timeouts, max_body, origin, labels, .. } = route;
+    let Route { name, matches, action, mut headers, timeouts, max_body, error_pages, origin, labels, .. } =
+        route;
+    let error_pages = error_pages.filter(|_| matches!(action, Action::Respond(_)));
     headers.request = HeaderEdits::default();
-    Route { matches, headers, timeouts, max_body, origin, labels, ..Route::new(name, action) }
+    Route { matches, headers, timeouts, max_body, error_pages, origin, labels, ..Route::new(name, action) }
 }
 
 /// What is answered where nothing can serve.

@@ -2,6 +2,7 @@
 
 use super::location::{Location, Scene};
 use crate::{
+    name,
     report::{Level, Reason},
     services::is_host,
 };
@@ -33,7 +34,7 @@ pub(super) fn copy(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &m
         }
     };
     let scheme = if destination.https { "https" } else { "http" };
-    let name = format!("mirror {scheme}://{}", destination.address);
+    let name = name::fit(format!("mirror {scheme}://{}", destination.address));
     let mut cluster = Cluster::new(name.clone(), vec![Endpoint { address: destination.address, weight: 1 }]);
     if destination.https {
         // nginx verifies no server that it proxies to.

@@ -13,6 +13,7 @@ mod annotations;
 mod answer;
 mod backend;
 mod canary;
+mod error_pages;
 mod headers;
 mod host;
 mod labels;

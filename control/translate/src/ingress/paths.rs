@@ -2,6 +2,7 @@
 
 use super::{annotations::Annotations, location::Location, select::Personality};
 use crate::{
+    name,
     report::{Level, Reason, Report},
     settings::IngressDefaults,
     store::Of,
@@ -145,10 +146,12 @@ impl Location<'_> {
     }
 
     /// A route that sends the path without the slash to the one with it.
-    pub(super) fn slash_redirect(&self, port: Option<u16>) -> Option<Route> {
+    pub(super) fn slash_redirect(&self, port: Option<u16>, relative: bool) -> Option<Route> {
         let path = Some(RedirectPath::Whole(encoded(self.path)));
-        let redirect = Redirect { path, port, code: RedirectCode::MovedPermanently, ..Redirect::default() };
-        let name = format!("slash {}", self.path);
+        let port = port.filter(|_| !relative);
+        let code = RedirectCode::MovedPermanently;
+        let redirect = Redirect { path, port, relative, code, ..Redirect::default() };
+        let name = name::fit(format!("slash {}", self.path));
         let path = Some(PathMatch::Exact(encoded(self.without_slash()?)));
         Some(Route {
             matches: vec![RouteMatch { path, ..RouteMatch::default() }],
@@ -164,7 +167,7 @@ impl Location<'_> {
             PathType::Prefix => "prefix",
             PathType::ImplementationSpecific => "path",
         };
-        format!("{kind} {}", self.path)
+        name::fit(format!("{kind} {}", self.path))
     }
 
     /// Whole paths first, then the longer ones, whole segments before a text of the same length (as nginx, that sees

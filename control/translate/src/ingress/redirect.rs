@@ -2,6 +2,7 @@
 
 use super::location::{Location, Scene, respond, unavailable};
 use crate::{
+    name,
     report::{Level, Reason},
     settings::Settings,
 };
@@ -18,21 +19,8 @@ pub(super) fn elsewhere(scene: &mut Scene<'_, '_>, location: &Location<'_>, rout
         annotations.text("temporal-redirect").map(|target| ("temporal-redirect", target, 302, 307));
     let permanent =
         annotations.text("permanent-redirect").map(|target| ("permanent-redirect", target, 301, 308));
-    let relative = annotations.flag("relative-redirects") == Some(true);
-    let Some((name, target, usual, most)) = temporal.or(permanent) else {
-        if relative {
-            let message = "only `permanent-redirect` and `temporal-redirect` to a path are relative; the gateway's own \
-                           redirects name scheme and host";
-            scene.report_annotation(
-                location,
-                "relative-redirects",
-                Level::Warning,
-                Reason::NotInEffect,
-                message,
-            );
-        }
-        return;
-    };
+    let relative = are_relative(scene.settings, location);
+    let Some((name, target, usual, most)) = temporal.or(permanent) else { return };
     if temporal.is_some() && permanent.is_some() {
         let message = "`temporal-redirect` goes before it; remove one of them";
         scene.report_annotation(location, "permanent-redirect", Level::Warning, Reason::NoEffect, message);
@@ -58,6 +46,12 @@ pub(super) fn elsewhere(scene: &mut Scene<'_, '_>, location: &Location<'_>, rout
             scene.report_annotation(location, name, Level::Error, Reason::Invalid, message);
         }
     }
+}
+
+/// Whether redirects to a path stay paths: those of the annotations and to a slash, as in nginx; those to https and to
+/// other hosts never do.
+pub(super) fn are_relative(settings: &Settings, location: &Location<'_>) -> bool {
+    location.annotations.flag("relative-redirects").unwrap_or(settings.ingress.relative_redirects)
 }
 
 /// The URL as a value with variables of the model. A path becomes absolute unless it shall stay relative.
@@ -124,7 +118,7 @@ pub(super) fn to_https(settings: &Settings, location: &Location<'_>, certified: 
 /// The route of a name that does nothing but send clients to a host.
 pub(super) fn to_host(host: &str, code: RedirectCode) -> Route {
     let redirect = Redirect { host: Some(host.to_owned()), trim_slash: true, code, ..Redirect::default() };
-    Route::new(format!("to {host}"), Action::Redirect(redirect))
+    Route::new(name::fit(format!("to {host}")), Action::Redirect(redirect))
 }
 
 /// The route that sends `/` of the host to `app-root`.

@@ -30,7 +30,7 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
         return;
     };
     if let Some((scheme, rest)) = absolute(target) {
-        match away(scheme, rest) {
+        match away(scheme, rest, location.pattern()) {
             Ok(redirect) => route.action = Action::Redirect(redirect),
             Err(message) => {
                 route.action = unavailable();
@@ -46,17 +46,11 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
         }
         return;
     }
-    let pattern: Option<Regex> =
-        (location.matching == Matching::Expression).then(|| location.path.parse().ok()).flatten();
+    let pattern = location.pattern();
     match replacement(target, pattern.as_ref().map_or(0, Regex::captures)) {
         Ok(replacement) => {
             route.rewrite.path = Some(match pattern {
-                Some(pattern) => PathRewrite::Regex(RegexRewrite {
-                    pattern,
-                    replacement,
-                    ignore_case: true,
-                    replace_whole: true,
-                }),
+                Some(pattern) => PathRewrite::Regex(whole(pattern, replacement)),
                 None => PathRewrite::Whole(replacement),
             });
             if let Some(prefix) = prefix
@@ -74,27 +68,44 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
     }
 }
 
+/// What the path of the rule captures, in a new path.
+fn whole(pattern: Regex, replacement: String) -> RegexRewrite {
+    RegexRewrite { pattern, replacement, ignore_case: true, replace_whole: true }
+}
+
+impl Location<'_> {
+    /// Its path, where that is compared as a regular expression.
+    fn pattern(&self) -> Option<Regex> {
+        (self.matching == Matching::Expression).then(|| self.path.parse().ok()).flatten()
+    }
+}
+
 /// The scheme of a target that is a URL, and what stands behind it. Such a target is a redirect.
 pub(super) fn absolute(target: &str) -> Option<(Scheme, &str)> {
     let http = target.strip_prefix("http://").map(|rest| (Scheme::Http, rest));
     http.or_else(|| target.strip_prefix("https://").map(|rest| (Scheme::Https, rest)))
 }
 
-/// A redirect to a URL, with the query of the request.
-fn away(scheme: Scheme, rest: &str) -> Result<Redirect, String> {
-    if rest.contains('$') {
-        return Err("captures and variables in a redirect to another place are not in effect yet; \
-                    use `permanent-redirect` or `temporal-redirect`"
-            .to_owned());
-    }
+/// A redirect to a URL, with the query of the request. Captures of the pattern may stand in its path.
+fn away(scheme: Scheme, rest: &str, pattern: Option<Regex>) -> Result<Redirect, String> {
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let good_host =
         !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
     let good_path = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>".contains(&byte));
     if !good_host || !good_path {
-        return Err("the target is no URL".to_owned());
+        return Err("the target is no URL; captures may stand in its path alone".to_owned());
     }
-    let path = RedirectPath::Whole(if path.is_empty() { "/".to_owned() } else { path.to_owned() });
+    let path = match pattern {
+        _ if path.is_empty() => RedirectPath::Whole("/".to_owned()),
+        _ if !path.contains('$') => RedirectPath::Whole(path.to_owned()),
+        pattern => {
+            let replacement = replacement(path, pattern.as_ref().map_or(0, Regex::captures))?;
+            match pattern {
+                Some(pattern) => RedirectPath::Regex(whole(pattern, replacement)),
+                None => RedirectPath::Whole(replacement),
+            }
+        }
+    };
     let code = RedirectCode::Found;
     Ok(Redirect {
         scheme: Some(scheme),

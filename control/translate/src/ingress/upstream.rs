@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     report::{Level, Reason},
-    services::{PortRef, is_host},
+    services::is_host,
     settings::IngressDefaults,
     store::Of,
 };
@@ -17,8 +17,8 @@ use sluice_crds::{
 use sluice_model::{
     convert::brief,
     spec::{
-        Action, Cluster, ClusterProtocol, ClusterTls, Endpoint, HeaderValue, HostRewrite, Retry, RetryOn,
-        Route, Scheme, ServerVerification,
+        Action, Cluster, ClusterProtocol, ClusterTls, Endpoint, HostRewrite, Retry, RetryOn, Route, Scheme,
+        ServerVerification,
     },
     value::{Duration, EndpointAddress, Size, StatusCode},
 };
@@ -170,8 +170,9 @@ fn retry(location: &Location<'_>, defaults: &IngressDefaults) -> Retry {
     if has("off") || on.is_empty() || tries == 0 {
         return Retry { attempts: 0, ..Retry::default() };
     }
+    let within = time(location, "proxy-next-upstream-timeout").or(defaults.proxy_next_upstream_timeout);
     let non_idempotent = has("non_idempotent") || defaults.retry_non_idempotent;
-    Retry { attempts: tries as u8, on, non_idempotent }
+    Retry { attempts: tries as u8, on, within: within.unwrap_or_default(), non_idempotent }
 }
 
 /// The host that servers see; `None` for the client's own. Variables that the object itself settles are put in.
@@ -192,22 +193,4 @@ fn host(location: &Location<'_>, text: &str) -> Result<Option<String>, String> {
         return Err(format!("`{}` is not a host", brief(&text)));
     }
     Ok(Some(text))
-}
-
-/// Tells a page by header fields what it stands for, as the pages of ingress-nginx are told.
-pub(super) fn tell_page(location: &Location<'_>, route: &mut Route) {
-    let name = location.ingress.name();
-    let service = location.service();
-    let port = service.and_then(PortRef::of).map_or_else(String::new, |port| port.to_string());
-    let fields = [
-        ("x-code", "503".to_owned()),
-        ("x-format", "%REQ(accept)%".to_owned()),
-        ("x-namespace", name.namespace),
-        ("x-ingress-name", name.name),
-        ("x-service-name", service.map_or_else(String::new, |service| service.name.clone())),
-        ("x-service-port", port),
-    ];
-    let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
-    let fields = fields.filter_map(|(name, value)| Some(HeaderValue { name: name.parse().ok()?, value }));
-    route.headers.request.set.extend(fields);
 }

@@ -36,7 +36,7 @@ impl Served<'_, '_> {
             away.origin.clone_from(&route.origin);
             away.labels.clone_from(&route.labels);
             // Whom we trust may have told us that the client came over TLS.
-            if !self.settings.ingress.trusted.is_empty() {
+            if self.settings.ingress.believes_schemes() {
                 away.name = format!("to https: {}", route.name);
                 away.matches.iter_mut().for_each(|each| each.scheme = Some(Scheme::Http));
                 routes.push(away);
@@ -57,11 +57,12 @@ impl Served<'_, '_> {
     /// Paths that lack a slash at their end, where nothing else has them.
     fn slashes(&self, scheme: Scheme) -> Vec<Route> {
         // Whom we trust knows the client's scheme, and with it the port, better.
-        let port = self.settings.ingress.trusted.is_empty().then_some(scheme.default_port());
+        let port = (!self.settings.ingress.believes_schemes()).then_some(scheme.default_port());
         let lacking = slashed(self.locations.iter().map(|(location, _)| *location));
         let redirects = lacking.filter_map(|location| {
             let labels = location.labels(self.settings, self.host);
-            Some(Route { labels, ..location.slash_redirect(port)? })
+            let relative = redirect::are_relative(self.settings, location);
+            Some(Route { labels, ..location.slash_redirect(port, relative)? })
         });
         redirects.collect()
     }

@@ -50,7 +50,7 @@ fn of(attempts: u8, tokens: &str, at: &str, notes: &mut Notes<'_>) -> Retry {
         return Retry { attempts: 0, ..Retry::default() };
     }
     // Envoy looks at what happened only, never at the method.
-    Retry { attempts, on, non_idempotent: true }
+    Retry { attempts, on, non_idempotent: true, ..Retry::default() }
 }
 
 /// What a word of `retryOn` means.

@@ -29,7 +29,7 @@ impl Exchange {
             .first("upgrade")
             .is_some_and(|protocol| protocol.eq_ignore_ascii_case(self.asked.protocol.as_bytes()));
         if let Err(refusal) = hygiene::response(facts, switching, confirmed) {
-            return self.refuse_upstream(&refusal, cx);
+            return self.refuse_upstream(now, &refusal, cx);
         }
         if facts.status < 200 && facts.status != 101 {
             self.answer.informational = true;
@@ -40,16 +40,19 @@ impl Exchange {
             };
         }
         let Some(tunnel) = self.is_tunnel(facts) else {
-            return self.refuse_upstream(&Rule::TunnelRefusal.refusal(), cx);
+            return self.refuse_upstream(now, &Rule::TunnelRefusal.refusal(), cx);
         };
         let grpc = cx.response.first("grpc-status").and_then(grpc_status);
-        if !tunnel && self.rejected(now, facts.status, grpc, held, cx) {
+        if !tunnel
+            && (self.rejected(now, facts.status, grpc, held, cx)
+                || self.error_page(now, facts.status, false, cx))
+        {
             return Action::Connect;
         }
         self.record.response_started = Some(now.saturating_duration_since(self.record.started));
         self.record.grpc_status = grpc;
         if let BodyVerdict::Respond(response) = self.run_response_head(facts.status, cx) {
-            return self.filter_reply(response, cx);
+            return self.filter_reply(now, response, cx);
         }
         let bodiless = self.asked.method == Method::Head || matches!(facts.status, 204 | 304);
         let status = self.response_edits.status().filter(|_| !tunnel).unwrap_or(facts.status);
@@ -60,11 +63,13 @@ impl Exchange {
             informational: self.answer.informational,
         };
         self.record.status = self.answer.status;
-        self.record.details = "via_upstream";
-        if let Some(rewrite) = self.record.route.as_ref().and_then(|route| route.response_rewrite.as_ref()) {
+        self.record.details = if self.page.is_some() { "error_page" } else { "via_upstream" };
+        if let Some(rewrite) = self.record.route.as_ref().and_then(|route| route.response_rewrite.as_ref())
+            && self.page.is_none()
+        {
             rewrite.record(cx.response, &mut self.response_edits, &mut cx.shard.scratch, &mut self.text);
         }
-        self.record_response_edits(cx);
+        self.record_response_edits(true, cx);
         if !tunnel {
             self.state = State::Relaying;
             return Action::RelayHead;
@@ -103,10 +108,10 @@ impl Exchange {
         }
     }
 
-    fn refuse_upstream(&mut self, refusal: &Refusal, cx: &mut Context<'_>) -> Action {
+    fn refuse_upstream(&mut self, now: Instant, refusal: &Refusal, cx: &mut Context<'_>) -> Action {
         self.record.flags.insert(refusal.flag);
         let text = "upstream connect error or disconnect/reset before headers. reset reason: protocol error";
-        self.local(refusal.status, refusal.details, text, cx)
+        self.local(now, refusal.status, refusal.details, text, cx)
     }
 
     fn run_response_head(&mut self, status: u16, cx: &mut Context<'_>) -> BodyVerdict {
@@ -124,8 +129,8 @@ impl Exchange {
     }
 
     /// The edits of destination and route, behind those of the filters; and the cookie that keeps a client's position.
-    pub(super) fn record_response_edits(&mut self, cx: &Context<'_>) {
-        let upstream = self.state != State::Responding && self.record.details == "via_upstream";
+    /// `upstream`: it is the answer of one.
+    pub(super) fn record_response_edits(&mut self, upstream: bool, cx: &Context<'_>) {
         let facts = Facts {
             record: &self.record,
             request: cx.request,

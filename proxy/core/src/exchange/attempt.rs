@@ -6,7 +6,7 @@ use super::{
 use crate::flags::ResponseFlags;
 use crate::hygiene::{Body, Rule, Version};
 use crate::route::Retry;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A request body up to this length is expected to be still held should a reused connection fail.
 const LIKELY_HELD: u64 = 16 * 1024;
@@ -20,31 +20,36 @@ impl Exchange {
             return Action::Connect;
         }
         self.record.flags.insert(ResponseFlags::NO_HEALTHY_UPSTREAM);
-        self.local(503, "no_healthy_upstream", "no healthy upstream", cx)
+        self.local(now, 503, "no_healthy_upstream", "no healthy upstream", cx)
     }
 
     fn pick(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let Some(cluster) = &self.record.cluster else { return false };
+        let Some(cluster) = self.towards() else { return false };
         let Some(place) = cx.shard.balancers.pick(cluster, &self.tried, &mut cx.shard.rng) else {
             return false;
         };
+        if self.page.is_none() {
+            self.record.endpoint = cluster.endpoints.endpoints().get(place).map(|endpoint| endpoint.address);
+        }
         self.endpoint = place;
-        self.record.endpoint = cluster.endpoints.endpoints().get(place).map(|endpoint| endpoint.address);
         self.start_try(now);
         true
     }
 
     /// A try at the chosen endpoint.
-    fn start_try(&mut self, now: Instant) {
+    pub(super) fn start_try(&mut self, now: Instant) {
         self.reuse = if self.stale { Reuse::Fresh } else { self.allowed_reuse() };
         self.start_attempt(now);
     }
 
     fn start_attempt(&mut self, now: Instant) {
-        self.record.attempts += 1;
-        self.record.attempt_started = Some(now.saturating_duration_since(self.record.started));
-        self.record.attempt_connected = None;
-        let timeout = self.record.cluster.as_ref().and_then(|cluster| cluster.spec.connect_timeout.limit());
+        self.first_try.get_or_insert(now);
+        if self.page.is_none() {
+            self.record.attempts += 1;
+            self.record.attempt_started = Some(now.saturating_duration_since(self.record.started));
+            self.record.attempt_connected = None;
+        }
+        let timeout = self.towards().and_then(|cluster| cluster.spec.connect_timeout.limit());
         self.deadlines.connect = timeout.and_then(|timeout| now.checked_add(timeout));
         self.state = State::Connecting;
     }
@@ -52,6 +57,7 @@ impl Exchange {
     /// A request that could be sent again should the connection turn out to be dead rides any idle one.
     fn allowed_reuse(&self) -> Reuse {
         let held = match self.asked.body {
+            _ if self.page.is_some() => true,
             Body::None => true,
             Body::Length(length) => length <= LIKELY_HELD,
             Body::Unknown => self.collect_limit > 0,
@@ -59,14 +65,13 @@ impl Exchange {
         if self.is_idempotent() && held {
             return Reuse::Any;
         }
-        let within =
-            self.record.cluster.as_ref().map(|cluster| cluster.spec.keep_alive.unsafe_reuse_within.get());
+        let within = self.towards().map(|cluster| cluster.spec.keep_alive.unsafe_reuse_within.get());
         within.map_or(Reuse::Fresh, Reuse::IdleLessThan)
     }
 
-    /// Asking twice is the same as asking once (RFC 9110 section 9.2.2). A switch of protocols never is.
+    /// Asking twice is the same as asking once (RFC 9110 section 9.2.2). A switch of protocols never is; to show a page is.
     fn is_idempotent(&self) -> bool {
-        self.asked.method.is_idempotent() && self.asked.switch == Switching::No
+        self.page.is_some() || self.asked.method.is_idempotent() && self.asked.switch == Switching::No
     }
 
     pub(super) fn connected(&mut self, now: Instant, reused: bool, version: Version) -> Action {
@@ -75,11 +80,15 @@ impl Exchange {
         }
         self.reused = reused;
         self.record.upstream_version = Some(version);
-        self.record.attempt_connected = Some(now.saturating_duration_since(self.record.started));
+        if self.page.is_none() {
+            self.record.attempt_connected = Some(now.saturating_duration_since(self.record.started));
+        }
         self.deadlines.connect = None;
         self.deadlines.active = Some(now);
-        self.sends += 1;
-        if self.sends == 1 {
+        if self.page.is_none() {
+            self.sends += 1;
+        }
+        if self.is_first_send() {
             self.record.mirrors = self.mirrors.len() as u32;
         }
         self.state = State::Sending;
@@ -108,6 +117,7 @@ impl Exchange {
                 self.record.failure = Some("overflow");
                 self.record.flags.insert(ResponseFlags::OVERFLOW);
                 return self.local(
+                    now,
                     503,
                     "upstream_reset_before_response_started{overflow}",
                     "upstream connect error or disconnect/reset before headers. reset reason: overflow",
@@ -132,7 +142,7 @@ impl Exchange {
             return Action::Connect;
         }
         self.give_up(ResponseFlags::UPSTREAM_CONNECT_FAILURE);
-        self.local(503, "upstream_reset_before_response_started{connection_failure}", text, cx)
+        self.local(now, 503, "upstream_reset_before_response_started{connection_failure}", text, cx)
     }
 
     /// What the route says of it.
@@ -141,18 +151,22 @@ impl Exchange {
     }
 
     /// Whether one more failed try leaves another one. A connection that had died while it was idle is none.
-    fn count_failure(&mut self) -> bool {
+    fn count_failure(&mut self, now: Instant) -> bool {
         self.tried.push(self.endpoint);
-        self.retries(|retry| self.tried.len() <= usize::from(retry.attempts))
+        let since = self.first_try.map_or(Duration::ZERO, |first| now.saturating_duration_since(first));
+        self.retries(|retry| {
+            let in_time = retry.within.is_none_or(|within| since < within);
+            in_time && self.tried.len() <= usize::from(retry.attempts)
+        })
     }
 
     fn another(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        self.count_failure() && self.pick(now, cx)
+        self.count_failure(now) && self.pick(now, cx)
     }
 
     /// At another endpoint; where there is none, once more at the same.
     fn another_or_same(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        if !self.count_failure() {
+        if !self.count_failure(now) {
             return false;
         }
         if !self.pick(now, cx) {
@@ -235,7 +249,7 @@ impl Exchange {
         if let FailureKind::Protocol(why) = failure.kind {
             self.give_up(flag);
             self.record.failure = Some(why);
-            return self.local(502, Rule::MessageFraming.row().details, text, cx);
+            return self.local(now, 502, Rule::MessageFraming.row().details, text, cx);
         }
         if self.may_send_again(failure) {
             if self.reused && !self.stale {
@@ -255,7 +269,7 @@ impl Exchange {
             }
         }
         self.give_up(flag);
-        self.local(503, RESET, text, cx)
+        self.local(now, 503, RESET, text, cx)
     }
 
     /// Only while no byte of an answer came, the request was unsent or may be repeated, and all of it is still there.
@@ -272,6 +286,6 @@ impl Exchange {
     }
 
     fn is_held(&self, held: bool) -> bool {
-        held || self.collect_limit > 0 || self.asked.body == Body::None
+        held || self.page.is_some() || self.collect_limit > 0 || self.asked.body == Body::None
     }
 }

@@ -2,15 +2,17 @@
 
 use super::{Action, Context, Exchange, MirrorCopy, State, Switching, request_id, websocket};
 use crate::flags::ResponseFlags;
-use crate::head::{NoFields, Trust, apply};
+use crate::head::{NoFields, Trust, apply, forwarded_host};
 use crate::hygiene::{self, Admitted, Body, RequestFacts, Rule, Switch, Target, Version, host_of};
 use crate::normalize::normalize;
 use crate::route::{self, Outcome, RequestView, Route};
+use crate::snapshot::Listener;
 use crate::split::Forward;
 use crate::template::Facts;
 use sluice_filter::{BodyContext, BodyVerdict, Edits, Fields, Op, OpResult, Phase, RequestContext, Verdict};
 use sluice_http1::Method;
 use sluice_model::spec::{RequestId, UpstreamPath};
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -71,7 +73,7 @@ impl Exchange {
         let Some(table) = listener.serving(cx.connection.scope.as_deref(), host) else {
             return self.refuse(now, &Rule::Misdirected.refusal(), cx);
         };
-        let view = view(&self.asked, &self.record, cx.request);
+        let view = view(&self.asked, &self.record, cx.request, listener);
         match table.find(&view, &mut cx.shard.scratch) {
             Outcome::Found(route, matched) => {
                 self.record.route = Some(Arc::clone(route));
@@ -85,7 +87,7 @@ impl Exchange {
             }
             Outcome::NoHost | Outcome::NoRoute => {
                 self.record.flags.insert(ResponseFlags::NO_ROUTE);
-                return self.local(404, "route_not_found", "", cx);
+                return self.local(now, 404, "route_not_found", "", cx);
             }
         }
         if let (Body::Length(length), Some(most)) = (self.asked.body, self.max_body)
@@ -146,6 +148,13 @@ impl Exchange {
         asked.trusted = trust.trusted;
         asked.client = trust.client;
         asked.scheme = trust.scheme;
+        if trust.trusted {
+            if trust.client != peer.ip() {
+                let _ = write!(asked.client_text, "{}", trust.client);
+            }
+            let host = forwarded_host(&cx.listener.spec.forwarded, cx.request);
+            asked.forwarded_host.push_str(host.unwrap_or_default());
+        }
         self.record.scheme = trust.scheme.as_str();
         let port = if trust.client == peer.ip() { peer.port() } else { 0 };
         self.record.client = SocketAddr::new(trust.client, port);
@@ -191,7 +200,7 @@ impl Exchange {
         self.chain = Some(chain);
         match verdict {
             Verdict::Continue => self.proceed(now, cx),
-            Verdict::Respond(response) => self.filter_reply(response, cx),
+            Verdict::Respond(response) => self.filter_reply(now, response, cx),
             Verdict::Buffer(limit) => {
                 self.collect_limit = limit.max(1);
                 self.start_clocks(now);
@@ -225,7 +234,7 @@ impl Exchange {
             && let BodyVerdict::Respond(response) =
                 chain.on_request_body(&mut BodyContext { data: &self.collected, end: true })
         {
-            return self.filter_reply(response, cx);
+            return self.filter_reply(now, response, cx);
         }
         self.proceed(now, cx)
     }
@@ -248,7 +257,11 @@ impl Exchange {
             route::Action::Redirect(redirect) => {
                 let mut location = std::mem::take(self.location());
                 if let Some(matched) = self.matched {
-                    redirect.location(&view(&self.asked, &self.record, cx.request), matched, &mut location);
+                    let mut view = view(&self.asked, &self.record, cx.request, cx.listener);
+                    if !self.asked.forwarded_host.is_empty() {
+                        view.authority = &self.asked.forwarded_host;
+                    }
+                    redirect.location(&view, matched, &mut cx.shard.scratch, &mut location);
                 }
                 *self.location() = location;
                 Decision::Redirect(redirect.status)
@@ -256,21 +269,21 @@ impl Exchange {
             route::Action::Respond(_) => Decision::Respond,
         };
         match (decision, &route.action) {
-            (Decision::Redirect(status), _) => self.redirect(status, cx),
+            (Decision::Redirect(status), _) => self.redirect(now, status, cx),
             (Decision::Respond, route::Action::Respond(direct)) => {
-                self.direct(direct.status, direct.body.clone(), cx)
+                self.direct(now, direct.status, direct.body.clone(), cx)
             }
             (Decision::Connect, _) => self.connect(now, cx),
             (Decision::NoCluster | Decision::Respond, _) => {
                 self.record.flags.insert(ResponseFlags::NO_CLUSTER);
-                self.local(503, "cluster_not_found", "", cx)
+                self.local(now, 503, "cluster_not_found", "", cx)
             }
         }
     }
 
     fn forward(&mut self, route: &Arc<Route>, forward: &Forward, cx: &mut Context<'_>) -> Decision {
         let shard = &mut *cx.shard;
-        let view = view(&self.asked, &self.record, cx.request);
+        let view = view(&self.asked, &self.record, cx.request, cx.listener);
         let Some(chosen) = forward.choose(&view, &mut shard.rng, &mut shard.scratch) else {
             return Decision::NoCluster;
         };
@@ -348,6 +361,7 @@ fn view<'a>(
     asked: &'a super::Asked,
     record: &'a crate::record::Record,
     fields: &'a dyn Fields,
+    listener: &Listener,
 ) -> RequestView<'a, dyn Fields + 'a> {
     RequestView {
         method: &record.method,
@@ -357,7 +371,7 @@ fn view<'a>(
         path: &asked.path,
         query: split_query(&record.path).1,
         source: asked.client,
-        port: record.local.port(),
+        port: listener.spec.public_port.unwrap_or(record.local.port()),
         fields,
     }
 }

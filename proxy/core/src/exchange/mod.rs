@@ -17,6 +17,8 @@
 //!                        └───────ReplySent──────────────────────────────────▶   Tunnel ──TunnelEnd──────────┘
 //! ```
 //!
+//! Once, in the place of an answer that is an error, everything leads to Connecting: see Error pages below.
+//!
 //! Deciding is over within one call. In Idle, `HeadRefused` leads to Responding and `HeadLost` to Done. From every state but
 //! Idle and Done, `DownstreamGone` and `Cut` lead to Done; `RequestRefused` leads to Responding, or cuts an answer that has
 //! begun.
@@ -80,6 +82,11 @@
 //! [`Exchange::response_status`], [`Exchange::write_response_fields`] and [`Exchange::reply_body`]; then report
 //! `ReplySent`. It never comes after `RelayHead`.
 //!
+//! **Error pages.** Where [`Exchange::is_error_page`] holds after an [`Action::Connect`], the answer that there was, of the
+//! upstream or our own, is dropped with its connection, and a page is asked for in its place. `Connected`, `Send` and all
+//! that follows are as for a request, but the head goes alone: no body, no mirrors, and nothing more of the client's request
+//! is read or reported.
+//!
 //! **[`Action::Abort`].** The answer cannot be finished: drop the upstream connection and cut the downstream one so
 //! that the client notices (no last chunk; HTTP/2: RST_STREAM with INTERNAL_ERROR). The exchange is done.
 //!
@@ -98,6 +105,7 @@ mod answer;
 mod attempt;
 mod connection;
 mod decide;
+mod error_page;
 mod event;
 mod reply;
 mod request;
@@ -120,6 +128,7 @@ use crate::hygiene::{Body, Version};
 use crate::record::Record;
 use crate::route::{MatchInfo, Scheme};
 use bytes::Bytes;
+use error_page::Page;
 use reply::Reply;
 use sluice_filter::{ChainState, LogContext, Phase, PhaseMask};
 use sluice_http1::Method;
@@ -142,6 +151,8 @@ pub struct Exchange {
     endpoint: usize,
     /// Endpoints that this request does not try again.
     tried: SmallVec<[usize; 4]>,
+    /// When an endpoint was asked first.
+    first_try: Option<Instant>,
     reuse: Reuse,
     /// The attempt rides a connection that has carried a request before.
     reused: bool,
@@ -152,6 +163,8 @@ pub struct Exchange {
     rewritten: bool,
     request_edits: Edits,
     response_edits: Edits,
+    /// The page in the place of an error, once one is asked for.
+    page: Option<Page>,
     /// Response edits of the destination, where it has any; they run before the route's.
     destination_edits: Option<Arc<CompiledEdits>>,
     set_cookie: Vec<u8>,
@@ -205,6 +218,10 @@ struct Asked {
     te_trailers: bool,
     trusted: bool,
     client: IpAddr,
+    /// The client's address, where it is not the peer's.
+    client_text: String,
+    /// The host that a trusted peer says the client asked; it counts upwards and in redirects.
+    forwarded_host: String,
     scheme: Scheme,
 }
 
@@ -257,6 +274,8 @@ impl Exchange {
                 te_trailers: false,
                 trusted: false,
                 client: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+                client_text: String::new(),
+                forwarded_host: String::new(),
                 scheme: Scheme::Http,
             },
             chain: None,
@@ -264,6 +283,7 @@ impl Exchange {
             matched: None,
             endpoint: 0,
             tried: SmallVec::new(),
+            first_try: None,
             reuse: Reuse::Any,
             reused: false,
             stale: false,
@@ -271,6 +291,7 @@ impl Exchange {
             rewritten: false,
             request_edits: Edits::new(),
             response_edits: Edits::new(),
+            page: None,
             destination_edits: None,
             set_cookie: Vec::new(),
             mirrors: Vec::new(),
@@ -299,6 +320,8 @@ impl Exchange {
         self.asked.host = 0..0;
         self.asked.path.clear();
         self.asked.protocol.clear();
+        self.asked.client_text.clear();
+        self.asked.forwarded_host.clear();
         self.asked.switch = Switching::No;
         self.asked.body = Body::None;
         self.asked.names_fields = false;
@@ -307,12 +330,14 @@ impl Exchange {
         self.phases = PhaseMask::NONE;
         self.matched = None;
         self.tried.clear();
+        self.first_try = None;
         self.reused = false;
         self.stale = false;
         self.target.clear();
         self.rewritten = false;
         self.request_edits.clear();
         self.response_edits.clear();
+        self.page = None;
         self.destination_edits = None;
         self.set_cookie.clear();
         self.mirrors.clear();
@@ -374,7 +399,7 @@ impl Exchange {
     /// Whether the upstream connection may serve another request, as far as the exchange knows: both messages were
     /// whole and undoubted.
     pub const fn upstream_reusable(&self) -> bool {
-        self.upstream_clean && self.request_ended
+        self.upstream_clean && (self.request_ended || self.page.is_some())
     }
 
     /// Whether the client's connection may serve another request, as far as the exchange knows. Known when the answer's

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sluice_filter::LocalResponse;
 use sluice_http1::Method;
 use smallvec::SmallVec;
+use std::time::Instant;
 
 /// The answer that is made here.
 #[derive(Debug, Default)]
@@ -114,33 +115,39 @@ impl Exchange {
     /// A plain text that says what went wrong.
     pub(super) fn local(
         &mut self,
+        now: Instant,
         status: u16,
         details: &'static str,
         text: &'static str,
         cx: &mut Context<'_>,
     ) -> Action {
         self.reply.body = Bytes::from_static(text.as_bytes());
-        self.respond(status, None, details, cx)
+        self.respond(now, status, None, details, cx)
     }
 
     /// `location` has been written into the reply by [`Exchange::location`].
-    pub(super) fn redirect(&mut self, status: u16, cx: &mut Context<'_>) -> Action {
+    pub(super) fn redirect(&mut self, now: Instant, status: u16, cx: &mut Context<'_>) -> Action {
         self.reply.kind = Kind::Redirect;
         self.record.grpc = false;
-        self.respond(status, None, "direct_response", cx)
+        self.respond(now, status, None, "direct_response", cx)
     }
 
     pub(super) fn location(&mut self) -> &mut Vec<u8> {
         &mut self.reply.location
     }
 
-    pub(super) fn direct(&mut self, status: u16, body: Bytes, cx: &mut Context<'_>) -> Action {
+    pub(super) fn direct(&mut self, now: Instant, status: u16, body: Bytes, cx: &mut Context<'_>) -> Action {
         self.reply.kind = Kind::Direct;
         self.reply.body = body;
-        self.respond(status, None, "direct_response", cx)
+        self.respond(now, status, None, "direct_response", cx)
     }
 
-    pub(super) fn filter_reply(&mut self, response: Box<LocalResponse>, cx: &mut Context<'_>) -> Action {
+    pub(super) fn filter_reply(
+        &mut self,
+        now: Instant,
+        response: Box<LocalResponse>,
+        cx: &mut Context<'_>,
+    ) -> Action {
         let (status, grpc, details) = (response.status, response.grpc_status, response.details);
         self.reply.body = response.body.clone();
         self.reply.kind = Kind::Filter(response);
@@ -149,19 +156,26 @@ impl Exchange {
         {
             self.record.flags.insert(ResponseFlags::FAULT_INJECTED);
         }
-        self.respond(status, grpc, details, cx)
+        self.respond(now, status, grpc, details, cx)
     }
 
     fn respond(
         &mut self,
+        now: Instant,
         status: u16,
         grpc: Option<u8>,
         details: &'static str,
         cx: &mut Context<'_>,
     ) -> Action {
         let fault = matches!(&self.reply.kind, Kind::Filter(response) if response.fault);
+        let mut status = if (200..=599).contains(&status) { status } else { 500 };
+        if let Some(page) = &self.page {
+            status = page.status;
+            self.reply.clear();
+        } else if self.error_page(now, status, true, cx) {
+            return Action::Connect;
+        }
         self.reply.edited = self.record.route.is_some() && !fault;
-        let status = if (200..=599).contains(&status) { status } else { 500 };
         let status = if self.record.grpc {
             self.reply.grpc = Some(grpc.unwrap_or_else(|| grpc_status(status)));
             self.record.grpc_status = self.reply.grpc;
@@ -183,7 +197,7 @@ impl Exchange {
         }
         self.response_edits.clear();
         if self.reply.edited {
-            self.record_response_edits(cx);
+            self.record_response_edits(false, cx);
         }
         self.state = State::Responding;
         Action::Respond

@@ -83,7 +83,7 @@ impl Exchange {
                 self.record.details = response.details;
                 self.abort(now, "filter", cx)
             }
-            BodyVerdict::Respond(response) => self.filter_reply(response, cx),
+            BodyVerdict::Respond(response) => self.filter_reply(now, response, cx),
         }
     }
 
@@ -198,6 +198,6 @@ impl Exchange {
             self.record.details = refusal.details;
             return self.abort(now, refusal.details, cx);
         }
-        self.local(refusal.status, refusal.details, refusal.text(), cx)
+        self.local(now, refusal.status, refusal.details, refusal.text(), cx)
     }
 }

@@ -32,7 +32,7 @@ impl Exchange {
             State::Paused if passed(self.deadlines.sleep) => self.wake(now, cx),
             State::Collecting | State::Connecting | State::Sending if passed(self.deadlines.request) => {
                 self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
-                self.local(504, "upstream_response_timeout", "upstream request timeout", cx)
+                self.local(now, 504, "upstream_response_timeout", "upstream request timeout", cx)
             }
             State::Relaying if passed(self.deadlines.request) => {
                 self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
@@ -41,7 +41,7 @@ impl Exchange {
             State::Connecting if passed(self.deadlines.connect) => self.connect_timed_out(now, cx),
             State::Collecting | State::Sending if passed(self.idle_deadline()) => {
                 self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
-                self.local(504, "stream_idle_timeout", "stream timeout", cx)
+                self.local(now, 504, "stream_idle_timeout", "stream timeout", cx)
             }
             State::Relaying | State::Tunnel if passed(self.idle_deadline()) => {
                 self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);

@@ -11,7 +11,7 @@ use crate::rewrite::HostRewrite;
 use crate::route;
 use crate::snapshot::{Cluster, Endpoint};
 use sluice_http1::Method;
-use sluice_model::spec::MirrorTarget;
+use sluice_model::spec::{Believed, MirrorTarget};
 use std::sync::Arc;
 
 const WEBSOCKET: &str = "websocket";
@@ -78,7 +78,7 @@ impl MirrorCopy {
 impl Exchange {
     /// What [`Action::Connect`](super::Action::Connect) asks for; `None` before the first.
     pub fn attempt(&self) -> Option<Attempt<'_>> {
-        let cluster = self.record.cluster.as_ref()?;
+        let cluster = self.towards()?;
         let endpoint = cluster.endpoints.endpoints().get(self.endpoint)?;
         Some(Attempt { cluster, endpoint, reuse: self.reuse, number: self.record.attempts })
     }
@@ -100,7 +100,7 @@ impl Exchange {
         };
         Outgoing {
             method,
-            scheme: scheme_towards(self.record.cluster.as_ref()),
+            scheme: scheme_towards(self.towards()),
             authority,
             target: if self.asked.switch == Switching::Connect { authority } else { self.outgoing_target() },
             protocol,
@@ -120,19 +120,29 @@ impl Exchange {
             return authority;
         }
         let endpoint = || self.attempt().map(|attempt| &*attempt.endpoint.authority);
-        let rewritten = match self.record.route.as_ref().and_then(|route| route.rewrite.host()) {
+        let route = self.record.route.as_ref().filter(|_| self.page.is_none());
+        let rewritten = match route.and_then(|route| route.rewrite.host()) {
             Some(HostRewrite::Literal(host)) => Some(&**host),
             Some(HostRewrite::Endpoint) => endpoint(),
             None => None,
         };
-        let received = Some(&*self.record.authority).filter(|authority| !authority.is_empty());
+        let received = Some(self.asked_authority()).filter(|authority| !authority.is_empty());
         // An HTTP/1.0 client may name no host; HTTP/1.1 upwards needs one.
         rewritten.or(received).or_else(endpoint).unwrap_or_default()
+    }
+
+    /// What the client asked, as far as trust settles it.
+    fn asked_authority(&self) -> &str {
+        match &*self.asked.forwarded_host {
+            "" => &self.record.authority,
+            host => host,
+        }
     }
 
     /// How the request body is framed on its way up.
     pub const fn request_body(&self) -> Body {
         match self.asked.body {
+            _ if self.page.is_some() => Body::None,
             Body::None => Body::None,
             _ if self.collect_limit > 0 => Body::Length(self.collected.len() as u64),
             body => body,
@@ -157,6 +167,7 @@ impl Exchange {
             _ => Handshake::Keep,
         };
         let id = self.record.request_id();
+        let forwarded = &cx.listener.spec.forwarded;
         RequestHead {
             fields: cx.request,
             edits: &self.request_edits,
@@ -165,15 +176,22 @@ impl Exchange {
             te_trailers: self.asked.te_trailers,
             crumbs: has_crumbs(self.asked.version),
             trusted: self.asked.trusted,
-            append: cx.listener.spec.forwarded.append,
+            append: forwarded.append,
+            forwarded: forwarded.fields,
+            believed: forwarded.believed == Believed::All,
+            client_field: forwarded.client_field.as_str(),
+            client: match &*self.asked.client_text {
+                "" => cx.connection.peer_text(),
+                client => client,
+            },
             peer: cx.connection.peer_text(),
             scheme: self.record.scheme,
-            authority: &self.record.authority,
-            port: cx.connection.port_text(),
+            authority: self.asked_authority(),
+            port: cx.listener.public_port.as_deref().unwrap_or(cx.connection.port_text()),
             request_id: (!id.is_empty()).then_some(id),
             original_path: self.rewritten.then_some(&*self.record.path),
             underscores: cx.listener.spec.headers.underscores,
-            without_expect: mirror.is_some() || self.collect_limit > 0,
+            without_expect: mirror.is_some() || self.collect_limit > 0 || self.page.is_some(),
             handshake,
         }
     }

@@ -209,7 +209,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Answer {
         path,
         query,
         source: question.source,
-        port: question.port.unwrap_or(listener.spec.address.port()),
+        port: question.port.or(listener.spec.public_port).unwrap_or(listener.spec.address.port()),
         fields: &fields,
     };
     route(snapshot, listener, &request, &mut answer);
@@ -316,7 +316,7 @@ fn outcome(
         Action::Respond(response) => Outcome::Respond { status: response.status, bytes: response.body.len() },
         Action::Redirect(redirect) => {
             let mut location = Vec::new();
-            redirect.location(request, info, &mut location);
+            redirect.location(request, info, scratch, &mut location);
             Outcome::Redirect {
                 status: redirect.status,
                 location: String::from_utf8_lossy(&location).into_owned(),

@@ -1,8 +1,11 @@
 //! Who the client is, and who may say so.
 
-use crate::hygiene::host_of;
+use crate::hygiene::{host_of, is_authority};
 use sluice_filter::Fields;
-use sluice_model::{spec, spec::Scheme, value::Cidr};
+use sluice_model::{
+    spec::{self, Believed, ForwardedFields, Scheme},
+    value::Cidr,
+};
 use std::net::{IpAddr, SocketAddr};
 
 /// What a listener believes of the peer of one connection.
@@ -30,11 +33,13 @@ impl Trust {
             return Self { trusted, client: peer, scheme };
         }
         let scheme = match fields.first("x-forwarded-proto") {
+            _ if forwarded.believed == Believed::Client => scheme,
             Some(proto) if proto.eq_ignore_ascii_case(b"https") => Scheme::Https,
             Some(proto) if proto.eq_ignore_ascii_case(b"http") => Scheme::Http,
             _ => scheme,
         };
-        Self { trusted, client: client_address(&forwarded.trusted, peer, fields), scheme }
+        let client = client_address(&forwarded.trusted, forwarded.client_field.as_str(), peer, fields);
+        Self { trusted, client, scheme }
     }
 }
 
@@ -42,10 +47,24 @@ fn is_trusted(trusted: &[Cidr], address: IpAddr) -> bool {
     trusted.iter().any(|block| block.contains(address))
 }
 
-/// The client behind trusted proxies: `x-forwarded-for` is read from the right until an address that is not trusted; that
+/// The first host that a trusted peer says the client asked, where upstreams are told as ingress-nginx tells them.
+pub(crate) fn forwarded_host<'f>(forwarded: &spec::Forwarded, fields: &'f dyn Fields) -> Option<&'f str> {
+    if forwarded.fields == ForwardedFields::Standard || forwarded.believed == Believed::Client {
+        return None;
+    }
+    let first = fields.first("x-forwarded-host")?.split(|byte| *byte == b',').next()?.trim_ascii();
+    str::from_utf8(first).ok().filter(|host| is_authority(host.as_bytes()))
+}
+
+/// The client behind trusted proxies: `field`, `x-forwarded-for` for most, is read from the right until an address that is not trusted; that
 /// is the client. Where all are trusted it is the leftmost; an entry that is no address ends the walk, since whoever
 /// wrote it cannot be told from a client.
-pub fn client_address(trusted: &[Cidr], peer: IpAddr, fields: &(impl Fields + ?Sized)) -> IpAddr {
+pub fn client_address(
+    trusted: &[Cidr],
+    field: &str,
+    peer: IpAddr,
+    fields: &(impl Fields + ?Sized),
+) -> IpAddr {
     if !is_trusted(trusted, peer) {
         return peer;
     }
@@ -53,7 +72,7 @@ pub fn client_address(trusted: &[Cidr], peer: IpAddr, fields: &(impl Fields + ?S
     // is untrusted or unreadable restarts the candidate with what stands right of it.
     let mut candidate: Option<IpAddr> = None;
     let mut settled = false;
-    fields.each_value("x-forwarded-for", &mut |value| {
+    fields.each_value(field, &mut |value| {
         for entry in
             value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
         {

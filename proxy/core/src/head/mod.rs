@@ -9,6 +9,7 @@
 
 mod edit;
 mod forwarded;
+mod nginx;
 mod request;
 mod response;
 mod role;
@@ -17,8 +18,8 @@ mod tests;
 mod view;
 
 pub(crate) use edit::apply;
-pub(crate) use forwarded::Trust;
 pub use forwarded::client_address;
+pub(crate) use forwarded::{Trust, forwarded_host};
 pub(crate) use request::{Handshake, RequestHead, has_crumbs, write_request};
 pub(crate) use response::{ResponseHead, write_informational, write_response};
 pub use role::{Role, role};

@@ -1,11 +1,12 @@
 //! The request's fields on their way up.
 
+use super::nginx;
 use super::role::{Role, is_fixed, is_protected, role};
 use super::{Edits, FieldSink, Fields};
 use crate::hygiene::Version;
 use crate::hygiene::list;
 use sluice_http1::Known;
-use sluice_model::spec::UnderscorePolicy;
+use sluice_model::spec::{ForwardedFields, UnderscorePolicy};
 
 /// What the fields of an outgoing request are made of, besides those received.
 pub(crate) struct RequestHead<'a> {
@@ -25,6 +26,14 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) trusted: bool,
     /// Ours are stamped.
     pub(crate) append: bool,
+    /// What upstreams are told about the client.
+    pub(crate) forwarded: ForwardedFields,
+    /// Trusted peers are believed what the client asked, too.
+    pub(crate) believed: bool,
+    /// Where the client's address, and those of proxies, came.
+    pub(crate) client_field: &'a str,
+    /// The client, as trust settles it.
+    pub(crate) client: &'a str,
     /// For `x-forwarded-for`.
     pub(crate) peer: &'a str,
     /// For `x-forwarded-proto`.
@@ -60,10 +69,12 @@ pub(crate) enum Handshake<'a> {
 pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink: &mut dyn FieldSink) {
     let dropped =
         |name: &[u8]| head.edits.drops(name) || head.more_edits.is_some_and(|edits| edits.drops(name));
+    let nginx = head.forwarded != ForwardedFields::Standard;
     let mut had = Stamped::default();
     let mut cookies = 0;
     head.fields.each(&mut |name, value| {
         let keep = match role(name) {
+            Role::EndToEnd if nginx && nginx::is_told(name) => false,
             Role::EndToEnd => !is_special(head, name),
             Role::HopByHop | Role::Length | Role::Host | Role::Te | Role::OwnAlias => false,
             Role::Cookie if head.crumbs => {
@@ -71,11 +82,13 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
                 false
             }
             Role::Cookie => true,
+            Role::ForwardedFor | Role::ForwardedFact if nginx => false,
             Role::ForwardedFor => head.trusted && !head.append,
             Role::ForwardedFact => {
-                had.note(name, head.trusted);
-                head.trusted
+                had.note(name, head.trusted && head.believed);
+                head.trusted && head.believed
             }
+            Role::Identity if nginx && name.eq_ignore_ascii_case(b"x-forwarded-scheme") => false,
             Role::Identity => head.trusted && !(head.original_path.is_some() && is_original_path(name)),
             Role::RequestId => head.request_id.is_none(),
             Role::Underscore => head.underscores == UnderscorePolicy::Allow,
@@ -94,7 +107,9 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
     if let Handshake::Key(key) = head.handshake {
         sink.field(b"sec-websocket-key", key.as_bytes());
     }
-    if head.append {
+    if nginx {
+        nginx::tell(head, &dropped, scratch, sink);
+    } else if head.append {
         stamp_forwarded(head, &had, &dropped, scratch, sink);
     }
     if let Some(id) = head.request_id
@@ -189,7 +204,7 @@ pub(super) fn is_listed(fields: &dyn Fields, name: &[u8]) -> bool {
 }
 
 /// All values of a name, joined, in place of what `scratch` held.
-fn join(fields: &dyn Fields, name: &str, separator: &[u8], scratch: &mut Vec<u8>) {
+pub(super) fn join(fields: &dyn Fields, name: &str, separator: &[u8], scratch: &mut Vec<u8>) {
     scratch.clear();
     fields.each_value(name, &mut |value| {
         if !scratch.is_empty() && !value.is_empty() {

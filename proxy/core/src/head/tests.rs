@@ -2,10 +2,10 @@ use super::request::Handshake;
 use super::*;
 use crate::hygiene::Version;
 use sluice_http1::{Limits, Parse};
-use sluice_model::spec::{self, UnderscorePolicy};
+use sluice_model::spec::{self, Believed, ForwardedFields, UnderscorePolicy};
 use std::net::IpAddr;
 
-fn head<'a>(fields: &'a dyn Fields, edits: &'a Edits) -> RequestHead<'a> {
+fn base<'a>(fields: &'a dyn Fields, edits: &'a Edits) -> RequestHead<'a> {
     RequestHead {
         fields,
         edits,
@@ -15,6 +15,10 @@ fn head<'a>(fields: &'a dyn Fields, edits: &'a Edits) -> RequestHead<'a> {
         crumbs: false,
         trusted: false,
         append: true,
+        forwarded: ForwardedFields::Standard,
+        believed: true,
+        client_field: "x-forwarded-for",
+        client: "198.51.100.9",
         peer: "192.0.2.1",
         scheme: "https",
         authority: "a.example:8443",
@@ -63,7 +67,7 @@ fn what_belongs_to_the_connection_stays_there() {
         ("X-B3-TraceId", "1"),
     ];
     let edits = Edits::new();
-    let head = RequestHead { te_trailers: true, ..head(&fields, &edits) };
+    let head = RequestHead { te_trailers: true, ..base(&fields, &edits) };
     let mut expected = vec!["X-KEEP: Case", "traceparent: 00-1-2-01", "X-B3-TraceId: 1", "te: trailers"];
     expected.extend(STAMPS);
     assert_eq!(written(&head), expected);
@@ -84,7 +88,7 @@ fn connection_cannot_talk_away_what_others_trust() {
         ("X-Forwarded-Proto", "http"),
     ];
     let edits = Edits::new();
-    let head = RequestHead { trusted: true, ..head(&fields, &edits) };
+    let head = RequestHead { trusted: true, ..base(&fields, &edits) };
     assert_eq!(
         written(&head),
         [
@@ -113,14 +117,14 @@ fn identity_of_untrusted_peers_is_removed_and_of_trusted_ones_kept() {
         ("a", "b"),
     ];
     let edits = Edits::new();
-    assert_eq!(written(&head(&fields, &edits)), with_stamps(&["a: b"]));
-    let trusted = RequestHead { trusted: true, append: false, request_id: None, ..head(&fields, &edits) };
+    assert_eq!(written(&base(&fields, &edits)), with_stamps(&["a: b"]));
+    let trusted = RequestHead { trusted: true, append: false, request_id: None, ..base(&fields, &edits) };
     assert_eq!(
         written(&trusted),
         fields.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
         "with `append` off everything of a trusted peer passes unchanged"
     );
-    let untrusted = RequestHead { append: false, request_id: None, ..head(&fields, &edits) };
+    let untrusted = RequestHead { append: false, request_id: None, ..base(&fields, &edits) };
     assert_eq!(written(&untrusted), ["X-Request-Id: theirs", "a: b"]);
 }
 
@@ -138,7 +142,7 @@ fn aliases_of_our_own_names_never_pass() {
         ("my_own", "kept"),
     ];
     let edits = Edits::new();
-    let head = RequestHead { trusted: true, ..head(&fields, &edits) };
+    let head = RequestHead { trusted: true, ..base(&fields, &edits) };
     assert_eq!(written(&head), with_stamps(&["my_own: kept"]));
     let head = RequestHead { underscores: UnderscorePolicy::Drop, ..head };
     assert_eq!(written(&head), with_stamps(&[]));
@@ -165,7 +169,7 @@ fn edits_win_over_everything_but_framing() {
         more
     };
     assert_eq!(
-        written(&head(&fields, &edits)),
+        written(&base(&fields, &edits)),
         [
             "c: 4",
             "x-forwarded-proto: https",
@@ -178,7 +182,7 @@ fn edits_win_over_everything_but_framing() {
         ]
     );
     let mirror =
-        RequestHead { more_edits: Some(&more), append: false, request_id: None, ..head(&fields, &edits) };
+        RequestHead { more_edits: Some(&more), append: false, request_id: None, ..base(&fields, &edits) };
     assert_eq!(written(&mirror), ["c: 4", "x-forwarded-for: set", "x-request-id: 7", "c: 6", "a: mirror"]);
 }
 
@@ -186,7 +190,7 @@ fn edits_win_over_everything_but_framing() {
 fn cookie_crumbs_are_joined() {
     let fields = vec![("cookie", "a=b"), ("x", "y"), ("cookie", "c=d"), ("cookie", "e=f")];
     let edits = Edits::new();
-    let head = RequestHead { crumbs: true, append: false, request_id: None, ..head(&fields, &edits) };
+    let head = RequestHead { crumbs: true, append: false, request_id: None, ..base(&fields, &edits) };
     assert_eq!(written(&head), ["x: y", "cookie: a=b; c=d; e=f"]);
 }
 
@@ -199,7 +203,7 @@ fn a_rewritten_path_is_told_and_not_forged() {
         append: false,
         request_id: None,
         original_path: Some("/was"),
-        ..head(&fields, &edits)
+        ..base(&fields, &edits)
     };
     assert_eq!(written(&head), ["x-envoy-original-path: /was"]);
 }
@@ -208,7 +212,7 @@ fn a_rewritten_path_is_told_and_not_forged() {
 fn a_mirror_carries_no_expect() {
     let fields = vec![("Expect", "100-continue"), ("a", "b")];
     let edits = Edits::new();
-    let head = RequestHead { without_expect: true, append: false, request_id: None, ..head(&fields, &edits) };
+    let head = RequestHead { without_expect: true, append: false, request_id: None, ..base(&fields, &edits) };
     assert_eq!(written(&head), ["a: b"]);
 }
 
@@ -286,15 +290,23 @@ fn the_client_is_the_rightmost_address_that_is_not_trusted() {
         (vec!["::ffff:203.0.113.7"], "203.0.113.7"),
     ] {
         let fields: Vec<(&str, &str)> = forwarded.iter().map(|value| ("x-forwarded-for", *value)).collect();
-        assert_eq!(client_address(&trusted, peer, &fields).to_string(), client, "{forwarded:?}");
+        assert_eq!(
+            client_address(&trusted, "x-forwarded-for", peer, &fields).to_string(),
+            client,
+            "{forwarded:?}"
+        );
     }
     let stranger: IpAddr = "203.0.113.9".parse().expect("an address");
-    assert_eq!(client_address(&trusted, stranger, &vec![("x-forwarded-for", "1.1.1.1")]), stranger);
+    assert_eq!(
+        client_address(&trusted, "x-forwarded-for", stranger, &vec![("x-forwarded-for", "1.1.1.1")]),
+        stranger
+    );
 }
 
 #[test]
 fn trust_settles_the_scheme() {
-    let forwarded = spec::Forwarded { trusted: vec!["10.0.0.0/8".parse().expect("a block")], append: true };
+    let forwarded =
+        spec::Forwarded { trusted: vec!["10.0.0.0/8".parse().expect("a block")], ..Default::default() };
     let fields = vec![("x-forwarded-proto", "HTTPS")];
     let trust = |peer: &str| Trust::of(&forwarded, peer.parse().expect("an address"), false, &fields).scheme;
     assert_eq!(trust("10.0.0.1").as_str(), "https");
@@ -325,4 +337,72 @@ fn the_views_of_both_codecs_agree() {
     map.each(&mut |name, value| BlockSink(&mut out).field(name, value));
     assert_eq!(out, b"host: a\r\nx-one: 1\r\nx-one: 3\r\nx-two: 2\r\n");
     assert!(has_crumbs(Version::Http2) && !has_crumbs(Version::Http11));
+}
+
+#[test]
+fn upstreams_are_told_what_ingress_nginx_tells_them() {
+    let fields = vec![
+        ("X-Forwarded-For", "203.0.113.5, 10.0.0.1"),
+        ("X-Forwarded-Host", "www.example, inner"),
+        ("X-Forwarded-Proto", "gopher"),
+        ("X-Forwarded-Port", "99"),
+        ("X-Forwarded-Scheme", "gopher"),
+        ("X-Real-Ip", "1.1.1.1"),
+        ("X-Scheme", "gopher"),
+        ("X-Original-Forwarded-For", "me"),
+        ("Proxy", "http://evil.example"),
+        ("x-kept", "1"),
+    ];
+    let edits = Edits::new();
+    let head =
+        |trusted, believed, forwarded| RequestHead { trusted, believed, forwarded, ..base(&fields, &edits) };
+    let told = |port: &str, forwarded_for: &str| {
+        let fields = [
+            "x-kept: 1",
+            "x-real-ip: 198.51.100.9",
+            "x-forwarded-host: a.example:8443",
+            &format!("x-forwarded-port: {port}"),
+            "x-forwarded-proto: https",
+            "x-forwarded-scheme: https",
+            "x-scheme: https",
+            "x-original-forwarded-for: 203.0.113.5, 10.0.0.1",
+            &format!("x-forwarded-for: {forwarded_for}"),
+            "x-original-forwarded-host: www.example, inner",
+            "x-request-id: id",
+        ];
+        fields.map(str::to_owned)
+    };
+    assert_eq!(written(&head(false, true, ForwardedFields::Nginx)), told("8443", "198.51.100.9"));
+    assert_eq!(written(&head(true, true, ForwardedFields::Nginx)), told("99", "198.51.100.9"));
+    assert_eq!(written(&head(true, false, ForwardedFields::Nginx)), told("8443", "198.51.100.9"));
+    let all = "203.0.113.5, 10.0.0.1, 192.0.2.1";
+    assert_eq!(written(&head(true, true, ForwardedFields::NginxFull)), told("99", all));
+    assert_eq!(
+        written(&head(false, true, ForwardedFields::NginxFull)),
+        told("8443", "192.0.2.1"),
+        "what a stranger claims is passed on as a claim alone"
+    );
+}
+
+#[test]
+fn the_client_alone_is_believed_and_of_the_field_that_was_named() {
+    let forwarded = spec::Forwarded {
+        trusted: vec!["10.0.0.0/8".parse().expect("a block")],
+        believed: Believed::Client,
+        client_field: "cf-connecting-ip".parse().expect("a name"),
+        fields: ForwardedFields::Nginx,
+        ..Default::default()
+    };
+    let fields = vec![
+        ("x-forwarded-for", "192.0.2.1"),
+        ("cf-connecting-ip", "203.0.113.5"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "www.example"),
+    ];
+    let trust = Trust::of(&forwarded, "10.0.0.1".parse().expect("an address"), false, &fields);
+    assert_eq!((trust.client.to_string().as_str(), trust.scheme), ("203.0.113.5", spec::Scheme::Http));
+    assert_eq!(forwarded_host(&forwarded, &fields), None);
+    let all = spec::Forwarded { believed: Believed::All, ..forwarded };
+    assert_eq!(forwarded_host(&all, &fields), Some("www.example"));
+    assert_eq!(forwarded_host(&all, &vec![("x-forwarded-host", "a b, c")]), None, "it is no host");
 }

@@ -255,6 +255,7 @@ fn listener(rule: Rule) -> spec::Listener {
     let mut listener = spec::Listener {
         name: "web".into(),
         address: ([127, 0, 0, 1], 0).into(),
+        public_port: None,
         route_table: "all".into(),
         protocols: Vec::new(),
         require_http11: rule == Rule::Http10,

@@ -32,7 +32,15 @@ pub enum HostRewrite {
 enum PathRewrite {
     Prefix(Box<str>),
     Whole(Box<str>),
-    Regex { pattern: Pattern, replacement: Box<[Part]>, replace_whole: bool },
+    Regex(RegexRewrite),
+}
+
+/// See [`spec::RegexRewrite`].
+#[derive(Debug)]
+struct RegexRewrite {
+    pattern: Pattern,
+    replacement: Box<[Part]>,
+    replace_whole: bool,
 }
 
 /// A piece of a replacement.
@@ -51,11 +59,7 @@ impl Rewrite {
             path: rewrite.path.as_ref().map(|path| match path {
                 spec::PathRewrite::Prefix(prefix) => PathRewrite::Prefix(prefix.as_str().into()),
                 spec::PathRewrite::Whole(path) => PathRewrite::Whole(path.as_str().into()),
-                spec::PathRewrite::Regex(regex) => PathRewrite::Regex {
-                    pattern: Pattern::new(regex.pattern.as_str(), RegexAnchor::Search, regex.ignore_case),
-                    replacement: parts(&regex.replacement),
-                    replace_whole: regex.replace_whole,
-                },
+                spec::PathRewrite::Regex(regex) => PathRewrite::Regex(RegexRewrite::compile(regex)),
             }),
             host: rewrite.host.as_ref().map(|host| match host {
                 spec::HostRewrite::Literal(host) => HostRewrite::Literal(host.as_str().into()),
@@ -83,14 +87,8 @@ impl Rewrite {
             None => return false,
             Some(PathRewrite::Whole(whole)) => out.extend_from_slice(whole.as_bytes()),
             Some(PathRewrite::Prefix(prefix)) => replace_prefix(prefix, path, matched.path, out),
-            Some(PathRewrite::Regex { pattern, replacement, replace_whole: true }) => {
-                match pattern.find(path.as_bytes(), 0, &mut scratch.patterns) {
-                    Some(captures) => expand(replacement, path.as_bytes(), captures, out),
-                    None => return false,
-                }
-            }
-            Some(PathRewrite::Regex { pattern, replacement, replace_whole: false }) => {
-                if !replace_all(pattern, replacement, path.as_bytes(), scratch, out) {
+            Some(PathRewrite::Regex(regex)) => {
+                if !regex.apply(path, scratch, out) {
                     return false;
                 }
             }
@@ -98,6 +96,28 @@ impl Rewrite {
         if out.get(begin) != Some(&b'/') {
             out.insert(begin, b'/');
         }
+        true
+    }
+}
+
+impl RegexRewrite {
+    fn compile(regex: &spec::RegexRewrite) -> Self {
+        Self {
+            pattern: Pattern::new(regex.pattern.as_str(), RegexAnchor::Search, regex.ignore_case),
+            replacement: parts(&regex.replacement),
+            replace_whole: regex.replace_whole,
+        }
+    }
+
+    /// Appends the new path; `false` where nothing is found and nothing was appended.
+    fn apply(&self, path: &str, scratch: &mut MatchScratch, out: &mut Vec<u8>) -> bool {
+        if !self.replace_whole {
+            return replace_all(&self.pattern, &self.replacement, path.as_bytes(), scratch, out);
+        }
+        let Some(captures) = self.pattern.find(path.as_bytes(), 0, &mut scratch.patterns) else {
+            return false;
+        };
+        expand(&self.replacement, path.as_bytes(), captures, out);
         true
     }
 }

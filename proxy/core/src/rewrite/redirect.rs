@@ -1,6 +1,7 @@
 //! The target of a redirect.
 
-use crate::route::{MatchInfo, RequestView};
+use super::RegexRewrite;
+use crate::route::{MatchInfo, MatchScratch, RequestView};
 use sluice_filter::Fields;
 use sluice_model::spec::{self, RedirectPath, Scheme};
 
@@ -12,9 +13,18 @@ pub struct Redirect {
     scheme: Option<Scheme>,
     host: Option<Box<str>>,
     port: Option<u16>,
-    path: Option<RedirectPath>,
+    path: Option<Path>,
+    relative: bool,
     strip_query: bool,
     trim_slash: bool,
+}
+
+/// The new path.
+#[derive(Debug)]
+enum Path {
+    Whole(Box<str>),
+    Prefix(Box<str>),
+    Regex(RegexRewrite),
 }
 
 impl Redirect {
@@ -25,31 +35,44 @@ impl Redirect {
             scheme: redirect.scheme,
             host: redirect.host.as_deref().map(Into::into),
             port: redirect.port,
-            path: redirect.path.clone(),
+            path: redirect.path.as_ref().map(|path| match path {
+                RedirectPath::Whole(path) => Path::Whole(path.as_str().into()),
+                RedirectPath::Prefix(prefix) => Path::Prefix(prefix.as_str().into()),
+                RedirectPath::Regex(regex) => Path::Regex(RegexRewrite::compile(regex)),
+            }),
+            relative: redirect.relative,
             strip_query: redirect.strip_query,
             trim_slash: redirect.trim_slash,
         }
     }
 
-    /// Appends the value of the `location` field: always an absolute URL.
+    /// Appends the value of the `location` field: an absolute URL, unless a relative one was asked for.
     pub fn location<F: Fields + ?Sized>(
         &self,
         request: &RequestView<'_, F>,
         matched: MatchInfo,
+        scratch: &mut MatchScratch,
         out: &mut Vec<u8>,
     ) {
         let scheme = self.scheme.unwrap_or(request.scheme);
-        out.extend_from_slice(scheme.as_str().as_bytes());
-        out.extend_from_slice(b"://");
-        self.authority(scheme, request, out);
+        if !self.relative {
+            out.extend_from_slice(scheme.as_str().as_bytes());
+            out.extend_from_slice(b"://");
+            self.authority(scheme, request, out);
+        }
         let begin = out.len();
         let mut query = request.query;
         match &self.path {
             None => out.extend_from_slice(request.path.as_bytes()),
-            Some(RedirectPath::Prefix(prefix)) => {
+            Some(Path::Prefix(prefix)) => {
                 super::replace_prefix(prefix, request.path, matched.path, out);
             }
-            Some(RedirectPath::Whole(path)) => {
+            Some(Path::Regex(regex)) => {
+                if !regex.apply(request.path, scratch, out) {
+                    out.extend_from_slice(request.path.as_bytes());
+                }
+            }
+            Some(Path::Whole(path)) => {
                 out.extend_from_slice(path.as_bytes());
                 if path.contains('?') {
                     query = None;

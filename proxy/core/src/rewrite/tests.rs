@@ -84,7 +84,12 @@ fn a_redirect_keeps_what_it_does_not_change() {
     let location = |redirect: spec::Redirect, scheme, authority| {
         let mut out = Vec::new();
         let how = matched(PathMatched::Prefix(4));
-        Redirect::compile(&redirect).location(&view(scheme, authority), how, &mut out);
+        Redirect::compile(&redirect).location(
+            &view(scheme, authority),
+            how,
+            &mut MatchScratch::default(),
+            &mut out,
+        );
         String::from_utf8(out).unwrap()
     };
     let redirect = spec::Redirect::default;
@@ -130,4 +135,44 @@ fn a_redirect_keeps_what_it_does_not_change() {
     assert_eq!(location(whole("/a//"), Scheme::Http, "b"), "https://b/a/");
     let code = spec::Redirect { code: RedirectCode::PermanentRedirect, ..redirect() };
     assert_eq!(Redirect::compile(&code).status, 308);
+}
+
+#[test]
+fn a_redirect_takes_captures_and_may_be_a_path_alone() {
+    let regex = RegexRewrite {
+        pattern: "/old/(.*)".parse().unwrap(),
+        replacement: r"/new/\1".to_owned(),
+        ignore_case: true,
+        replace_whole: true,
+    };
+    let redirect = spec::Redirect {
+        host: Some("www.example".to_owned()),
+        path: Some(RedirectPath::Regex(regex)),
+        ..spec::Redirect::default()
+    };
+    let location = |redirect: &spec::Redirect, path| {
+        let view = RequestView {
+            method: "GET",
+            scheme: Scheme::Http,
+            authority: "b",
+            host: "b",
+            path,
+            query: Some("k=v"),
+            source: [127, 0, 0, 1].into(),
+            port: 80,
+            fields: &NoFields,
+        };
+        let mut out = Vec::new();
+        Redirect::compile(redirect).location(
+            &view,
+            matched(PathMatched::Regex),
+            &mut MatchScratch::default(),
+            &mut out,
+        );
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(location(&redirect, "/OLD/a/b"), "http://www.example/new/a/b?k=v");
+    assert_eq!(location(&redirect, "/other"), "http://www.example/other?k=v");
+    let relative = spec::Redirect { host: None, relative: true, ..redirect };
+    assert_eq!(location(&relative, "/old/x"), "/new/x?k=v");
 }

@@ -4,6 +4,7 @@
 //! of hosts and paths. What a look-up needs to write on is a [`MatchScratch`], one per shard.
 
 pub(crate) mod condition;
+mod error_pages;
 mod host;
 pub(crate) mod pattern;
 mod precedence;
@@ -14,6 +15,7 @@ mod table;
 mod tests;
 mod virtual_host;
 
+pub use error_pages::ErrorPages;
 pub(crate) use host::HostIndex;
 pub use retry::Retry;
 pub use table::RouteTable;
@@ -127,6 +129,8 @@ pub struct Route {
     pub retry: Retry,
     /// Request body in bytes; absent takes the listener's limit.
     pub max_body: Option<u64>,
+    /// Pages in the place of errors; `None` for most routes.
+    pub error_pages: Option<Box<ErrorPages>>,
     /// Copies that go elsewhere.
     pub mirrors: Box<[Mirror]>,
     /// Filters; `None` where there is none, so that most requests make no virtual call.

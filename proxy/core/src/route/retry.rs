@@ -1,6 +1,7 @@
 //! What a route tries again, ready to ask.
 
 use sluice_model::spec::{self, RetryOn};
+use std::time::Duration;
 
 /// See [`spec::Retry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Retry {
     pub refused_stream: bool,
     /// [`RetryOn::Reset`].
     pub reset: bool,
+    /// See [`spec::Retry::within`]; `None` is no bound.
+    pub within: Option<Duration>,
     /// See [`spec::Retry::non_idempotent`].
     pub non_idempotent: bool,
     statuses: Box<[u16]>,
@@ -44,6 +47,7 @@ impl From<&spec::Retry> for Retry {
             connect_failure: on(RetryOn::ConnectFailure),
             refused_stream: on(RetryOn::RefusedStream),
             reset: on(RetryOn::Reset),
+            within: retry.within.limit(),
             non_idempotent: retry.non_idempotent,
             statuses: statuses.collect(),
             grpc: grpc.fold(0, |set, bit| set | bit),

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     edits::{CompiledEdits, RouteEdits},
     rewrite::{Redirect, ResponseRewrite, Rewrite},
-    route::{Action, DirectResponse, Mirror, Route, RouteTable, VirtualHost},
+    route::{Action, DirectResponse, ErrorPages, Mirror, Route, RouteTable, VirtualHost},
     scope::ScopedTables,
     split::{Forward, Names},
 };
@@ -48,7 +48,8 @@ fn listeners(old: Option<&Snapshot>, config: &Config, tables: &[Arc<RouteTable>]
         let table = Arc::clone(tables.get(&*spec.route_table)?);
         let scopes = ScopedTables::compile(spec, &table, |name| tables.get(name).copied());
         let destinations = Destinations::compile(spec, |name| tables.get(name).copied());
-        let new = Listener { spec: Arc::clone(spec), table, scopes, destinations };
+        let public_port = spec.public_port.map(|port| port.to_string().into());
+        let new = Listener { spec: Arc::clone(spec), table, scopes, destinations, public_port };
         let unchanged = old.and_then(|old| old.listener(&spec.name)).filter(|old| old.same(&new));
         Some(unchanged.cloned().unwrap_or_else(|| Arc::new(new)))
     };
@@ -152,7 +153,9 @@ impl Compiler<'_> {
                 }
                 Action::Redirect(_) | Action::Respond(_) => true,
             };
-            forward && route.mirrors.iter().all(|mirror| holds(mirror.cluster, &mirror.cluster_name))
+            let pages = route.error_pages.iter().all(|pages| holds(pages.cluster, &pages.cluster_name));
+            let mut mirrors = route.mirrors.iter();
+            forward && pages && mirrors.all(|mirror| holds(mirror.cluster, &mirror.cluster_name))
         })
     }
 
@@ -181,6 +184,10 @@ impl Compiler<'_> {
             timeouts: (&route.timeouts).into(),
             retry: (&route.retry).into(),
             max_body: route.max_body.map(sluice_model::value::Size::get),
+            error_pages: route
+                .error_pages
+                .as_ref()
+                .map(|pages| Box::new(ErrorPages::compile(pages, self.cluster(&pages.cluster)))),
             mirrors: route
                 .mirrors
                 .iter()

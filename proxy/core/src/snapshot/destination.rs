@@ -26,7 +26,9 @@ impl Destinations {
         let settings = spec.original_destination.as_ref()?;
         let with = |table: &str| {
             let table = Arc::clone(find(table)?);
-            Some(Arc::new(Listener { spec: Arc::clone(spec), table, scopes: None, destinations: None }))
+            let public_port = spec.public_port.map(|port| port.to_string().into());
+            let spec = Arc::clone(spec);
+            Some(Arc::new(Listener { spec, table, scopes: None, destinations: None, public_port }))
         };
         let mut addresses = HashMap::new();
         for entry in &settings.addresses {

@@ -54,6 +54,8 @@ pub struct Listener {
     pub scopes: Option<ScopedTables>,
     /// Its other routes by where connections were on their way to; `None` where it has none.
     pub destinations: Option<Destinations>,
+    /// [`spec::Listener::public_port`] as text.
+    pub public_port: Option<Box<str>>,
 }
 
 impl Listener {

@@ -25,6 +25,8 @@ const NGINX: [(&str, &str); 9] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Up,
+    /// Up, to what replaces an answer that is known.
+    Page,
     Down,
 }
 
@@ -39,11 +41,16 @@ pub(super) fn request(cx: &mut Context<'_>, headers: &HeaderEdits, at: At<'_>) {
     edits(cx, headers, at, Direction::Up);
 }
 
+/// The request headers of an error page.
+pub(super) fn page(cx: &mut Context<'_>, headers: &HeaderEdits, at: At<'_>) {
+    edits(cx, headers, at, Direction::Page);
+}
+
 fn edits(cx: &mut Context<'_>, edits: &HeaderEdits, at: At<'_>, direction: Direction) {
     let remove = at.key("remove");
     for (index, header) in edits.remove.iter().enumerate() {
         name(cx, header, remove.index(index));
-        if direction == Direction::Up && header.as_str() == "host" {
+        if direction != Direction::Down && header.as_str() == "host" {
             cx.error(remove.index(index), "every request needs a host").suggest("`set` it to another value");
         }
     }
@@ -58,7 +65,7 @@ fn edits(cx: &mut Context<'_>, edits: &HeaderEdits, at: At<'_>, direction: Direc
                 cx.warning(at.key("name"), format!("`{}` is set twice; the last one wins", field.name));
             }
             if key == "add"
-                && direction == Direction::Up
+                && direction != Direction::Down
                 && field.name.as_str() == "host"
                 && seen.contains(&field.name)
             {
@@ -97,7 +104,9 @@ fn value(cx: &mut Context<'_>, field: &HeaderValue, at: At<'_>, direction: Direc
         {
             let message = match direction {
                 Direction::Up => format!("`%{}%` is not known before the answer", operator.name()),
-                Direction::Down => format!("`%{}%` is only known when the answer is over", operator.name()),
+                Direction::Page | Direction::Down => {
+                    format!("`%{}%` is only known when the answer is over", operator.name())
+                }
             };
             cx.error(at, message);
         }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     convert::brief,
-    spec::{self, Listener, ListenerLimits, Protocol},
+    spec::{self, ForwardedFields, Listener, ListenerLimits, Protocol},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -41,6 +41,13 @@ fn one<'a>(cx: &mut Context<'a>, listener: &'a Listener, at: At<'_>) {
         }
     }
     limits(cx, listener, at.key("limits"));
+    if listener.public_port == Some(0) {
+        cx.error(at.key("public_port"), "nobody listens on port 0");
+    }
+    if !listener.forwarded.append && listener.forwarded.fields != ForwardedFields::Standard {
+        let at = at.key("forwarded");
+        cx.warning(at.key("append"), "has no effect beside the fields of ingress-nginx");
+    }
     for (index, trusted) in listener.forwarded.trusted.iter().enumerate() {
         // Who adds nothing vouches for nothing.
         if trusted.length() == 0 && listener.forwarded.append {

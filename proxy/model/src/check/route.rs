@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     spec::{
-        Action, DirectResponse, Fault, FaultAbortStatus, Filter, HostRewrite, MirrorTarget, NormalizePath,
-        PathMatch, PathRewrite, Redirect, RedirectPath, RegexRewrite, ResponseRewrite, Retry, RetryOn,
-        Rewrite, Route,
+        Action, DirectResponse, ErrorPages, Fault, FaultAbortStatus, Filter, HostRewrite, MirrorTarget,
+        NormalizePath, PathMatch, PathRewrite, Redirect, RedirectPath, RegexRewrite, ResponseRewrite, Retry,
+        RetryOn, Rewrite, Route,
     },
     value::Percent,
 };
@@ -41,6 +41,9 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
             cx.error(at.key("mirrors"), "only `forward` can be mirrored");
         }
     }
+    if let Some(pages) = &route.error_pages {
+        error_pages(cx, pages, route, at.key("error_pages"));
+    }
     rewrite(cx, &route.rewrite, route, matches, at.key("rewrite"));
     retry(cx, &route.retry, at.key("retry"));
     response::check(cx, &route.response_rewrite, at.key("response_rewrite"));
@@ -66,6 +69,23 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
         let Filter::Fault(fault) = filter;
         self::fault(cx, fault, filters.index(index).key("fault"));
     }
+}
+
+fn error_pages<'a>(cx: &mut Context<'a>, pages: &'a ErrorPages, route: &Route, at: At<'_>) {
+    if matches!(route.action, Action::Redirect(_)) {
+        cx.error(at, "a redirect is no error that a page could replace");
+    }
+    let list = at.key("statuses");
+    if pages.statuses.is_empty() {
+        cx.warning(list, "without a status nothing is replaced");
+    }
+    for (index, status) in pages.statuses.iter().enumerate() {
+        if status.get() < 300 {
+            cx.error(list.index(index), format!("an answer of status {} is no error", status.get()));
+        }
+    }
+    names::refer(cx, at.key("cluster"), Kind::Cluster, &pages.cluster);
+    edits::page(cx, &pages.headers, at.key("headers"));
 }
 
 fn rewrite(cx: &mut Context<'_>, rewrite: &Rewrite, route: &Route, matches: At<'_>, at: At<'_>) {
@@ -143,7 +163,7 @@ fn retry(cx: &mut Context<'_>, retry: &Retry, at: At<'_>) {
 }
 
 fn redirect(cx: &mut Context<'_>, redirect: &Redirect, route: &Route, matches: At<'_>, at: At<'_>) {
-    let same = Redirect { code: redirect.code, ..Redirect::default() };
+    let same = Redirect { code: redirect.code, relative: redirect.relative, ..Redirect::default() };
     if *redirect == same {
         cx.error(at, "redirects to where the request already is")
             .suggest("give a scheme, a host, a port or a path");
@@ -164,6 +184,11 @@ fn redirect(cx: &mut Context<'_>, redirect: &Redirect, route: &Route, matches: A
         None => {}
         Some(RedirectPath::Whole(whole)) => text::path(cx, path.key("whole"), whole, true),
         Some(RedirectPath::Prefix(prefix)) => replaced_prefix(cx, prefix, route, matches, path.key("prefix")),
+        Some(RedirectPath::Regex(regex)) => regex_rewrite(cx, regex, path.key("regex")),
+    }
+    if redirect.relative && (redirect.scheme.is_some() || redirect.host.is_some() || redirect.port.is_some())
+    {
+        cx.error(at.key("relative"), "a path alone names no scheme, host or port");
     }
 }
 

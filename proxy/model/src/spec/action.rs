@@ -151,6 +151,10 @@ pub struct Redirect {
     /// Leave out one `/` at the very end, also where it is the whole path (ingress-nginx `ssl-redirect`).
     #[serde(skip_serializing_if = "is_default")]
     pub trim_slash: bool,
+    /// `location` is a path alone, which the client reads where it is (nginx `absolute_redirect off`). Not with another
+    /// scheme, host or port.
+    #[serde(skip_serializing_if = "is_default")]
+    pub relative: bool,
     /// The status.
     pub code: RedirectCode,
 }
@@ -163,6 +167,8 @@ pub enum RedirectPath {
     Whole(String),
     /// Takes the place of the part that the route's prefix matched.
     Prefix(String),
+    /// Replaces what a regular expression finds.
+    Regex(RegexRewrite),
 }
 
 /// The status of a redirect, written as a number.

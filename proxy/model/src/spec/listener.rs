@@ -1,7 +1,7 @@
 //! Listeners: sockets that accept traffic, and whom they trust.
 
 use super::{OriginalDestination, is_default};
-use crate::value::{Cidr, Duration, HostPattern, Size};
+use crate::value::{Cidr, Duration, HeaderName, HostPattern, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -16,6 +16,10 @@ pub struct Listener {
     #[schemars(with = "String")]
     #[serde(with = "crate::value::socket_address")]
     pub address: SocketAddr,
+    /// The port that clients know it by, where something in front of it maps that to the address's: what `port`
+    /// conditions compare and `x-forwarded-port` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_port: Option<u16>,
     /// The route table that serves it.
     pub route_table: String,
     /// HTTP versions spoken. Without TLS the first bytes tell them apart; with TLS, ALPN does.
@@ -122,6 +126,7 @@ impl Listener {
         Self {
             name,
             address,
+            public_port: None,
             route_table,
             protocols: both_protocols(),
             require_http11: false,
@@ -219,12 +224,57 @@ pub struct Forwarded {
     /// Add the peer to `x-forwarded-for`, and set `x-forwarded-proto`, `-host` and `-port` where no trusted peer has.
     /// Off: trusted ones pass unchanged, others are removed.
     pub append: bool,
+    /// What trusted peers are believed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub believed: Believed,
+    /// The field that says who the client is, a list that each proxy adds to.
+    #[serde(skip_serializing_if = "is_forwarded_for")]
+    pub client_field: HeaderName,
+    /// What upstreams are told.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fields: ForwardedFields,
 }
 
 impl Default for Forwarded {
     fn default() -> Self {
-        Self { trusted: Vec::new(), append: true }
+        Self {
+            trusted: Vec::new(),
+            append: true,
+            believed: Believed::default(),
+            client_field: HeaderName::x_forwarded_for(),
+            fields: ForwardedFields::default(),
+        }
     }
+}
+
+fn is_forwarded_for(name: &HeaderName) -> bool {
+    *name == HeaderName::x_forwarded_for()
+}
+
+/// What trusted peers are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Believed {
+    /// The client's address, and the scheme, host and port that it asked.
+    #[default]
+    All,
+    /// The client's address alone (ingress-nginx `enable-real-ip`).
+    Client,
+}
+
+/// What upstreams are told about the client and what it asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ForwardedFields {
+    /// `x-forwarded-for` with the peer added, and `-proto`, `-host` and `-port` where no trusted peer has set them.
+    #[default]
+    Standard,
+    /// As ingress-nginx does, whatever `append` says: `x-real-ip` and `x-forwarded-for` are the client;
+    /// `x-forwarded-host`, `-port`, `-proto`, `-scheme` and `x-scheme` are what it asked; `x-original-forwarded-for` and
+    /// `x-original-forwarded-host` are what came. The host that a trusted peer names is the one that upstreams see.
+    Nginx,
+    /// The same with all addresses in `x-forwarded-for` (ingress-nginx `compute-full-forwarded-for`).
+    NginxFull,
 }
 
 /// What happens to `x-request-id`.

@@ -7,6 +7,7 @@
 mod action;
 mod canary;
 mod cluster;
+mod error_pages;
 mod headers;
 mod labels;
 mod listener;
@@ -24,11 +25,12 @@ pub use action::{
 };
 pub use canary::{Canary, CanaryHeader, CanaryHeaderRule, HashKey, Sticky, StickyCookie};
 pub use cluster::{Balancer, Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification};
+pub use error_pages::{ErrorPages, ErrorsOf};
 pub use headers::{HeaderEdits, HeaderValue, RouteHeaders};
 pub use labels::{ClusterLabels, RouteLabels, ServiceLabels, Workload, WorkloadLabels};
 pub use listener::{
-    Forwarded, HeaderPolicy, Listener, ListenerLimits, ListenerTimeouts, ListenerTls, NormalizePath,
-    PathPolicy, Protocol, RequestId, TlsScope, UnderscorePolicy, UpstreamPath,
+    Believed, Forwarded, ForwardedFields, HeaderPolicy, Listener, ListenerLimits, ListenerTimeouts,
+    ListenerTls, NormalizePath, PathPolicy, Protocol, RequestId, TlsScope, UnderscorePolicy, UpstreamPath,
 };
 pub use matching::{
     CookieMatch, HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch,

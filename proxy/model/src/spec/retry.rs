@@ -1,7 +1,7 @@
 //! What is tried again.
 
 use super::is_default;
-use crate::value::StatusCode;
+use crate::value::{Duration, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ pub struct Retry {
     pub attempts: u8,
     /// What is tried again.
     pub on: Vec<RetryOn>,
+    /// No further try begins so long after the first one (nginx `proxy_next_upstream_timeout`); 0 is no bound.
+    #[serde(skip_serializing_if = "is_default")]
+    pub within: Duration,
     /// Also requests that are not idempotent, such as POST, where the upstream may have acted on them (nginx
     /// `non_idempotent`; what Istio does).
     #[serde(skip_serializing_if = "is_default")]
@@ -43,6 +46,6 @@ pub enum RetryOn {
 impl Default for Retry {
     fn default() -> Self {
         let on = vec![RetryOn::ConnectFailure, RetryOn::RefusedStream, RetryOn::Reset];
-        Self { attempts: 2, on, non_idempotent: false }
+        Self { attempts: 2, on, within: Duration::ZERO, non_idempotent: false }
     }
 }

@@ -1,7 +1,8 @@
 //! Route tables, virtual hosts and routes.
 
 use super::{
-    Action, Mirror, ResponseRewrite, Retry, Rewrite, RouteHeaders, RouteLabels, RouteMatch, is_default,
+    Action, ErrorPages, Mirror, ResponseRewrite, Retry, Rewrite, RouteHeaders, RouteLabels, RouteMatch,
+    is_default,
 };
 use crate::value::{Duration, HostPattern, Percent, Size, StatusCode};
 use schemars::JsonSchema;
@@ -77,6 +78,9 @@ pub struct Route {
     /// Request body; more gives 413. Absent takes the listener's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body: Option<Size>,
+    /// Pages in the place of errors. Not for `redirect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_pages: Option<ErrorPages>,
     /// Copies of the request that go elsewhere; their answers are discarded. Only for `forward`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<Mirror>,
@@ -104,6 +108,7 @@ impl Route {
             timeouts: RouteTimeouts::default(),
             retry: Retry::default(),
             max_body: None,
+            error_pages: None,
             mirrors: Vec::new(),
             filters: Vec::new(),
             origin: None,

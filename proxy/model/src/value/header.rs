@@ -17,6 +17,11 @@ text_value!(
 );
 
 impl HeaderName {
+    /// `x-forwarded-for`.
+    pub fn x_forwarded_for() -> Self {
+        Self("x-forwarded-for".into())
+    }
+
     /// The name in lower case.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -11,6 +11,7 @@ mod stall;
 
 use crate::{
     Event as Counted, RequestSummary,
+    body::Sink,
     downstream::Downstream,
     fields::HeadFields,
     io::Timer,
@@ -319,6 +320,9 @@ impl<D: Downstream> Driver<'_, D> {
         });
         // Where the connection is dead already, waiting for the answer finds out how.
         self.request.broken = up.send_head(head).is_err();
+        if self.exchange.is_error_page() {
+            return self.send_alone();
+        }
         if self.sends > 0 {
             if let Some(attempt) = self.exchange.attempt() {
                 self.accepted.shard.observer.count(Counted::Retried { cluster: &attempt.cluster.name });
@@ -330,6 +334,17 @@ impl<D: Downstream> Driver<'_, D> {
         // A body that was collected has been taken before.
         self.request.restart();
         self.sends += 1;
+        self.stage = Stage::Relaying;
+    }
+
+    /// Ends a request whose head is all of it. Of the client's body nothing more is read.
+    fn send_alone(&mut self) {
+        if let Some(up) = &mut self.up {
+            self.request.broken |= up.finish(HeadFields::Empty).is_err();
+        }
+        self.request.finished = true;
+        self.request.blocked = false;
+        self.request.starved = false;
         self.stage = Stage::Relaying;
     }
 

@@ -97,6 +97,10 @@ impl<D: Downstream> Driver<'_, D> {
     fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         self.request.starved = false;
         self.request.blocked = false;
+        if self.exchange.is_error_page() {
+            self.flush_request(cx);
+            return Poll::Pending;
+        }
         if self.switching && self.stage == Stage::Relaying && self.down.length() != Body::None {
             // An HTTP/2 client may send ahead. An endpoint that does not switch would read it as its next request.
             self.flush_request(cx);

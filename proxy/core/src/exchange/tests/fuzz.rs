@@ -12,6 +12,7 @@ const ROUTES: &str = "
   timeouts: { request: 7s, idle: 3s }
   max_body: 64B
   mirrors: [{ cluster: other, percent: 50 }]
+  error_pages: { statuses: [413, 503, 504], cluster: secure }
 - { name: away, match: [{ path: { prefix: /away } }], action: { redirect: { scheme: https } } }
 - { name: here, match: [{ path: { prefix: /here } }], action: { respond: { status: 200, body: hi } } }
 - { name: rest, action: { forward: { destinations: [{ cluster: one }] } } }

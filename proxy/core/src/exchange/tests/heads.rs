@@ -253,3 +253,30 @@ fn copies_end_with_a_body_that_is_refused_or_that_the_client_gives_up() {
         bench.reset();
     }
 }
+
+#[test]
+fn a_port_that_is_mapped_is_told_as_clients_know_it() {
+    let route =
+        "- name: r\n  match: [{ port: 80 }]\n  action: { forward: { destinations: [{ cluster: one }] } }";
+    let mut bench = Bench::with("  public_port: 80", route, Nothing);
+    bench.sent("GET");
+    assert!(bench.request_fields().contains(&"x-forwarded-port: 80".to_owned()));
+}
+
+#[test]
+fn the_host_that_a_trusted_proxy_names_counts_upwards_and_in_redirects() {
+    let routes = "- name: away\n  match: [{ path: { exact: /away } }]\n  action: { redirect: { scheme: https } }\n\
+                  - name: r\n  action: { forward: { destinations: [{ cluster: one }] } }";
+    let listener = "  forwarded: { trusted: [192.0.2.0/24], fields: nginx }";
+    let mut bench = Bench::with(listener, routes, Nothing);
+    bench.request.extend([("x-forwarded-host", "www.example"), ("x-forwarded-for", "203.0.113.5")]);
+    bench.sent("GET");
+    assert_eq!(bench.exchange.outgoing().authority, "www.example");
+    let fields = bench.request_fields();
+    for wanted in ["x-real-ip: 203.0.113.5", "x-forwarded-host: www.example"] {
+        assert!(fields.iter().any(|field| field == wanted), "{fields:?}");
+    }
+    bench.reset();
+    assert_eq!(bench.get("/away"), Action::Respond);
+    assert!(bench.response_fields().contains(&"location: https://www.example/away".to_owned()));
+}

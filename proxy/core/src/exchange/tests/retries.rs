@@ -5,6 +5,7 @@ use crate::exchange::{Action, ConnectFailure, Event, FailureKind, Sent, Upstream
 use crate::flags::ResponseFlags;
 use crate::hygiene::{Body, ResponseFacts, Version};
 use std::collections::HashSet;
+use std::time::Duration;
 
 fn bench(cluster: &str, retry: &str) -> Bench {
     Bench::new(&format!(
@@ -138,4 +139,14 @@ fn nothing_is_tried_again_after_an_interim_answer() {
     bench.sent("GET");
     assert_eq!(bench.answer(103, Body::None), Action::RelayInformational);
     assert_eq!(bench.answer(503, Body::None), Action::RelayHead);
+}
+
+#[test]
+fn no_try_begins_after_the_time_that_the_route_gives_them() {
+    let mut bench = bench("four", "{ attempts: 3, within: 5s }");
+    assert_eq!(bench.get("/"), Action::Connect);
+    bench.now += Duration::from_secs(4);
+    assert_eq!(bench.on(Event::ConnectFailed(ConnectFailure::Refused)), Action::Connect);
+    bench.now += Duration::from_secs(1);
+    assert_eq!(bench.on(Event::ConnectFailed(ConnectFailure::Refused)), Action::Respond);
 }

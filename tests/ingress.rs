@@ -1,0 +1,6 @@
+//! Ingresses with the annotations of ingress-nginx, at a real gateway.
+
+#[path = "ingress/error_pages.rs"]
+mod error_pages;
+#[path = "ingress/told.rs"]
+mod told;
