@@ -23,10 +23,9 @@ async fn assert_weight(load: &Load, text: &str, weight: usize) {
 
 /// An Ingress as a controller writes it.
 fn ingress(name: &str, created: u8, annotations: &[(&str, &str)], service: &str) -> String {
-    let annotations: String = annotations
-        .iter()
-        .map(|(name, value)| format!("    nginx.ingress.kubernetes.io/{name}: \"{value}\"\n"))
-        .collect();
+    let annotations = annotations.iter().fold(String::new(), |text, (name, value)| {
+        text + &format!("    nginx.ingress.kubernetes.io/{name}: \"{value}\"\n")
+    });
     format!(
         "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n  namespace: test\n  \
          creationTimestamp: \"2026-01-{created:02}T00:00:00Z\"\n  annotations:\n    kubernetes.io/ingress.class: nginx\n\

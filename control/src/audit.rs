@@ -99,7 +99,7 @@ impl Audit {
             translator.apply(change);
         }
         let mut translation = translator.translate();
-        translation.reports.extend(scan.duplicates);
+        translation.reports = translation.reports.iter().cloned().chain(scan.duplicates).collect();
         let findings = Findings {
             source,
             files: scan.findings.iter().map(Finding::without_severity).collect(),

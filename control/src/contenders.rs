@@ -29,7 +29,7 @@ pub(crate) fn text<'a>(
         // A report about a host names it in this way; one that names another is not about this one.
         let elsewhere =
             report.message.contains("host `") && !report.message.contains(&format!("host `{host}`"));
-        matters && !(elsewhere && !host_is_pattern(&report.message)) && concerned.contains(&report.object)
+        matters && (!elsewhere || host_is_pattern(&report.message)) && concerned.contains(&report.object)
     };
     let mut lost: Vec<&Report> = reports.iter().filter(lost).collect();
     lost.sort();
@@ -71,7 +71,7 @@ fn covers(pattern: &str, host: &str, one_label: bool) -> bool {
         None => pattern == host,
         Some(suffix) => host
             .strip_suffix(suffix)
-            .is_some_and(|label| !label.is_empty() && !(one_label && label.contains('.'))),
+            .is_some_and(|label| !label.is_empty() && (!one_label || !label.contains('.'))),
     }
 }
 

@@ -103,8 +103,8 @@ impl Manifests {
             }
             translator.apply(change);
         }
-        let Translation { config, mut reports, .. } = translator.translate();
-        reports.extend(scan.duplicates);
+        let Translation { config, reports, .. } = translator.translate();
+        let mut reports: Vec<Report> = reports.iter().cloned().chain(scan.duplicates).collect();
         reports.sort();
         Self { name, findings: scan.findings, reports, objects, config }
     }

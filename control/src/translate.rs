@@ -15,6 +15,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 /// Where secrets are expected when nobody says where they shall be.
@@ -85,10 +86,11 @@ impl Translate {
 }
 
 /// Replaces the content of secrets by files in a folder; returns what these have to hold.
-fn refer(config: &mut Config, folder: &Path) -> Vec<(PathBuf, String)> {
+fn refer(config: &mut Config, folder: &Path) -> Vec<(PathBuf, Arc<str>)> {
     let mut taken = BTreeSet::new();
     let mut files = Vec::new();
     for secret in &mut config.secrets {
+        let secret = Arc::make_mut(secret);
         let plain = |letter: char| {
             if letter.is_ascii_alphanumeric() || "-._".contains(letter) { letter } else { '-' }
         };
@@ -116,7 +118,7 @@ fn refer(config: &mut Config, folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// For the owner only, also where a file is there already.
-fn write(folder: &Path, files: &[(PathBuf, String)]) -> io::Result<()> {
+fn write(folder: &Path, files: &[(PathBuf, Arc<str>)]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for (path, content) in files {
         let written = path.with_extension("new");

@@ -114,21 +114,21 @@ impl App {
 impl Apps {
     /// Writes the files of `count` applications with certificates; `asked` of them have origins.
     pub async fn write(folder: &Path, count: usize, asked: usize) -> Self {
-        let mut apps = Self { asked: Vec::new(), _origins: Vec::new() };
+        let (mut written, mut origins) = (Vec::new(), Vec::new());
         let every = (count / asked).max(1);
         for number in 0..count {
             let mut app = App::new(number).with_certificate();
-            if number % every == 0 && apps.asked.len() < asked {
+            if number % every == 0 && written.len() < asked {
                 for endpoint in &mut app.endpoints {
                     let origin = origin(endpoint.ip()).await;
                     *endpoint = origin.address();
-                    apps._origins.push(origin);
+                    origins.push(origin);
                 }
-                apps.asked.push(app.clone());
+                written.push(app.clone());
             }
             app.write(folder);
         }
-        apps
+        Self { asked: written, _origins: origins }
     }
 }
 

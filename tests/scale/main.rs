@@ -38,19 +38,19 @@ async fn a_change_of_one_application_among_many_makes_one_host_again() {
     app.endpoints.remove(0);
     let left = app.endpoints[0].ip();
     app.write(folder.path());
-    gateway.proxy().stat_becomes(UNITS, &[], |units| units > before).await;
-    assert_eq!(renewed(&gateway).await, before + 1.0, "an endpoint changed");
+    gateway.proxy().stat_becomes(UNITS, &[], |units| units as u64 > before).await;
+    assert_eq!(renewed(&gateway).await, before + 1, "an endpoint changed");
     probe.until("only one endpoint is left", |seen| seen.endpoint == left).await;
 
     app.step = 1;
     app.write(folder.path());
     probe.until("the route changed", |seen| seen.step == 1).await;
-    assert_eq!(renewed(&gateway).await, before + 2.0, "a route changed");
+    assert_eq!(renewed(&gateway).await, before + 2, "a route changed");
 
     let new = App::new(300);
     new.write(folder.path());
     gateway.until("a new host", &Request::get("/").host(&new.host()), |reply| reply.status != 404).await;
-    assert_eq!(renewed(&gateway).await, before + 3.0, "a host came");
+    assert_eq!(renewed(&gateway).await, before + 3, "a host came");
 }
 
 /// Takes a few minutes, and means something on a quiet machine with a release build only.
@@ -175,7 +175,7 @@ async fn storm(cost: Cost, apps: &mut [App], probes: &mut [Probe], folder: &Path
         }
     };
     let (seen, ()) = tokio::join!(futures_util::future::join_all(looks), write);
-    let cpu = percent(cost.cpu() - before.0, before.1.elapsed());
+    let cpu = percent(cost.cpu().saturating_sub(before.0), before.1.elapsed());
     let mut spread = Spread::default();
     for (which, step, begun) in written {
         let (_, looks) = &seen[which];
@@ -191,8 +191,8 @@ async fn start(folder: &Path) -> Gateway {
 
 const UNITS: &str = "sluice_translation_units_total";
 
-async fn renewed(gateway: &Gateway) -> f64 {
-    gateway.proxy().stat(UNITS, &[]).await
+async fn renewed(gateway: &Gateway) -> u64 {
+    gateway.proxy().stat(UNITS, &[]).await as u64
 }
 
 async fn all_served(gateway: &mut Gateway, apps: &[App]) {
@@ -211,7 +211,7 @@ async fn all_served(gateway: &mut Gateway, apps: &[App]) {
 async fn share(cost: Cost, meanwhile: impl Future<Output = ()>) -> String {
     let (before, begun) = (cost.cpu(), Instant::now());
     meanwhile.await;
-    percent(cost.cpu() - before, begun.elapsed())
+    percent(cost.cpu().saturating_sub(before), begun.elapsed())
 }
 
 fn percent(cpu: Duration, wall: Duration) -> String {

@@ -22,8 +22,8 @@ struct Telling {
     /// What a configuration has besides what the objects say.
     frame: Config,
     shared: Arc<Shared>,
-    /// What was said in the log already.
-    said: BTreeSet<Report>,
+    /// What was said in the log already: by the translation, and about objects that stand in several places.
+    said: (Arc<[Report]>, Vec<Report>),
     found: Vec<Finding>,
 }
 
@@ -31,7 +31,7 @@ struct Telling {
 
 impl Follower {
     pub(super) fn new(source: Source, settings: Settings, frame: Config, shared: Arc<Shared>) -> Self {
-        let telling = Telling { frame, shared, said: BTreeSet::new(), found: Vec::new() };
+        let telling = Telling { frame, shared, said: Default::default(), found: Vec::new() };
         Self { source, settings, telling }
     }
 
@@ -144,8 +144,12 @@ impl Telling {
 
     /// Says what was not said before.
     fn log(&mut self) {
-        let reports = self.shared.reports();
-        for report in reports.iter().filter(|report| !self.said.contains(report)) {
+        let (reports, duplicates) = self.shared.reports();
+        if Arc::ptr_eq(&reports, &self.said.0) && duplicates == self.said.1 {
+            return;
+        }
+        let said: BTreeSet<&Report> = self.said.0.iter().chain(&self.said.1).collect();
+        for report in reports.iter().chain(&duplicates).filter(|report| !said.contains(report)) {
             let place = report.place.as_ref().map(|place| format!(" ({}:{})", place.file, place.line));
             let (place, text) = (place.unwrap_or_default(), report.without_severity());
             match report.severity {
@@ -154,6 +158,6 @@ impl Telling {
                 Level::Info => tracing::info!("{text}{place}"),
             }
         }
-        self.said = reports.into_iter().collect();
+        self.said = (reports, duplicates);
     }
 }

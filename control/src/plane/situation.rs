@@ -57,7 +57,7 @@ struct Situation {
     /// The addresses of nodes that were found last.
     nodes: Vec<Address>,
     /// What the translation said.
-    reports: Vec<Report>,
+    reports: Arc<[Report]>,
     /// What stands in several places.
     duplicates: Vec<Report>,
     findings: Vec<Finding>,
@@ -119,7 +119,7 @@ impl Shared {
     pub(super) fn publish(
         &self,
         config: Arc<Config>,
-        reports: Vec<Report>,
+        reports: Arc<[Report]>,
         ingresses: Arc<BTreeSet<ObjectName>>,
     ) {
         let mut situation = self.lock();
@@ -155,10 +155,10 @@ impl Shared {
         let _ = self.writes.set(tally);
     }
 
-    /// All that is to be said about objects.
-    pub(super) fn reports(&self) -> Vec<Report> {
+    /// All that is to be said about objects: by the translation, and about those that stand in several places.
+    pub(super) fn reports(&self) -> (Arc<[Report]>, Vec<Report>) {
         let situation = self.lock();
-        situation.reports.iter().chain(&situation.duplicates).cloned().collect()
+        (Arc::clone(&situation.reports), situation.duplicates.clone())
     }
 
     /// Objects that want a host and do not serve it as written, and why.

@@ -101,7 +101,7 @@ mod tests {
         let place = Place::copy().unwrap();
         let folder = place.folder().to_path_buf();
         let mut repository = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(FOLDER));
-        repository.retain(|name, _| name.ends_with(".yaml"));
+        repository.retain(|name, _| Path::new(name).extension().is_some_and(|kind| kind == "yaml"));
         assert_eq!(files(&folder), repository, "every manifest of the folder is embedded");
         drop(place);
         assert!(!folder.exists());

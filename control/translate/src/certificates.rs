@@ -12,11 +12,12 @@ use sluice_model::{
     Severity,
     spec::{self, DataSource, SecretKind, TlsCertificate},
 };
+use std::sync::Arc;
 
 /// A certificate that can be served.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Certificate {
-    pub(crate) secret: spec::Secret,
+    pub(crate) secret: Arc<spec::Secret>,
     names: Vec<String>,
 }
 
@@ -49,8 +50,11 @@ pub(crate) fn read(
     key: String,
 ) -> Result<Certificate, String> {
     let names = reader.0(certificate.as_bytes(), key.as_bytes())?;
-    let tls = TlsCertificate { certificate: DataSource::Inline(certificate), key: DataSource::Inline(key) };
-    let secret = spec::Secret { name, kind: SecretKind::Tls(tls) };
+    let tls = TlsCertificate {
+        certificate: DataSource::Inline(certificate.into()),
+        key: DataSource::Inline(key.into()),
+    };
+    let secret = Arc::new(spec::Secret { name, kind: SecretKind::Tls(tls) });
     let alone = spec::Config { secrets: vec![secret.clone()], ..spec::Config::default() };
     match sluice_model::validate("secret", alone, &sluice_model::NoFiles) {
         Ok(_) => Ok(Certificate { secret, names }),

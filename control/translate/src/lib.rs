@@ -18,7 +18,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | `store`, `reads` | the objects, and who looked at what |
-//! | `translator`, `output` | units, and how they become one configuration |
+//! | `translator`, `output`, `assemble` | units, and how they become one configuration |
 //! | `hold` | make before break: units that go on as they were while something that they name is not there yet |
 //! | `sound` | what the model refuses costs one unit, never all of them |
 //! | `services` | from a service and a port to endpoints |
@@ -28,6 +28,7 @@
 //! | `audit` | what a folder of Ingresses comes to, for people who think of moving |
 //! | `istio` | Gateway, VirtualService, DestinationRule, ServiceEntry; `istio::mesh` at the sidecar of a pod |
 
+mod assemble;
 pub mod audit;
 mod certificates;
 mod configmap;

@@ -4,7 +4,10 @@
 //! servers of Gateways. Hosts of Ingresses need a scope of their own only where a server of a Gateway would take them,
 //! as one for `*` does.
 
-use crate::output::{Lost, Output, Server};
+use crate::{
+    assemble::Lost,
+    output::{Output, Server},
+};
 use sluice_model::{spec::TlsScope, value::HostPattern};
 use std::collections::{BTreeMap, HashSet};
 

@@ -4,17 +4,18 @@
 //! through there costs one host, never all of them.
 
 use crate::{
-    output::{Output, assemble},
+    assemble::assemble,
+    output::Output,
     report::{Level, Reason, Report},
     settings::Settings,
     store::Store,
 };
 use sluice_crds::ObjectName;
-use sluice_model::{NoFiles, Severity, validate};
+use sluice_model::{NoFiles, Severity, spec::Config, validate};
 
 /// Takes a unit out that the model refuses, and tells those that it is made of.
 pub(crate) fn judge(settings: &Settings, store: &Store, members: &[ObjectName], output: &mut Output) {
-    let (alone, _) = assemble(settings, std::iter::once(&*output));
+    let (alone, _) = assemble(settings, std::iter::once(&*output), &Config::default());
     let Err(found) = validate("unit", alone, &NoFiles) else { return };
     let Some(error) = found.iter().find(|found| found.severity == Severity::Error) else { return };
     let hosts: Vec<String> = output.hosts.iter().map(|(_, host)| format!("`{}`", host.name)).collect();

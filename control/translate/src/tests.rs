@@ -2,7 +2,7 @@
 
 use crate::{Change, Held, Place, Settings, Translation, Translator};
 use sluice_crds::{Manifest, manifest::EntryContent};
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, sync::Arc};
 
 /// The objects of a text, as one file of a folder.
 pub(crate) fn changes(text: &str) -> Vec<Change> {
@@ -96,12 +96,18 @@ fn a_change_renews_only_the_host_that_it_touches() {
         translator.apply(change);
     }
     assert_eq!(translator.translate().renewed, 3, "two hosts and the default certificate");
-    assert_eq!(translator.translate().renewed, 0);
+    let before = translator.translate();
+    assert_eq!(before.renewed, 0);
     for change in changes(&SHOP.replace("10.0.0.1", "10.0.0.9")) {
         translator.apply(change);
     }
     let after = translator.translate();
     assert_eq!(after.renewed, 1);
+    let (tables, clusters) = (|of: &Translation| of.config.route_tables.clone(), &after.config.clusters);
+    assert!(tables(&before).iter().zip(&tables(&after)).all(|(one, other)| Arc::ptr_eq(one, other)));
+    let other = clusters.iter().zip(&before.config.clusters).filter(|(now, then)| !Arc::ptr_eq(now, then));
+    assert_eq!(other.map(|(now, _)| &*now.name).collect::<Vec<_>>(), ["shop/web:80"]);
+    assert!(Arc::ptr_eq(&before.reports, &after.reports));
     let mut fresh = Translator::new(settings());
     for held in translator.store().iter().cloned().collect::<Vec<_>>() {
         fresh.apply(Change::Put(held));

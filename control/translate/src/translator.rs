@@ -1,11 +1,12 @@
 //! Keeps a translation up to date with the objects.
 
 use crate::{
+    assemble::{Difference, Lost, assemble},
     configmap,
     hold::Holds,
     ingress,
     istio::{self, mesh},
-    output::{Lost, Output, assemble},
+    output::Output,
     reads::{Read, View},
     report::{Level, Reason, Report},
     settings::{Role, Settings},
@@ -15,6 +16,7 @@ use crate::{
 use sluice_crds::ObjectName;
 use sluice_model::spec;
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Instant,
@@ -80,8 +82,17 @@ pub struct Translator {
     istio_examined: istio::Examined,
     units: BTreeMap<UnitKey, Output>,
     holds: Holds,
-    reads: HashMap<UnitKey, HashSet<Read>>,
-    readers: HashMap<Read, BTreeSet<UnitKey>>,
+    reads: HashMap<UnitKey, Box<[Arc<Read>]>>,
+    /// In the order of their keys.
+    readers: HashMap<Arc<Read>, Vec<Arc<UnitKey>>>,
+    /// About objects that were read with mistakes.
+    problems: BTreeMap<ObjectName, Vec<Report>>,
+    /// About hosts that others have.
+    lost: Vec<Report>,
+    /// What units are, next to what `config` and `reports` were made from.
+    difference: Difference,
+    config: spec::Config,
+    reports: Arc<[Report]>,
     /// Whether something may refer to other objects than when somebody asked last.
     other_references: bool,
 }
@@ -97,10 +108,12 @@ pub(crate) struct Plan {
 /// What the objects mean at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Translation {
-    /// The configuration, for [`sluice_model::validate`]. Listeners, route tables, clusters and secrets only.
+    /// The configuration, for [`sluice_model::validate`]. Listeners, route tables, clusters and secrets only. Its parts are the
+    /// same as the time before where they did not change.
     pub config: spec::Config,
-    /// What is to be said about the objects, by object.
-    pub reports: Vec<Report>,
+    /// What is to be said about the objects, by object. The same as the time before, not just equal, where nothing of it
+    /// changed.
+    pub reports: Arc<[Report]>,
     /// The Ingresses that are served: ours, not refused, and with a part in a host, if only as a canary.
     pub ingresses: Arc<BTreeSet<ObjectName>>,
     /// How many pieces were made again.
@@ -133,6 +146,11 @@ impl Translator {
             holds: Holds::default(),
             reads: HashMap::new(),
             readers: HashMap::new(),
+            problems: BTreeMap::new(),
+            lost: Vec::new(),
+            difference: Difference::ALL,
+            config: spec::Config::default(),
+            reports: Arc::default(),
             other_references: true,
         }
     }
@@ -144,6 +162,16 @@ impl Translator {
 
     /// Takes a change. Cheap; what it means is found out by the next [`translate`](Self::translate).
     pub fn apply(&mut self, change: Change) {
+        let (name, problems) = match &change {
+            Change::Put(held) => (held.object().name(), Report::of_problems(held)),
+            Change::Delete(name) => (name.clone(), Vec::new()),
+        };
+        let before = if problems.is_empty() {
+            self.problems.remove(&name)
+        } else {
+            self.problems.insert(name.clone(), problems)
+        };
+        self.difference.reports |= before.as_ref() != self.problems.get(&name);
         let touched = &mut self.touched;
         self.store.apply(change, |read| {
             touched.insert(read);
@@ -158,13 +186,15 @@ impl Translator {
         }
         let by_settings = self.settings_reads.iter().flatten();
         let by_plans = self.plans.iter().flat_map(|planned| planned.reads.iter().flatten());
-        let reads = by_settings.chain(by_plans).chain(self.readers.keys());
+        let reads = by_settings.chain(by_plans).chain(self.readers.keys().map(|read| &**read));
         Some(reads.filter_map(Read::reference).cloned().collect())
     }
 
     /// What the objects mean, also where one of them names something that is not there.
     pub fn translate(&mut self) -> Translation {
-        self.units.extend(self.holds.all());
+        for (key, output) in self.holds.all() {
+            self.show(key, output);
+        }
         self.renew_stale(None)
     }
 
@@ -172,14 +202,20 @@ impl Translator {
     /// to a second, so that objects that belong together may be written one after the other. What is there for the first
     /// time does not wait. `now` never goes backwards.
     pub fn translate_at(&mut self, now: Instant) -> Translation {
-        self.units.extend(self.holds.over(now));
+        for (key, output) in self.holds.over(now) {
+            self.show(key, output);
+        }
         self.renew_stale(Some(now))
     }
 
     fn renew_stale(&mut self, now: Option<Instant>) -> Translation {
         let touched = std::mem::take(&mut self.touched);
-        let mut stale: BTreeSet<UnitKey> =
-            touched.iter().filter_map(|read| self.readers.get(read)).flatten().cloned().collect();
+        let mut stale: BTreeSet<UnitKey> = touched
+            .iter()
+            .filter_map(|read| self.readers.get(read))
+            .flatten()
+            .map(|key| (**key).clone())
+            .collect();
         if self.settings_reads.as_ref().is_none_or(|reads| !reads.is_disjoint(&touched)) {
             self.resettle(&mut stale);
         }
@@ -192,18 +228,43 @@ impl Translator {
         for key in stale {
             self.renew(key, now);
         }
-        let rejected = self.store.iter().flat_map(Report::of_problems);
-        let mut reports: Vec<Report> = rejected
-            .chain(self.policies.reports.iter().cloned())
-            .chain(self.plans.iter().flat_map(|planned| planned.plan.reports.iter().cloned()))
-            .chain(self.units.values().flat_map(|unit| unit.reports.clone()))
-            .collect();
-        let (config, lost) = assemble(&self.settings, self.units.values());
-        reports.extend(lost.iter().flat_map(|lost| self.lost(lost)));
-        reports.sort();
-        reports.dedup();
-        let ingresses = self.ingresses.clone();
-        Translation { config, reports, ingresses, renewed, wake_at: self.holds.wake_at() }
+        self.put_together();
+        Translation {
+            config: self.config.clone(),
+            reports: Arc::clone(&self.reports),
+            ingresses: Arc::clone(&self.ingresses),
+            renewed,
+            wake_at: self.holds.wake_at(),
+        }
+    }
+
+    /// One configuration, and all reports, from what the units are; as far as anything differs.
+    fn put_together(&mut self) {
+        let mut difference = std::mem::replace(&mut self.difference, Difference::NONE);
+        if difference.is_structural() {
+            let (config, lost) = assemble(&self.settings, self.units.values(), &self.config);
+            let lost: Vec<Report> = lost.iter().flat_map(|lost| self.lost(lost)).collect();
+            difference.reports |= lost != self.lost;
+            (self.config, self.lost) = (config, lost);
+        } else {
+            difference.exchange(&mut self.config);
+        }
+        if difference.reports {
+            let planned = self.plans.iter().flat_map(|planned| &planned.plan.reports);
+            let units = self.units.values().flat_map(|unit| &unit.reports);
+            let said = self
+                .problems
+                .values()
+                .flatten()
+                .chain(&self.policies.reports)
+                .chain(planned)
+                .chain(units)
+                .chain(&self.lost);
+            let mut reports: Vec<Report> = said.cloned().collect();
+            reports.sort();
+            reports.dedup();
+            self.reports = reports.into();
+        }
     }
 
     /// Reads the ConfigMaps and the policies. Where they change a setting or what is refused, everything is made again.
@@ -215,6 +276,7 @@ impl Translator {
         if !policies.refuse_as(&self.policies) {
             stale.extend(self.units.keys().cloned());
         }
+        self.difference.reports |= policies.reports != self.policies.reports;
         self.policies = policies;
         let reads = view.into_reads();
         self.other_references |=
@@ -222,6 +284,7 @@ impl Translator {
         self.settings_reads = Some(reads);
         if settings != self.settings {
             self.settings = settings;
+            self.difference = Difference::ALL;
             self.examined = ingress::Examined::default();
             self.istio_examined = istio::Examined::default();
             for planned in &mut self.plans {
@@ -250,9 +313,10 @@ impl Translator {
         let old = std::mem::take(&mut self.plans[index].plan);
         for key in old.units.keys().filter(|key| !plan.units.contains_key(*key)) {
             stale.remove(key);
-            self.units.remove(key);
+            self.difference.add(self.units.remove(key).as_ref(), None);
             self.holds.forget(key);
-            self.other_references |= self.reads.get(key).is_some_and(|reads| !references(reads).is_empty());
+            self.other_references |=
+                self.reads.get(key).is_some_and(|reads| !references(&**reads).is_empty());
             self.forget_reads(key);
         }
         let changed = plan.units.iter().filter(|(key, members)| old.units.get(*key) != Some(*members));
@@ -260,6 +324,7 @@ impl Translator {
         if matches!(self.plans[index].family, Family::Ingress) {
             self.ingresses = Arc::new(plan.ingresses().cloned().collect());
         }
+        self.difference.reports |= old.reports != plan.reports;
         self.plans[index].plan = plan;
     }
 
@@ -286,19 +351,26 @@ impl Translator {
         };
         sound::judge(&self.settings, &self.store, &told, &mut output);
         let reads = view.into_reads();
-        self.other_references |=
-            self.reads.get(&key).map(references).unwrap_or_default() != references(&reads);
+        let before = self.reads.get(&key).map(|reads| references(&**reads)).unwrap_or_default();
+        self.other_references |= before != references(&reads);
         self.policies.close(&self.settings, &mut output);
         self.forget_reads(&key);
-        for read in &reads {
-            self.readers.entry(read.clone()).or_default().insert(key.clone());
-        }
-        self.reads.insert(key.clone(), reads);
+        self.remember_reads(&key, reads);
         let shown = match now {
             Some(now) => self.holds.settle(&key, self.units.get(&key), output, now),
             None => output,
         };
-        self.units.insert(key, shown);
+        self.show(key, shown);
+    }
+
+    /// What a unit is from now on.
+    fn show(&mut self, key: UnitKey, mut output: Output) {
+        let old = self.units.get(&key);
+        if let Some(old) = old {
+            output.adopt(old);
+        }
+        self.difference.add(old, Some(&output));
+        self.units.insert(key, output);
     }
 
     /// A host that others have: Ingresses come first.
@@ -311,10 +383,29 @@ impl Translator {
         held.map(|held| Report::new(held, Level::Warning, Reason::Conflict, message.clone())).collect()
     }
 
+    fn remember_reads(&mut self, key: &UnitKey, reads: HashSet<Read>) {
+        let reader = Arc::new(key.clone());
+        let reads = reads.into_iter().map(|read| {
+            let read = self
+                .readers
+                .get_key_value(&read)
+                .map_or_else(|| Arc::new(read), |(read, _)| Arc::clone(read));
+            let readers = self.readers.entry(Arc::clone(&read)).or_default();
+            if let Err(place) = readers.binary_search(&reader) {
+                readers.insert(place, Arc::clone(&reader));
+            }
+            read
+        });
+        let reads = reads.collect();
+        self.reads.insert(key.clone(), reads);
+    }
+
     fn forget_reads(&mut self, key: &UnitKey) {
         for read in self.reads.remove(key).unwrap_or_default() {
             if let Some(readers) = self.readers.get_mut(&read) {
-                readers.remove(key);
+                if let Ok(place) = readers.binary_search_by(|reader| (**reader).cmp(key)) {
+                    readers.remove(place);
+                }
                 if readers.is_empty() {
                     self.readers.remove(&read);
                 }
@@ -323,9 +414,9 @@ impl Translator {
     }
 }
 
-/// Of what was looked at, the objects that are only read where something refers to them.
-fn references(reads: &HashSet<Read>) -> BTreeSet<ObjectName> {
-    reads.iter().filter_map(Read::reference).cloned().collect()
+/// The objects among them that a source need not read unless somebody refers to them.
+fn references<'r, R: Borrow<Read> + 'r>(reads: impl IntoIterator<Item = &'r R>) -> BTreeSet<ObjectName> {
+    reads.into_iter().filter_map(|read| read.borrow().reference()).cloned().collect()
 }
 
 // === impl Plan ===

@@ -6,6 +6,7 @@ use crate::{
     tree::{NodeId, Path, Step, Tree},
 };
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 
 /// Converts what the tree holds. `None` where so much is wrong that there is nothing to check further.
 pub(crate) fn read(
@@ -21,10 +22,10 @@ pub(crate) fn read(
         ["listeners", "route_tables", "clusters", "secrets"],
     );
     let [listeners, route_tables, clusters, secrets] = lists;
-    let listeners = reader.elements(listeners, Reader::whole::<spec::Listener>);
+    let listeners = reader.elements(listeners, Reader::whole::<Arc<spec::Listener>>);
     let route_tables = reader.elements(route_tables, Reader::route_table);
-    let clusters = reader.elements(clusters, Reader::whole::<spec::Cluster>);
-    let secrets = reader.elements(secrets, Reader::whole::<spec::Secret>);
+    let clusters = reader.elements(clusters, Reader::whole::<Arc<spec::Cluster>>);
+    let secrets = reader.elements(secrets, Reader::whole::<Arc<spec::Secret>>);
     let mut config = config?;
     replace(&mut config.listeners, listeners)?;
     replace(&mut config.route_tables, route_tables)?;
@@ -103,20 +104,20 @@ impl Reader<'_> {
         values.map_or(Elements::Lost, Elements::All)
     }
 
-    fn route_table(&mut self, node: NodeId, path: &Path) -> Option<spec::RouteTable> {
+    fn route_table(&mut self, node: NodeId, path: &Path) -> Option<Arc<spec::RouteTable>> {
         let (table, [hosts]) = self.without_lists::<spec::RouteTable, 1>(node, path, ["virtual_hosts"]);
         let hosts = self.elements(hosts, Reader::virtual_host);
         let mut table = table?;
         replace(&mut table.virtual_hosts, hosts)?;
-        Some(table)
+        Some(Arc::new(table))
     }
 
-    fn virtual_host(&mut self, node: NodeId, path: &Path) -> Option<spec::VirtualHost> {
+    fn virtual_host(&mut self, node: NodeId, path: &Path) -> Option<Arc<spec::VirtualHost>> {
         let (host, [routes]) = self.without_lists::<spec::VirtualHost, 1>(node, path, ["routes"]);
         let routes = self.elements(routes, Reader::whole::<spec::Route>);
         let mut host = host?;
         replace(&mut host.routes, routes)?;
-        Some(host)
+        Some(Arc::new(host))
     }
 }
 

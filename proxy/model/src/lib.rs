@@ -20,6 +20,7 @@ mod config;
 pub mod convert;
 mod diagnostic;
 mod document;
+mod kept;
 mod load;
 mod redact;
 mod schema;
@@ -30,5 +31,6 @@ pub mod value;
 
 pub use config::{Cluster, Config, Listener, RouteTable, Secret, SecretContent, VirtualHost};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source};
-pub use load::{Loaded, MAX_DIAGNOSTICS, MAX_FILE_BYTES, NoFiles, ReadFile, load, validate};
+pub use kept::{Places, places};
+pub use load::{Loaded, MAX_DIAGNOSTICS, MAX_FILE_BYTES, NoFiles, ReadFile, load, validate, validate_after};
 pub use schema::json_schema;

@@ -2,11 +2,12 @@
 
 use crate::{
     Config, Diagnostic, Diagnostics, Severity, Source,
-    check::{self, Finding, Sound},
+    check::{self, Checked, Finding, Sound},
     convert::{Problem, Reason, Repairs},
     document, redact, spec,
     tree::{self, Content, Position, Tree},
 };
+use std::sync::Arc;
 
 /// Reads the files that a configuration names: certificates, keys, trust anchors. I/O stays with the caller, who
 /// decides what relative paths start at (by the written form's promise: the folder of the configuration).
@@ -60,34 +61,52 @@ pub fn load(source: &Source, files: &dyn ReadFile) -> Result<Loaded, Diagnostics
         clusters: repairs.sound_names(&tree, "clusters", config.clusters.len()),
         secrets: repairs.sound_names(&tree, "secrets", config.secrets.len()),
     };
-    let checked = check::check(&config, files, sound);
-    diagnostics
-        .extend(checked.findings.into_iter().filter_map(|finding| found(source, &tree, &repairs, finding)));
-    finish(source, config, checked.secrets, checked.files, diagnostics)
+    let mut checked = check::check(&config, files, sound, None);
+    let findings = std::mem::take(&mut checked.findings).into_iter();
+    diagnostics.extend(findings.filter_map(|finding| found(source, &tree, &repairs, finding)));
+    finish(source, Arc::new(config), checked, None, diagnostics)
 }
 
 /// Checks a configuration that was not written as text: made by a translation, say. Diagnostics carry `name` in place
 /// of a file, line 1 and column 1.
-pub fn validate(name: &str, config: spec::Config, files: &dyn ReadFile) -> Result<Loaded, Diagnostics> {
-    let source = Source::new(name, "");
+pub fn validate(
+    name: &str,
+    config: impl Into<Arc<spec::Config>>,
+    files: &dyn ReadFile,
+) -> Result<Loaded, Diagnostics> {
+    validate_after(None, name, config, files)
+}
+
+/// The same for a configuration that comes after another one and shares parts with it. What both have (the same `Arc`, not
+/// just something equal) is not checked again and stays what it was in the result; what is odd about such parts was
+/// said before, and that nothing uses something is not said at all.
+pub fn validate_after(
+    old: Option<&Config>,
+    name: &str,
+    config: impl Into<Arc<spec::Config>>,
+    files: &dyn ReadFile,
+) -> Result<Loaded, Diagnostics> {
+    let (source, config) = (Source::new(name, ""), config.into());
     let (tree, repairs) = (Tree::default(), Repairs::default());
-    let checked = check::check(&config, files, Sound::ALL);
-    let findings = checked.findings.into_iter();
+    let mut checked = check::check(&config, files, Sound::ALL, old);
+    let findings = std::mem::take(&mut checked.findings).into_iter();
     let diagnostics = findings.filter_map(|finding| found(&source, &tree, &repairs, finding)).collect();
-    finish(&source, config, checked.secrets, checked.files, diagnostics)
+    finish(&source, config, checked, old, diagnostics)
 }
 
 fn finish(
     source: &Source,
-    config: spec::Config,
-    secrets: Vec<crate::Secret>,
-    files: Vec<String>,
+    config: Arc<spec::Config>,
+    checked: Checked,
+    old: Option<&Config>,
     diagnostics: Vec<Diagnostic>,
 ) -> Result<Loaded, Diagnostics> {
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(bounded(source, diagnostics));
     }
-    Ok(Loaded { config: Config::new(config, secrets), warnings: bounded(source, diagnostics), files })
+    let Checked { secrets, kept, files, findings: _ } = checked;
+    let config = Config::new(config, secrets, kept, old);
+    Ok(Loaded { config, warnings: bounded(source, diagnostics), files })
 }
 
 /// A problem of the text or of a value, in words.

@@ -1,7 +1,7 @@
 //! Configurations that another part of the process makes: a translation of Kubernetes objects, say.
 
 use super::source::{Attempt, Contents, ReadError};
-use sluice_model::{NoFiles, spec};
+use sluice_model::{Config, NoFiles, spec};
 use std::{fmt, sync::Arc};
 use tokio::sync::watch;
 
@@ -46,10 +46,10 @@ impl Feeder {
 // === impl Feed ===
 
 impl Feed {
-    /// Checks the latest configuration. Blocks.
-    pub(super) fn load(&self) -> Attempt {
+    /// Checks what of the latest configuration `old` does not have. Blocks.
+    pub(super) fn load(&self, old: Option<&Config>) -> Attempt {
         let Latest { config, published } = self.latest.borrow().clone();
-        let result = sluice_model::validate(&self.name, Arc::unwrap_or_clone(config), &NoFiles);
+        let result = sluice_model::validate_after(old, &self.name, config, &NoFiles);
         Attempt {
             result: result.map_err(ReadError::Refused),
             contents: Contents::default(),

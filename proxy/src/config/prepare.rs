@@ -33,9 +33,10 @@ pub(crate) enum Refusal {
 pub(crate) type Outcome = (Result<Prepared, Refusal>, Contents);
 
 /// Reads, checks and compiles. Blocks. Parts of `old` that did not change are shared.
-pub(crate) fn prepare(source: &ConfigSource, old: Option<&Generation>) -> Outcome {
-    let attempt = source.load();
+pub(crate) fn prepare(source: &ConfigSource, old: Option<(&Config, &Generation)>) -> Outcome {
+    let attempt = source.load(old.map(|(config, _)| config));
     let frame = attempt.frame;
+    let old = old.map(|(_, generation)| generation);
     let result = attempt.result.map_err(Refusal::Read).and_then(|loaded| {
         let tls = TlsContext::build(&loaded.config, old.map(|old| &*old.tls)).map_err(Refusal::Tls)?;
         let snapshot = compile(old.map(|old| &*old.snapshot), &loaded.config, &Builtin);
@@ -65,6 +66,9 @@ pub(crate) fn with_addresses<'a>(
     addresses: impl Fn(&str) -> &'a [IpAddr],
 ) -> Option<Arc<Snapshot>> {
     let mut changed: Option<Arc<Snapshot>> = None;
+    if !snapshot.has_names() {
+        return None;
+    }
     for cluster in snapshot.clusters() {
         if !cluster
             .spec

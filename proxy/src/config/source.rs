@@ -1,7 +1,7 @@
 //! Where the configuration comes from, and reading it.
 
 use super::Feed;
-use sluice_model::{Diagnostics, Loaded, MAX_FILE_BYTES, ReadFile, Source};
+use sluice_model::{Config, Diagnostics, Loaded, MAX_FILE_BYTES, ReadFile, Source};
 use std::{
     cell::RefCell,
     fs::File,
@@ -57,10 +57,10 @@ pub(crate) struct Contents(Vec<(PathBuf, Option<u128>)>);
 // === impl ConfigSource ===
 
 impl ConfigSource {
-    /// Reads and checks the configuration. Blocks.
-    pub(crate) fn load(&self) -> Attempt {
+    /// Reads and checks the configuration that comes after `old`. Blocks.
+    pub(crate) fn load(&self, old: Option<&Config>) -> Attempt {
         let (text, files) = match self {
-            Self::Feed(feed) => return feed.load(),
+            Self::Feed(feed) => return feed.load(old),
             Self::Text { name, text, folder } => {
                 (Ok(Source::new(name.as_str(), text.as_str())), Files::below(folder))
             }

@@ -39,9 +39,22 @@ pub struct Watch {
     folders: BTreeMap<PathBuf, (u64, u64)>,
     /// A watched folder itself was removed or renamed; its watch is worth nothing, even if the path has a folder again.
     stale: Arc<AtomicBool>,
+    touched: Arc<Mutex<Touched>>,
     /// The change that is not reported yet.
     pending: Settling,
     next_poll: Instant,
+}
+
+/// Names that are remembered; of more, it is not known which they were.
+const MAX_TOUCHED: usize = 4096;
+
+/// What happened since somebody asked last.
+#[derive(Debug, Default)]
+struct Touched {
+    /// Names in followed folders.
+    names: BTreeSet<PathBuf>,
+    /// There is more than these names.
+    more: bool,
 }
 
 /// A name in a folder: a followed file, or a link on the way to one.
@@ -64,14 +77,21 @@ impl Watch {
         let (sender, signs) = mpsc::channel(1);
         let interest = Arc::<Mutex<Interest>>::default();
         let stale = Arc::<AtomicBool>::default();
-        let (wanted, lost) = (interest.clone(), stale.clone());
+        let touched = Arc::<Mutex<Touched>>::default();
+        let (wanted, lost, into) = (interest.clone(), stale.clone(), touched.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
             let folder = event.as_ref().is_ok_and(|event| wanted.has_folder_of(event));
             if folder {
                 lost.store(true, Ordering::Relaxed);
             }
-            if folder || event.map_or(true, |event| wanted.has(&event)) {
+            if folder || event.as_ref().map_or(true, |event| wanted.has(event)) {
+                let mut touched = into.lock().unwrap_or_else(PoisonError::into_inner);
+                match event {
+                    Ok(event) if !folder => wanted.note(event, &mut touched),
+                    _ => touched.more = true,
+                }
+                drop(touched);
                 let _ = sender.try_send(());
             }
         });
@@ -86,6 +106,7 @@ impl Watch {
             interest,
             folders: BTreeMap::new(),
             stale,
+            touched,
             pending: Settling::default(),
             next_poll: Instant::now() + POLL,
         }
@@ -141,6 +162,7 @@ impl Watch {
         self.folders = watched;
         if fresh {
             // Something may have happened between reading and watching.
+            self.touched.lock().unwrap_or_else(PoisonError::into_inner).more = true;
             self.sign();
         }
     }
@@ -162,6 +184,14 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// The names in followed folders, by their whole paths, that may have changed since this was asked last; `None` where
+    /// it may be anything. To be asked when [`Watch::changed`] has returned.
+    pub fn touched(&self) -> Option<BTreeSet<PathBuf>> {
+        let Touched { names, more } =
+            std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
+        (!more && self.watcher.is_some()).then_some(names)
     }
 
     fn sign(&mut self) {
@@ -187,6 +217,24 @@ impl Interest {
                         || self.entries.contains(&(folder.to_owned(), name.to_owned()))
                 })
             })
+    }
+
+    /// Remembers what an event is about.
+    fn note(&self, event: notify::Event, touched: &mut Touched) {
+        if event.need_rescan() || event.paths.is_empty() {
+            touched.more = true;
+        }
+        for path in event.paths {
+            let Some((name, folder)) = path.file_name().zip(path.parent()) else { continue };
+            if self.entries.contains(&(folder.to_owned(), name.to_owned())) {
+                touched.more = true;
+            } else if self.whole.contains(folder) {
+                touched.more |= touched.names.len() >= MAX_TOUCHED;
+                if !touched.more {
+                    touched.names.insert(path);
+                }
+            }
+        }
     }
 
     /// Whether a followed folder itself is not what it was.
@@ -356,8 +404,10 @@ mod tests {
         let folder = fs::canonicalize(scene.folder.path()).unwrap();
         scene.watch.follow_all(std::iter::empty(), [&*folder].into_iter());
         scene.changed().await;
+        assert_eq!(scene.watch.touched(), None);
         fs::write(scene.path("new.yaml"), "one").unwrap();
         scene.changed().await;
+        assert_eq!(scene.watch.touched(), Some([folder.join("new.yaml")].into()));
         fs::create_dir(scene.path("below")).unwrap();
         scene.changed().await;
         scene.watch.follow_all(std::iter::empty(), [&*folder, &folder.join("below")].into_iter());

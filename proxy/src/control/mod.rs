@@ -252,9 +252,10 @@ impl Control {
             return;
         }
         let (source, contents) = (self.options.source.clone(), self.contents.clone());
-        let old = self.state.published().generation.clone();
+        let old = self.state.published();
         self.loading = Some(spawn_blocking(move || {
-            (asked || !contents.still_hold()).then(|| prepare(&source, Some(&old)))
+            let prepared = || prepare(&source, Some((&old.config, &old.generation)));
+            (asked || !contents.still_hold()).then(prepared)
         }));
     }
 

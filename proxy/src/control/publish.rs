@@ -9,7 +9,7 @@ use crate::{
     shard::{Change, Message},
     state::{BoundListener, Published},
 };
-use sluice_model::{Config, spec, value::EndpointAddress};
+use sluice_model::{Config, spec};
 use sluice_net::Generation;
 use std::{
     collections::BTreeSet,
@@ -35,9 +35,13 @@ impl Control {
         }
         let dns = prepared.config.dns();
         // Names in force stay known: this configuration may still be refused.
-        let mut wanted = names(&prepared.config);
-        wanted.extend(names(&self.state.published().config));
-        self.resolve(dns, &wanted);
+        let published = self.state.published();
+        let (now, then) = (prepared.config.endpoint_names(), published.config.endpoint_names());
+        if Arc::ptr_eq(now, then) {
+            self.resolve(dns, now);
+        } else {
+            self.resolve(dns, &now.union(then).cloned().collect());
+        }
         let patience = dns.timeout.limit().unwrap_or(FIRST_ANSWERS).min(FIRST_ANSWERS);
         self.staged = Some(Staged { prepared, plan, deadline: Instant::now() + patience, first });
     }
@@ -90,7 +94,7 @@ impl Control {
             }
             Err(error) => {
                 let published = self.state.published();
-                self.resolve(published.config.dns(), &names(&published.config));
+                self.resolve(published.config.dns(), published.config.endpoint_names());
                 tracing::error!(
                     "the changed configuration is not used, the last good one stays in force: {error}"
                 );
@@ -113,7 +117,7 @@ impl Control {
     }
 
     async fn put_in_force(&mut self, config: Config, mut generation: Generation, plan: Plan) {
-        self.resolve(config.dns(), &names(&config));
+        self.resolve(config.dns(), config.endpoint_names());
         if let Some(snapshot) = with_addresses(&generation.snapshot, |name| self.names.addresses(name)) {
             generation.snapshot = snapshot;
         }
@@ -257,19 +261,6 @@ impl Control {
             }
         }
     }
-}
-
-/// The DNS names of all endpoints.
-fn names(config: &Config) -> BTreeSet<Arc<str>> {
-    config
-        .clusters()
-        .iter()
-        .flat_map(|cluster| &cluster.endpoints)
-        .filter_map(|endpoint| match &endpoint.address {
-            EndpointAddress::Name(name, _) => Some(Arc::from(&**name)),
-            EndpointAddress::Socket(_) => None,
-        })
-        .collect()
 }
 
 /// What of a changed configuration has no effect before the next start.

@@ -16,6 +16,8 @@ use std::{collections::HashMap, sync::Arc};
 pub struct TlsContext {
     listeners: HashMap<Box<str>, Arc<ListenerTls>>,
     clients: HashMap<Box<str>, ClusterClient>,
+    /// What it was built from; absent in an empty one.
+    config: Option<Config>,
 }
 
 #[derive(Debug)]
@@ -32,12 +34,21 @@ impl TlsContext {
     /// with their tickets and sessions. All errors are returned, not the first; nothing is half built.
     pub fn build(config: &Config, old: Option<&Self>) -> Result<Self, Vec<TlsConfigError>> {
         let mut errors = Vec::new();
-        let mut context = Self::default();
+        let mut context = Self { config: Some(config.clone()), ..Self::default() };
+        let before = old.and_then(|old| old.config.as_ref());
+        let same_secrets = before.is_some_and(|before| std::ptr::eq(before.secrets(), config.secrets()));
         for listener in config.listeners() {
             let Some(tls) = &listener.tls else { continue };
-            let old = old.and_then(|old| old.listener(&listener.name)).map(|old| &**old);
-            match listener_tls(config, tls, &listener.protocols, old) {
-                Ok(built) => drop(context.listeners.insert(listener.name.as_str().into(), Arc::new(built))),
+            let name = listener.name.as_str();
+            let old = old.and_then(|old| old.listener(name));
+            let same =
+                before.and_then(|before| before.listener(name)).is_some_and(|before| before == listener);
+            if let Some(old) = old.filter(|_| same && same_secrets) {
+                context.listeners.insert(name.into(), Arc::clone(old));
+                continue;
+            }
+            match listener_tls(config, tls, &listener.protocols, old.map(|old| &**old)) {
+                Ok(built) => drop(context.listeners.insert(name.into(), Arc::new(built))),
                 Err(found) => errors.extend(found),
             }
         }
@@ -88,7 +99,7 @@ fn listener_tls(
         let built = server_settings(config, certificates, require_known_name, protocols).and_then(
             |settings| match old.and_then(|old| old.server(scope)) {
                 Some(kept) if *kept.settings() == settings => Ok(Arc::clone(kept)),
-                _ => ServerTls::new(settings).map(Arc::new),
+                kept => ServerTls::after(kept.map(|kept| &**kept), settings).map(Arc::new),
             },
         );
         built.map_err(|found| errors.extend(found)).ok()

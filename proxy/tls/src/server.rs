@@ -13,7 +13,7 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache},
     sign::CertifiedKey,
 };
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// What the TLS of one scope is made from. Equal settings make interchangeable parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,12 @@ const REMEMBERED_SESSIONS: usize = 256;
 impl ServerTls {
     /// Parses every certificate. All errors are returned, not the first.
     pub fn new(settings: ServerSettings) -> Result<Self, Vec<TlsConfigError>> {
-        let resolver = Arc::new(ByServerName::new(&settings)?);
+        Self::after(None, settings)
+    }
+
+    /// The same, without parsing the certificates again that `old` has too.
+    pub(crate) fn after(old: Option<&Self>, settings: ServerSettings) -> Result<Self, Vec<TlsConfigError>> {
+        let resolver = Arc::new(ByServerName::new(&settings, old)?);
         let crypto = |error: &dyn fmt::Display| {
             let kind = TlsConfigErrorKind::Crypto(error.to_string());
             vec![TlsConfigError { user: "TLS".to_owned(), kind }]
@@ -89,6 +94,13 @@ impl fmt::Debug for ServerTls {
     }
 }
 
+impl Certificate {
+    /// Where its bytes lie: the same place, while they are shared, holds the same certificate.
+    fn place(&self) -> (*const u8, *const u8) {
+        (self.certificate_pem.as_ptr(), self.key_pem.as_ptr())
+    }
+}
+
 impl fmt::Debug for Certificate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Certificate").field("secret", &self.secret).finish_non_exhaustive()
@@ -99,22 +111,39 @@ impl fmt::Debug for Certificate {
 /// cover the same name.
 #[derive(Debug)]
 struct ByServerName {
-    certificates: Vec<Arc<CertifiedKey>>,
+    /// As the settings have them.
+    certificates: Vec<Parsed>,
     names: NameTable,
 }
 
+/// A certificate and the names that it covers.
+#[derive(Debug, Clone)]
+struct Parsed {
+    key: Arc<CertifiedKey>,
+    covered: Arc<[String]>,
+}
+
 impl ByServerName {
-    fn new(settings: &ServerSettings) -> Result<Self, Vec<TlsConfigError>> {
+    fn new(settings: &ServerSettings, old: Option<&ServerTls>) -> Result<Self, Vec<TlsConfigError>> {
         let mut errors = Vec::new();
-        let mut certificates = Vec::new();
+        let mut certificates: Vec<Parsed> = Vec::new();
         let mut names = NameTable::default();
-        for Certificate { secret, certificate_pem, key_pem } in &settings.certificates {
-            match pem::certified_key(certificate_pem, key_pem) {
-                Ok((certified, covered)) => {
-                    for name in &covered {
+        let pairs =
+            old.into_iter().flat_map(|old| old.settings.certificates.iter().zip(&old.resolver.certificates));
+        let known: HashMap<_, &Parsed> = pairs.map(|(written, parsed)| (written.place(), parsed)).collect();
+        for certificate in &settings.certificates {
+            let Certificate { secret, certificate_pem, key_pem } = certificate;
+            let parsed = match known.get(&certificate.place()) {
+                Some(parsed) => Ok((*parsed).clone()),
+                None => pem::certified_key(certificate_pem, key_pem)
+                    .map(|(key, covered)| Parsed { key: Arc::new(key), covered: covered.into() }),
+            };
+            match parsed {
+                Ok(parsed) => {
+                    for name in &*parsed.covered {
                         names.add(name, certificates.len());
                     }
-                    certificates.push(Arc::new(certified));
+                    certificates.push(parsed);
                 }
                 Err(kind) => errors.push(TlsConfigError { user: format!("secret '{secret}'"), kind }),
             }
@@ -136,9 +165,9 @@ impl ResolvesServerCert for ByServerName {
             certificate.key.choose_scheme(hello.signature_schemes()).is_some()
         };
         let named = hello.server_name().and_then(|name| {
-            let covering = || self.names.find(name).map(|at| &self.certificates[at]);
+            let covering = || self.names.find(name).map(|at| &self.certificates[at].key);
             covering().find(usable).or_else(|| covering().next())
         });
-        named.or_else(|| self.certificates.first()).map(Arc::clone)
+        named.or_else(|| self.certificates.first().map(|first| &first.key)).map(Arc::clone)
     }
 }

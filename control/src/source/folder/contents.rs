@@ -3,13 +3,13 @@
 use super::{
     Finding,
     file::{self, Found, Reading},
-    tree::{self, Tree},
+    tree::{self, Stamp, Tree},
 };
 use sluice_crds::ObjectName;
 use sluice_translate::{Change, Held, Level, Place, Reason, Report};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,7 +21,8 @@ const RANK_GAP: u64 = 1 << 20;
 /// Objects of one file that are told apart by their order in it.
 const OBJECTS: u64 = 1 << 20;
 
-/// A folder of manifests. [`Folder::scan`] is cheap where little changed: only files whose stamp is another one are read.
+/// A folder of manifests. [`Folder::scan`] looks at everything and reads the files whose stamp is another one;
+/// [`Folder::look_at`] looks at a few names only.
 #[derive(Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
@@ -32,6 +33,15 @@ pub(crate) struct Folder {
     claims: HashMap<ObjectName, Vec<(u64, Held)>>,
     /// Names that stand in several places.
     contested: BTreeSet<ObjectName>,
+    /// Files with which something is wrong.
+    flawed: BTreeSet<PathBuf>,
+    /// Files that may have changed again unseen.
+    unsettled: BTreeSet<PathBuf>,
+    /// Bytes of all files together.
+    bytes: u64,
+    /// As everything was seen last: folders by their real paths, and what is wrong with them.
+    folders: BTreeMap<PathBuf, PathBuf>,
+    astray: Vec<Finding>,
 }
 
 /// What is known of a file.
@@ -54,20 +64,41 @@ pub(crate) struct Scan {
     pub(crate) findings: Vec<Finding>,
     /// Objects that stand in several places now.
     pub(crate) duplicates: Vec<Report>,
-    /// Folders to watch, by their real paths.
-    pub(crate) folders: Vec<PathBuf>,
-    /// The way to the root, and links that lead out of watched folders.
-    pub(crate) links: Vec<PathBuf>,
+    /// What to watch; `None` where it is the same as before.
+    pub(crate) watched: Option<Watched>,
     /// How many files there are.
     pub(crate) files: usize,
     /// Something changed so shortly ago that it may change again without leaving a trace: look again soon.
     pub(crate) look_again: bool,
 }
 
+/// A name is that of a folder or a link, or of something in a folder that nobody knows.
+struct Unclear;
+
+/// What tells of changes of a folder.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// Folders, by their real paths.
+    pub(crate) folders: Vec<PathBuf>,
+    /// The way to the root, and links that lead out of watched folders.
+    pub(crate) links: Vec<PathBuf>,
+}
+
 impl Folder {
     /// Nothing is read yet.
     pub(crate) fn new(root: PathBuf, namespace: Option<String>) -> Self {
-        Self { root, namespace, files: BTreeMap::new(), claims: HashMap::new(), contested: BTreeSet::new() }
+        Self {
+            root,
+            namespace,
+            files: BTreeMap::new(),
+            claims: HashMap::new(),
+            contested: BTreeSet::new(),
+            flawed: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
+            bytes: 0,
+            folders: BTreeMap::new(),
+            astray: Vec::new(),
+        }
     }
 
     /// The folder, as it was named.
@@ -93,7 +124,7 @@ impl Folder {
         }
     }
 
-    /// Looks at the folder. Fails where it cannot be read as a whole; everything that was known stays.
+    /// Looks at everything. Fails where the folder cannot be read as a whole; everything that was known stays.
     pub(crate) fn scan(&mut self) -> io::Result<Scan> {
         let mut tree = tree::walk(&self.root)?;
         keep_within_bounds(&mut tree);
@@ -101,30 +132,114 @@ impl Folder {
         self.forget_absent(&tree, &mut touched);
         let ranks = self.ranks(tree.files.keys(), &mut touched);
         for (path, stamp) in &tree.files {
-            let known = self.files.get(path);
-            if known.is_some_and(|known| known.reading.stamp == *stamp && known.reading.settled) {
-                continue;
-            }
-            let before = known.and_then(|known| known.reading.hash);
-            let (reading, content) = Reading::of(&self.root, path, *stamp, before);
-            self.take(path, ranks[path], reading, content, &mut touched);
+            self.look_at_file(path, *stamp, ranks.get(path).copied(), &mut touched);
         }
-        let mut findings = tree.findings;
-        findings.extend(self.files.values().flat_map(|known| known.findings.iter().cloned()));
+        self.bytes = tree.files.values().map(|stamp| stamp.size).sum();
+        self.astray = tree.findings;
+        self.folders = tree.folders;
         let mut links = tree.links;
         links.push(self.root.clone());
-        Ok(Scan {
+        let watched = Watched { folders: self.folders.keys().cloned().collect(), links };
+        Ok(Scan { watched: Some(watched), ..self.told(touched) })
+    }
+
+    /// Looks at these names, in folders as [`Watched::folders`] has them, and at files that may have changed again since they
+    /// were read. `None` where that does not settle it and everything has to be looked at: a file came, or a folder or a
+    /// link is concerned.
+    pub(crate) fn look_at(&mut self, names: &BTreeSet<PathBuf>) -> Option<Scan> {
+        if !self.astray.is_empty() {
+            return None;
+        }
+        let mut stamps: BTreeMap<PathBuf, Option<Stamp>> = BTreeMap::new();
+        for name in names {
+            let Some(file) = self.file(name).ok()? else { continue };
+            let stamp = match fs::symlink_metadata(name) {
+                Ok(metadata) if metadata.is_file() && self.files.contains_key(&file) => {
+                    Some(Stamp::of(&metadata))
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                _ => return None,
+            };
+            stamps.insert(file, stamp);
+        }
+        for file in &self.unsettled {
+            if !stamps.contains_key(file) {
+                let metadata = fs::metadata(self.root.join(file)).ok()?;
+                stamps.insert(file.clone(), Some(Stamp::of(&metadata)));
+            }
+        }
+        let size = |stamp: &Option<Stamp>| stamp.map_or(0, |stamp| stamp.size);
+        let before = stamps.keys().filter_map(|file| self.files.get(file));
+        let before: u64 = before.map(|known| known.reading.stamp.size).sum();
+        let bytes = self.bytes.saturating_sub(before) + stamps.values().map(size).sum::<u64>();
+        if bytes > MAX_BYTES {
+            return None;
+        }
+        self.bytes = bytes;
+        let mut touched = BTreeSet::new();
+        for (file, stamp) in stamps {
+            match stamp {
+                Some(stamp) => self.look_at_file(&file, stamp, None, &mut touched),
+                None => self.forget(&file, &mut touched),
+            }
+        }
+        Some(self.told(touched))
+    }
+
+    /// The manifest, below the root, that a name may be; `None` where it is none, and nothing else that counts.
+    fn file(&self, name: &Path) -> Result<Option<PathBuf>, Unclear> {
+        let folder = name.parent().and_then(|folder| self.folders.get(folder)).ok_or(Unclear)?;
+        let last = name.file_name().ok_or(Unclear)?;
+        if last.as_encoded_bytes().starts_with(b".") {
+            return Ok(None);
+        }
+        let file = folder.join(last);
+        if tree::is_manifest(&file) && !self.folders.contains_key(name) {
+            return Ok(Some(file));
+        }
+        let is_file = fs::symlink_metadata(name).is_ok_and(|metadata| metadata.is_file());
+        if is_file { Ok(None) } else { Err(Unclear) }
+    }
+
+    /// What there is to tell when these objects may be other than they were.
+    fn told(&self, touched: BTreeSet<ObjectName>) -> Scan {
+        let flawed = self.flawed.iter().filter_map(|file| self.files.get(file));
+        let flaws = flawed.flat_map(|known| known.findings.iter());
+        Scan {
             changes: self.changes(touched),
-            findings,
+            findings: self.astray.iter().chain(flaws).cloned().collect(),
             duplicates: self.duplicates(),
-            folders: tree.folders,
-            links,
-            files: tree.files.len(),
-            look_again: self
-                .files
-                .values()
-                .any(|known| !known.reading.settled && known.reading.hash.is_some()),
-        })
+            watched: None,
+            files: self.files.len(),
+            look_again: !self.unsettled.is_empty(),
+        }
+    }
+
+    /// Reads a file if it may hold something else than it did. `rank` is that of a new one.
+    fn look_at_file(
+        &mut self,
+        path: &Path,
+        stamp: Stamp,
+        rank: Option<u64>,
+        touched: &mut BTreeSet<ObjectName>,
+    ) {
+        let known = self.files.get(path);
+        if known.is_some_and(|known| known.reading.stamp == stamp && known.reading.settled) {
+            return;
+        }
+        let Some(rank) = known.map(|known| known.rank).or(rank) else { return };
+        let before = known.and_then(|known| known.reading.hash);
+        let (reading, content) = Reading::of(&self.root, path, stamp, before);
+        self.take(path, rank, reading, content, touched);
+    }
+
+    /// A file is gone.
+    fn forget(&mut self, path: &Path, touched: &mut BTreeSet<ObjectName>) {
+        self.flawed.remove(path);
+        self.unsettled.remove(path);
+        if let Some(known) = self.files.remove(path) {
+            self.disclaim(known.objects, touched);
+        }
     }
 
     /// The objects in force.
@@ -143,9 +258,7 @@ impl Folder {
             .cloned()
             .collect();
         for path in gone {
-            if let Some(known) = self.files.remove(&path) {
-                self.disclaim(known.objects, touched);
-            }
+            self.forget(&path, touched);
         }
     }
 
@@ -206,6 +319,8 @@ impl Folder {
                 known.findings = findings;
             }
         }
+        note(&mut self.flawed, path, !known.findings.is_empty());
+        note(&mut self.unsettled, path, !known.reading.settled && known.reading.hash.is_some());
         self.files.insert(path.to_owned(), known);
     }
 
@@ -228,7 +343,8 @@ impl Folder {
             }
             let order = rank * OBJECTS + index;
             let held = Held::new(object, Some(Place { file: file.clone(), line }), order);
-            let claims = self.claims.entry(name.clone()).or_default();
+            // Nearly all have one place.
+            let claims = self.claims.entry(name.clone()).or_insert_with(|| Vec::with_capacity(1));
             claims.insert(claims.partition_point(|(other, _)| *other < order), (order, held));
             if claims.len() > 1 {
                 self.contested.insert(name.clone());
@@ -275,6 +391,14 @@ impl Folder {
             }
         }
         reports
+    }
+}
+
+fn note(set: &mut BTreeSet<PathBuf>, path: &Path, is_in: bool) {
+    if is_in {
+        set.insert(path.to_owned());
+    } else {
+        set.remove(path);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A folder that is watched.
 
-use super::{Finding, Folder, Scan};
+use super::{Finding, Folder, Scan, Watched};
 use crate::source::{News, OwnPod};
 use sluice_crds::{Known, core::Pod};
 use sluice_proxy::Watch;
@@ -18,6 +18,8 @@ pub(crate) struct Followed {
     pod: Option<NamespacedName>,
     /// Its changes are told already, but for those of the first look.
     seen: Scan,
+    /// Everything has to be looked at.
+    whole: bool,
     /// Made when it is first needed, which is inside of a runtime.
     watch: Option<Watch>,
 }
@@ -26,7 +28,7 @@ impl Followed {
     /// Reads the folder. Fails where it cannot be read as a whole.
     pub(crate) fn open(mut folder: Folder, pod: Option<NamespacedName>) -> io::Result<Self> {
         let seen = folder.scan()?;
-        Ok(Self { folder, pod, seen, watch: None })
+        Ok(Self { folder, pod, seen, whole: false, watch: None })
     }
 
     pub(crate) fn folder(&self) -> &Folder {
@@ -39,15 +41,21 @@ impl Followed {
     }
 
     pub(in crate::source) async fn news(&mut self) -> News {
-        let links = self.seen.links.iter().map(PathBuf::as_path);
-        let folders = self.seen.folders.iter().map(PathBuf::as_path);
         let watch = self.watch.get_or_insert_default();
-        watch.follow_all(links, folders);
+        if let Some(Watched { folders, links }) = self.seen.watched.take() {
+            watch.follow_all(links.iter().map(PathBuf::as_path), folders.iter().map(PathBuf::as_path));
+        }
         tokio::select! {
             () = watch.changed() => {}
             () = tokio::time::sleep(SOON), if self.seen.look_again => {}
         }
-        match self.folder.scan() {
+        let names = watch.touched().filter(|_| !self.whole);
+        let looked = match names.and_then(|names| self.folder.look_at(&names)) {
+            Some(scan) => Ok(scan),
+            None => self.folder.scan(),
+        };
+        self.whole = looked.is_err();
+        match looked {
             Ok(scan) => {
                 self.seen = scan;
                 self.tell()

@@ -15,7 +15,7 @@ mod followed;
 mod tests;
 mod tree;
 
-pub(crate) use contents::{Folder, Scan};
+pub(crate) use contents::{Folder, Scan, Watched};
 pub(crate) use followed::Followed;
 
 use super::Finding;

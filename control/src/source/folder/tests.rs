@@ -185,3 +185,42 @@ fn only_objects_of_the_namespace_that_is_watched_count() {
     let names = told(&Folder::of_text("x.yaml", &text, Some("other".to_owned())));
     assert_eq!(names, ["+/c x.yaml:9", "+other/o x.yaml:5"]);
 }
+
+#[test]
+fn a_look_at_names_finds_what_changed_in_files_that_are_known() {
+    let mut scene = Scene::new();
+    let root = fs::canonicalize(scene.root.path()).unwrap();
+    scene.write("a.yaml", &service("a"));
+    scene.write("deep/b.yaml", &service("b"));
+    scene.write("deep/notes.txt", "nothing");
+    assert_eq!(scene.changes().len(), 2);
+    let mut look = |names: &[&str]| scene.folder.look_at(&names.iter().map(|name| root.join(name)).collect());
+    assert_eq!(told(&look(&[]).unwrap()), [""; 0]);
+
+    fs::write(root.join("deep/b.yaml"), service("c")).unwrap();
+    let seen = look(&["deep/b.yaml", "deep/notes.txt", "deep/.b.yaml.swp"]).unwrap();
+    assert_eq!(told(&seen), ["-default/b", "+default/c deep/b.yaml:1"]);
+    assert_eq!((seen.files, seen.watched.is_none()), (2, true));
+
+    fs::write(root.join("a.yaml"), "{ nonsense").unwrap();
+    let seen = look(&["a.yaml"]).unwrap();
+    assert_eq!((told(&seen).len(), seen.findings.len()), (0, 1));
+    fs::remove_file(root.join("a.yaml")).unwrap();
+    let seen = look(&["a.yaml"]).unwrap();
+    assert_eq!((told(&seen), seen.findings.len(), seen.files), (vec!["-default/a".to_owned()], 0, 1));
+}
+
+#[test]
+fn what_a_look_at_names_cannot_settle_takes_a_look_at_everything() {
+    let mut scene = Scene::new();
+    let root = fs::canonicalize(scene.root.path()).unwrap();
+    scene.write("a.yaml", &service("a"));
+    scene.changes();
+    scene.write("new.yaml", &service("new"));
+    scene.write("below/b.yaml", &service("b"));
+    symlink("a.yaml", scene.path("link.yaml")).unwrap();
+    for name in ["new.yaml", "below", "link.yaml"] {
+        assert!(scene.folder.look_at(&[root.join(name)].into()).is_none(), "{name}");
+    }
+    assert!(scene.folder.look_at(&[PathBuf::from("/elsewhere/a.yaml")].into()).is_none());
+}

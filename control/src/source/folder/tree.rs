@@ -20,8 +20,8 @@ const MAX_DEPTH: usize = 32;
 pub(super) struct Tree {
     /// Manifests by their path below the root, in the order that decides between them.
     pub(super) files: BTreeMap<PathBuf, Stamp>,
-    /// Folders, by the path that they really have, each once.
-    pub(super) folders: Vec<PathBuf>,
+    /// Folders, by the path that they really have, each once, with their path below the root.
+    pub(super) folders: BTreeMap<PathBuf, PathBuf>,
     /// Links that lead to manifests or folders of manifests.
     pub(super) links: Vec<PathBuf>,
     /// Folders, below the root, that cannot be looked into now: what was known of them still holds.
@@ -46,7 +46,7 @@ pub(super) fn walk(root: &Path) -> io::Result<Tree> {
     let entries = sorted(root)?;
     let metadata = fs::metadata(root)?;
     walk.seen.insert((metadata.dev(), metadata.ino()));
-    walk.tree.folders.push(fs::canonicalize(root)?);
+    walk.tree.folders.insert(fs::canonicalize(root)?, PathBuf::new());
     walk.folder(Path::new(""), entries, 0);
     Ok(walk.tree)
 }
@@ -102,7 +102,7 @@ impl Walk {
         let listed = sorted(full).and_then(|entries| Ok((entries, fs::canonicalize(full)?)));
         match listed {
             Ok((entries, real)) => {
-                self.tree.folders.push(real);
+                self.tree.folders.insert(real, path.clone());
                 self.folder(&path, entries, depth);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -147,7 +147,7 @@ fn sorted(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     Ok(entries)
 }
 
-fn is_manifest(path: &Path) -> bool {
+pub(super) fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
 }
 

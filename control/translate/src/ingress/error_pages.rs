@@ -15,6 +15,7 @@ use sluice_model::{
     spec::{ErrorPages, ErrorsOf, HeaderEdits, HeaderValue, Route},
     value::StatusCode,
 };
+use std::sync::Arc;
 
 /// Has the errors of a location replaced, where it or the controller asks for that. A list of its own goes to the page that
 /// it names (`default-backend`) or else, as that of the controller does, to the default backend of the gateway.
@@ -48,7 +49,7 @@ pub(super) fn replace(scene: &mut Scene<'_, '_>, location: &Location<'_>, route:
         return;
     };
     let mut pages = pages(&statuses, cluster.name.clone(), intercepts);
-    scene.output.clusters.push(cluster);
+    scene.output.clusters.push(Arc::new(cluster));
     let failed = [("x-code", "%RESPONSE_CODE%".to_owned()), ("x-original-uri", "%REQ(:PATH)%".to_owned())];
     pages.headers.set.extend(failed.into_iter().filter_map(field));
     pages.headers.set.extend(place(location).filter_map(field));

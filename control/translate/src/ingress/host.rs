@@ -70,7 +70,11 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     let mut serve = |port: u16, scheme: Scheme| {
         let mut add = |name: String, hosts: Vec<HostPattern>, routes: Vec<Route>| {
             let key = TableKey { port, server: None };
-            output.hosts.push((key, VirtualHost { name, hosts, order: RouteOrder::Explicit, routes }));
+            let host = VirtualHost { name, hosts, order: RouteOrder::Explicit, routes };
+            // What is served alike at both ports is one thing.
+            let known = output.hosts.iter().find(|(_, known)| **known == host);
+            let host = known.map_or_else(|| Arc::new(host), |(_, known)| Arc::clone(known));
+            output.hosts.push((key, host));
         };
         add(name::fit(host.to_string()), vec![pattern.clone()], served.routes(scheme, certified));
         if !site.aliases.is_empty() {
@@ -140,7 +144,7 @@ fn rest(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Route> 
     let cluster = backend::default_backend(scene)?;
     let mut route = Route::new("default".to_owned(), Action::Forward(Forward::to(cluster.name.clone())));
     error_pages::replace_rest(scene.settings, &mut route, &cluster.name);
-    scene.output.clusters.push(cluster);
+    scene.output.clusters.push(Arc::new(cluster));
     Some(route)
 }
 

@@ -11,6 +11,7 @@ use sluice_model::{
     spec::{Cluster, ClusterTls, Endpoint, Mirror, MirrorTarget, Route, ServerVerification},
     value::{EndpointAddress, Percent},
 };
+use std::sync::Arc;
 
 /// Where copies go.
 #[derive(Debug, PartialEq)]
@@ -49,7 +50,7 @@ pub(super) fn copy(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &m
         Some(host) => host.to_owned(),
         None => destination.host,
     };
-    scene.output.clusters.push(cluster);
+    scene.output.clusters.push(Arc::new(cluster));
     route.mirrors.push(Mirror {
         cluster: name,
         percent: Percent::ALL,

@@ -50,7 +50,7 @@ pub(crate) struct Site {
 }
 
 /// An Ingress and how it behaves.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Member {
     pub(crate) name: ObjectName,
     pub(crate) personality: Personality,
@@ -253,6 +253,15 @@ impl Reading {
 }
 
 // === impl Member ===
+
+/// The same annotations are equal without a look at them.
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.personality == other.personality
+            && (Arc::ptr_eq(&self.annotations, &other.annotations) || self.annotations == other.annotations)
+    }
+}
 
 impl Member {
     /// Whether it is an alternative to others, not a server of its own.

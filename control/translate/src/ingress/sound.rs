@@ -8,7 +8,7 @@ use sluice_model::{
     spec::{Cluster, Config, Listener, Route, RouteOrder, RouteTable, VirtualHost},
     value::HostPattern,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Where a route begins in the path of what is found.
 const ROUTES: &str = "route_tables[0].virtual_hosts[0].routes[";
@@ -57,10 +57,13 @@ fn errors<'r>(
         routes: routes.collect(),
     };
     let clusters: BTreeSet<&str> = scene.output.clusters.iter().map(|cluster| &*cluster.name).collect();
-    let clusters = clusters.into_iter().map(|name| Cluster::new(name.to_owned(), Vec::new()));
+    let clusters = clusters.into_iter().map(|name| Arc::new(Cluster::new(name.to_owned(), Vec::new())));
     let config = Config {
-        listeners: vec![Listener::new("l".to_owned(), ([127, 0, 0, 1], 0).into(), "t".to_owned())],
-        route_tables: vec![RouteTable { name: "t".to_owned(), virtual_hosts: vec![host] }],
+        listeners: vec![Arc::new(Listener::new("l".to_owned(), ([127, 0, 0, 1], 0).into(), "t".to_owned()))],
+        route_tables: vec![Arc::new(RouteTable {
+            name: "t".to_owned(),
+            virtual_hosts: vec![Arc::new(host)],
+        })],
         clusters: clusters.collect(),
         ..Config::default()
     };

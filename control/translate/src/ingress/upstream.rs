@@ -22,7 +22,7 @@ use sluice_model::{
     },
     value::{Duration, EndpointAddress, Size, StatusCode},
 };
-use std::{fmt::Write, net::SocketAddr};
+use std::{fmt::Write, net::SocketAddr, sync::Arc};
 
 /// nginx waits for a minute, and takes a mebibyte.
 const NGINX_PATIENCE: Duration = Duration::from_secs(60);
@@ -52,9 +52,13 @@ pub(super) fn shape(scene: &Scene<'_, '_>, location: &Location<'_>, cluster: &mu
 pub(super) fn add(scene: &mut Scene<'_, '_>, location: &Location<'_>, cluster: Cluster) {
     if follows_clients(location) {
         let tls = Some(ClusterTls { server_name: None, verify: ServerVerification::Insecure });
-        scene.output.clusters.push(Cluster { name: with_tls(&cluster.name), tls, ..cluster.clone() });
+        scene.output.clusters.push(Arc::new(Cluster {
+            name: with_tls(&cluster.name),
+            tls,
+            ..cluster.clone()
+        }));
     }
-    scene.output.clusters.push(cluster);
+    scene.output.clusters.push(Arc::new(cluster));
 }
 
 /// A location's route for clients of a scheme.

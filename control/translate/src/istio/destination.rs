@@ -25,7 +25,7 @@ use sluice_model::{
     convert::brief,
     spec::{Cluster, ClusterProtocol},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Finds the clusters that rules name.
 pub(super) trait Destinations {
@@ -130,7 +130,7 @@ impl Destinations for Clusters<'_, '_> {
         let (view, settings) = (self.view, self.settings);
         let subset = (labels, &*rule.written);
         let cluster = cluster(view, settings, (&host, &name), &port, &policy, subset, self.output);
-        self.output.clusters.push(cluster);
+        self.output.clusters.push(Arc::new(cluster));
         name
     }
 }
@@ -149,7 +149,7 @@ pub(super) fn whole(
     let rule = destination_rule::find(view, settings, host, found.namespace());
     let policy = rule.policy("", port.number());
     let cluster = cluster(view, settings, (host, &name), &port, &policy, (None, &rule.written), output);
-    output.clusters.push(cluster);
+    output.clusters.push(Arc::new(cluster));
     Some(name)
 }
 
@@ -182,7 +182,7 @@ fn cluster(
     let tls = match policy.security(view, settings, host) {
         Security::Plain => None,
         Security::Tls(tls, secret) => {
-            output.secrets.extend(secret);
+            output.secrets.extend(secret.map(Arc::new));
             Some(tls)
         }
         Security::Refused(wrong) => {

@@ -309,7 +309,7 @@ fn credential(view: &View<'_>, settings: &Settings, name: &str) -> Result<spec::
     let text = str::from_utf8(anchors).map_err(|_| invalid("it does not hold PEM"))?;
     let secret = spec::Secret {
         name: format!("{namespace}/{name} anchors"),
-        kind: SecretKind::Ca(DataSource::Inline(text.to_owned())),
+        kind: SecretKind::Ca(DataSource::Inline(text.into())),
     };
     sound::secret(&secret).map_err(|message| invalid(&message))?;
     settings.anchors.0(anchors).map_err(|message| invalid(&message))?;

@@ -25,6 +25,7 @@ use sluice_model::{
     tree::Path,
     value::{HostPattern, StatusCode},
 };
+use std::sync::Arc;
 
 /// On policies that are only tried out.
 const DRY_RUN: &str = "istio.io/dry-run";
@@ -227,7 +228,7 @@ impl Policies {
                 open = true;
                 continue;
             };
-            host.routes.iter_mut().for_each(refuse);
+            Arc::make_mut(host).routes.iter_mut().for_each(refuse);
             if !closed.contains(&closing.policy) {
                 closed.push(closing.policy.clone());
             }

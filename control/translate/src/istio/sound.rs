@@ -5,6 +5,7 @@ use sluice_model::{
     Diagnostics, NoFiles, Severity,
     spec::{self, Cluster, ClusterTls, ServerVerification},
 };
+use std::sync::Arc;
 
 /// Where the errors are, and what each says.
 pub(super) fn errors(found: &Diagnostics) -> impl Iterator<Item = (&str, String)> {
@@ -19,14 +20,14 @@ pub(super) fn errors(found: &Diagnostics) -> impl Iterator<Item = (&str, String)
 
 /// Whether a secret has the shape it needs, or what is wrong with it.
 pub(super) fn secret(secret: &spec::Secret) -> Result<(), String> {
-    alone(spec::Config { secrets: vec![secret.clone()], ..spec::Config::default() })
+    alone(spec::Config { secrets: vec![Arc::new(secret.clone())], ..spec::Config::default() })
 }
 
 /// Whether a name can be asked for in a handshake and be proven, or what is wrong with it.
 pub(super) fn server_name(name: &str) -> Result<(), String> {
     let tls = ClusterTls { server_name: Some(name.to_owned()), verify: ServerVerification::Insecure };
     let cluster = Cluster { tls: Some(tls), ..Cluster::new("cluster".to_owned(), Vec::new()) };
-    alone(spec::Config { clusters: vec![cluster], ..spec::Config::default() })
+    alone(spec::Config { clusters: vec![Arc::new(cluster)], ..spec::Config::default() })
 }
 
 fn alone(config: spec::Config) -> Result<(), String> {

@@ -18,6 +18,7 @@ use sluice_model::{
     spec::{self, TlsScope},
     value::HostPattern,
 };
+use std::sync::Arc;
 
 /// The TLS of a server.
 pub(super) fn scope(view: &View<'_>, settings: &Settings, site: &Site<'_>, output: &mut Output) {
@@ -50,7 +51,7 @@ pub(super) fn scope(view: &View<'_>, settings: &Settings, site: &Site<'_>, outpu
     let scope = TlsScope {
         name: name.to_owned(),
         server_names,
-        certificates: secrets.iter().map(|secret: &spec::Secret| secret.name.clone()).collect(),
+        certificates: secrets.iter().map(|secret: &Arc<spec::Secret>| secret.name.clone()).collect(),
         route_table: Some(site.table.to_string()),
         require_known_name: false,
     };
@@ -74,7 +75,7 @@ fn credentials(
     site: &Site<'_>,
     tls: &ServerTlsSettings,
     output: &mut Output,
-    secrets: &mut Vec<spec::Secret>,
+    secrets: &mut Vec<Arc<spec::Secret>>,
 ) {
     let named =
         std::iter::once(&tls.credential_name).chain(&tls.credential_names).filter(|name| !name.is_empty());
@@ -100,7 +101,11 @@ fn credentials(
 }
 
 /// The certificate of a Secret in the namespace of the gateway's pod, under the names of Kubernetes or of Istio.
-fn credential(view: &View<'_>, settings: &Settings, name: &str) -> Result<spec::Secret, (Reason, String)> {
+fn credential(
+    view: &View<'_>,
+    settings: &Settings,
+    name: &str,
+) -> Result<Arc<spec::Secret>, (Reason, String)> {
     let namespace = &settings.pod_namespace;
     let Some(secret) = view.get::<Secret>(namespace, name) else {
         return Err((

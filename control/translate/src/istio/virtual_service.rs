@@ -29,7 +29,10 @@ use sluice_model::{
     },
     value::{Duration, HostPattern},
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 /// What is to be said of a VirtualService on its own; it is not served where an error is among it.
 pub(super) fn examine(object: Of<'_, VirtualService>, settings: &Settings) -> Vec<Report> {
@@ -179,9 +182,12 @@ fn by_model(drafts: &[Draft], notes: &mut Notes<'_>) {
         routes: routes.collect(),
     };
     let config = Config {
-        listeners: vec![Listener::new("l".to_owned(), ([127, 0, 0, 1], 0).into(), "t".to_owned())],
-        route_tables: vec![RouteTable { name: "t".to_owned(), virtual_hosts: vec![host] }],
-        clusters: vec![Cluster::new(Anything::NAME.to_owned(), Vec::new())],
+        listeners: vec![Arc::new(Listener::new("l".to_owned(), ([127, 0, 0, 1], 0).into(), "t".to_owned()))],
+        route_tables: vec![Arc::new(RouteTable {
+            name: "t".to_owned(),
+            virtual_hosts: vec![Arc::new(host)],
+        })],
+        clusters: vec![Arc::new(Cluster::new(Anything::NAME.to_owned(), Vec::new()))],
         ..Config::default()
     };
     let Err(found) = sluice_model::validate("object", config, &NoFiles) else { return };
@@ -243,7 +249,7 @@ pub(super) fn virtual_host(
     let virtual_host =
         VirtualHost { name: name.to_owned(), hosts: vec![pattern], order: RouteOrder::Explicit, routes };
     output.owners.extend(host.claims.iter().map(|claim| claim.name.clone()));
-    output.hosts.push((table.clone(), virtual_host));
+    output.hosts.push((table.clone(), Arc::new(virtual_host)));
 }
 
 /// The rules of several VirtualServices for one host.

@@ -99,7 +99,7 @@ fn print(translation: &Translation) -> String {
     for table in route_tables {
         writeln!(out, "table {}", table.name).unwrap();
         for host in &table.virtual_hosts {
-            let VirtualHost { name, hosts, order, routes } = host;
+            let VirtualHost { name, hosts, order, routes } = &**host;
             writeln!(out, "  host {name} {} {}", json(hosts), json(order)).unwrap();
             for route in routes {
                 writeln!(out, "    {}", one_route(route)).unwrap();
@@ -112,7 +112,7 @@ fn print(translation: &Translation) -> String {
     for secret in secrets {
         writeln!(out, "secret {}", secret.name).unwrap();
     }
-    for report in &translation.reports {
+    for report in &*translation.reports {
         writeln!(out, "{} [{}]", report, report.reason).unwrap();
     }
     out

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct RouteTable {
     name: Arc<str>,
-    hosts: HostIndex,
+    hosts: Arc<HostIndex>,
     virtual_hosts: Box<[Arc<VirtualHost>]>,
 }
 
@@ -17,7 +17,20 @@ impl RouteTable {
         let patterns = virtual_hosts.iter().zip(0..).flat_map(|(virtual_host, number)| {
             virtual_host.spec().hosts.iter().map(move |host| (host, number))
         });
-        Self { hosts: HostIndex::new(patterns), name, virtual_hosts: virtual_hosts.clone() }
+        Self { hosts: Arc::new(HostIndex::new(patterns)), name, virtual_hosts }
+    }
+
+    /// The same table with other virtual hosts. The index is shared where each answers for the hosts that the one in its
+    /// place answered for.
+    pub(crate) fn with_hosts(&self, virtual_hosts: Box<[Arc<VirtualHost>]>) -> Self {
+        let mut pairs = self.virtual_hosts.iter().zip(&virtual_hosts);
+        let same = |(old, new): (&Arc<VirtualHost>, &Arc<VirtualHost>)| {
+            Arc::ptr_eq(old, new) || old.spec().hosts == new.spec().hosts
+        };
+        if self.virtual_hosts.len() != virtual_hosts.len() || !pairs.all(same) {
+            return Self::new(Arc::clone(&self.name), virtual_hosts);
+        }
+        Self { name: Arc::clone(&self.name), hosts: Arc::clone(&self.hosts), virtual_hosts }
     }
 
     /// Its name; listeners refer to it.

@@ -115,9 +115,9 @@ fn virtual_host(order: spec::RouteOrder, routes: &[Vec<RouteMatch>]) -> VirtualH
         listeners: vec![
             serde_json::from_str(r#"{"name":"l","address":"127.0.0.1:1","route_table":"t"}"#).unwrap(),
         ],
-        route_tables: vec![spec::RouteTable {
+        route_tables: vec![Arc::new(spec::RouteTable {
             name: "t".into(),
-            virtual_hosts: vec![spec::VirtualHost {
+            virtual_hosts: vec![Arc::new(spec::VirtualHost {
                 name: "v".into(),
                 hosts: vec!["*".parse().unwrap()],
                 order,
@@ -134,8 +134,8 @@ fn virtual_host(order: spec::RouteOrder, routes: &[Vec<RouteMatch>]) -> VirtualH
                         route
                     })
                     .collect(),
-            }],
-        }],
+            })],
+        })],
         ..spec::Config::default()
     };
     let source =

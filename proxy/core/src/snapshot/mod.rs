@@ -22,6 +22,9 @@ use sluice_filter::Chain;
 use sluice_model::spec;
 use std::sync::Arc;
 
+/// In place of a slot: there is none.
+const NOWHERE: u32 = u32::MAX;
+
 /// Compiles the filters of a route. Implemented beside the filters, which this crate does not know.
 pub trait ChainCompiler: Send + Sync {
     /// The chain, or `None` where nothing would run.
@@ -38,7 +41,11 @@ pub struct Snapshot {
     version: u64,
     listeners: Box<[Arc<Listener>]>,
     tables: Box<[Arc<RouteTable>]>,
-    clusters: Box<[Slot]>,
+    clusters: Arc<[Slot]>,
+    /// The slot of each cluster of the configuration; [`NOWHERE`] for those that are unavailable.
+    slots: Arc<[u32]>,
+    /// What it was compiled from; absent in an empty one.
+    config: Option<sluice_model::Config>,
     /// Keys that sticky cookies are signed with: a route that uses one is compiled again when it changes.
     keys: Box<[Arc<sluice_model::Secret>]>,
 }
@@ -121,24 +128,33 @@ impl Snapshot {
         self.clusters.iter().filter_map(|slot| slot.cluster.as_ref())
     }
 
-    /// The cluster of this name. Walks through all of them: not for requests.
+    /// The cluster of this name.
     pub fn cluster_named(&self, name: &str) -> Option<&Arc<Cluster>> {
-        self.clusters().find(|cluster| *cluster.name == *name)
+        let slot = *self.slots.get(self.config.as_ref()?.cluster_place(name)?)?;
+        self.clusters.get(slot as usize)?.cluster.as_ref()
+    }
+
+    /// Its endpoints are names as well as addresses, so answers of DNS concern it.
+    pub fn has_names(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| !config.endpoint_names().is_empty())
     }
 
     /// The same snapshot with other endpoints for one cluster; everything else is shared. What names resolve to arrives
     /// this way. An id that names no cluster any more changes nothing.
     #[must_use]
     pub fn with_endpoints(&self, id: ClusterId, endpoints: Arc<EndpointSet>) -> Self {
-        let mut clusters = self.clusters.clone();
+        let mut clusters = Arc::clone(&self.clusters);
         if let Some(old) = self.cluster(id) {
-            clusters[id.slot as usize].cluster = Some(Arc::new(old.with_endpoints(endpoints)));
+            Arc::make_mut(&mut clusters)[id.slot as usize].cluster =
+                Some(Arc::new(old.with_endpoints(endpoints)));
         }
         Self {
             version: self.version + 1,
             listeners: self.listeners.clone(),
             tables: self.tables.clone(),
             clusters,
+            slots: Arc::clone(&self.slots),
+            config: self.config.clone(),
             keys: self.keys.clone(),
         }
     }

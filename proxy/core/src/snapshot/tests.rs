@@ -73,6 +73,55 @@ fn a_change_rebuilds_what_it_touches_and_nothing_else() {
 }
 
 #[test]
+fn what_two_configurations_share_is_neither_checked_nor_compiled_again() {
+    let check = |old: Option<&Config>, written: &spec::Config| {
+        sluice_model::validate_after(old, "test", written.clone(), &NoFiles).unwrap().config
+    };
+    let mut written = two_hosts("/x", "127.0.0.1:1002").to_spec();
+    let first = check(None, &written);
+    let compiled = compile(None, &first, &NoChains);
+
+    Arc::make_mut(&mut written.clusters[1]).endpoints.clear();
+    let second = check(Some(&first), &written);
+    assert!(Arc::ptr_eq(&first.route_tables()[0], &second.route_tables()[0]));
+    assert!(Arc::ptr_eq(&first.clusters()[0], &second.clusters()[0]));
+    assert!(second.clusters()[1].endpoints.is_empty());
+    let moved = compile(Some(&compiled), &second, &NoChains);
+    assert!(Arc::ptr_eq(&compiled.tables()[0], &moved.tables()[0]));
+    assert!(Arc::ptr_eq(&compiled.listeners()[0], &moved.listeners()[0]));
+    let cluster = |snapshot: &Snapshot, name| Arc::clone(snapshot.cluster_named(name).unwrap());
+    assert!(Arc::ptr_eq(&cluster(&compiled, "a"), &cluster(&moved, "a")));
+    assert!(cluster(&moved, "b").endpoints.endpoints().is_empty());
+
+    let table = Arc::make_mut(&mut written.route_tables[0]);
+    let host = Arc::make_mut(&mut table.virtual_hosts[0]);
+    "other".clone_into(&mut host.routes[0].name);
+    let third = check(Some(&second), &written);
+    let hosts = |config: &Config| config.route_tables()[0].virtual_hosts().to_vec();
+    assert!(!Arc::ptr_eq(&hosts(&second)[0], &hosts(&third)[0]));
+    assert!(Arc::ptr_eq(&hosts(&second)[1], &hosts(&third)[1]));
+    let routed = compile(Some(&moved), &third, &NoChains);
+    let hosts = |snapshot: &Snapshot| snapshot.tables()[0].virtual_hosts().to_vec();
+    assert!(Arc::ptr_eq(&hosts(&moved)[1], &hosts(&routed)[1]));
+    assert_eq!(&*hosts(&routed)[0].routes()[0].name, "other");
+
+    // The host that comes takes the place of the one that stays.
+    let mut new = (*written.route_tables[0].virtual_hosts[1]).clone();
+    (new.name, new.hosts) = ("zero".to_owned(), vec!["zero.test".parse().unwrap()]);
+    Arc::make_mut(&mut written.route_tables[0]).virtual_hosts.insert(0, Arc::new(new));
+    let wider = compile(Some(&routed), &check(Some(&third), &written), &NoChains);
+    assert!(Arc::ptr_eq(&hosts(&routed)[0], &hosts(&wider)[1]));
+    let found = |host| {
+        let host = wider.tables()[0].virtual_host(host, &mut MatchScratch::default());
+        host.map(|host| host.name().to_string())
+    };
+    assert_eq!(
+        [found("zero.test"), found("one.test"), found("two.test"), found("no.test")],
+        [Some("zero".to_owned()), Some("one".to_owned()), Some("two".to_owned()), None]
+    );
+}
+
+#[test]
 fn endpoints_change_without_the_rest() {
     let first = compile(None, &two_hosts("/x", "name.test:1002"), &NoChains);
     let old = first.cluster_named("b").unwrap();
@@ -87,7 +136,7 @@ fn endpoints_change_without_the_rest() {
     assert_eq!(seen, [("127.0.0.1:1002".into(), "name.test:1002"), ("[::1]:1002".into(), "name.test:1002")]);
     // A reload that changes the cluster keeps the answers until new ones come.
     let mut text = two_hosts("/x", "name.test:1002").to_spec();
-    text.clusters[1].connect_timeout = sluice_model::value::Duration::from_secs(1);
+    Arc::make_mut(&mut text.clusters[1]).connect_timeout = sluice_model::value::Duration::from_secs(1);
     let config = load(&serde_json::to_string(&text).unwrap());
     let third = compile(Some(&second), &config, &NoChains);
     assert_eq!(third.cluster(old.id).unwrap().endpoints.endpoints().len(), 2);
@@ -118,7 +167,7 @@ fn what_is_unavailable_is_no_cluster_until_it_is() {
     let text = |unavailable: bool| {
         let config = two_hosts("/x", "127.0.0.1:1002").to_spec();
         let mut clusters = config.clusters.clone();
-        clusters[1].unavailable = unavailable;
+        Arc::make_mut(&mut clusters[1]).unavailable = unavailable;
         load(&serde_json::to_string(&spec::Config { clusters, ..config }).unwrap())
     };
     let first = compile(None, &text(true), &NoChains);

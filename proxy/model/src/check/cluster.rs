@@ -2,6 +2,7 @@
 
 use super::{
     At, Context,
+    before::Before,
     names::{self, Kind},
     text,
 };
@@ -13,9 +14,14 @@ use std::collections::HashSet;
 
 pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At<'_>) {
     let all = root.key("clusters");
-    names::unique(cx, all, "cluster", config.clusters.iter().map(|cluster| &*cluster.name));
+    if !cx.before.as_ref().is_some_and(Before::same_cluster_names) {
+        names::unique(cx, all, "cluster", config.clusters.iter().map(|cluster| &*cluster.name));
+    }
     for (index, cluster) in config.clusters.iter().enumerate() {
-        one(cx, cluster, all.index(index));
+        let known = |before: &Before<'_>| before.names_hold && before.kept.clusters[index].is_some();
+        if !cx.before.as_ref().is_some_and(known) {
+            one(cx, cluster, all.index(index));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     At, Context,
+    before::Before,
     names::{self, Kind},
     original_destination, scope, text,
 };
@@ -23,7 +24,10 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At
     addresses(cx, config, all);
     original_destination::ports(cx, config, all);
     for (index, listener) in config.listeners.iter().enumerate() {
-        one(cx, listener, all.index(index));
+        let known = |before: &Before<'_>| before.names_hold && before.kept.listeners[index].is_some();
+        if !cx.before.as_ref().is_some_and(known) {
+            one(cx, listener, all.index(index));
+        }
     }
 }
 

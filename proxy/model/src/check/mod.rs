@@ -1,6 +1,7 @@
 //! Rules between fields: everything that a single value cannot know about itself. All of them are checked, always; what
 //! was already wrong when it was read is kept apart by [`crate::convert::Repairs::locate`].
 
+mod before;
 mod cluster;
 mod edits;
 mod listener;
@@ -9,6 +10,7 @@ mod names;
 mod original_destination;
 mod pem;
 mod process;
+mod references;
 mod replacement;
 mod response;
 mod route;
@@ -20,10 +22,14 @@ mod table;
 mod text;
 
 use crate::{
-    Secret, Severity, spec,
+    Config, Secret, Severity,
+    kept::Kept,
+    spec,
     tree::{Path, Step},
 };
+use before::Before;
 use names::Names;
+use std::sync::Arc;
 
 /// Something that a check found.
 #[derive(Debug)]
@@ -42,7 +48,9 @@ pub(crate) struct Finding {
 pub(crate) struct Checked {
     pub(crate) findings: Vec<Finding>,
     /// Those that could be read.
-    pub(crate) secrets: Vec<Secret>,
+    pub(crate) secrets: Vec<Arc<Secret>>,
+    /// What it has in common with the one before.
+    pub(crate) kept: Kept,
     /// The files that were read.
     pub(crate) files: Vec<String>,
 }
@@ -66,17 +74,28 @@ impl Sound {
     pub(crate) const ALL: Self = Self { whole: true, route_tables: true, clusters: true, secrets: true };
 }
 
-/// Checks everything.
-pub(crate) fn check(config: &spec::Config, files: &dyn crate::ReadFile, sound: Sound) -> Checked {
-    let mut cx = Context { findings: Vec::new(), names: Names::of(config), sound };
+/// Checks everything but the parts that `old` has too: these are in order, and what is odd about them was said.
+pub(crate) fn check(
+    config: &spec::Config,
+    files: &dyn crate::ReadFile,
+    sound: Sound,
+    old: Option<&Config>,
+) -> Checked {
+    let kept = Kept::new(config, old.map(|old| (old.written(), old.indexes())));
+    let before = old.map(|old| Before::new(config, old, &kept));
+    let names = Names::of(config, kept.indexes.clone());
+    let mut cx = Context { findings: Vec::new(), names, sound, before };
     let root = At::root();
     process::check(&mut cx, config, root);
     listener::check(&mut cx, config, root);
     table::check(&mut cx, config, root);
     cluster::check(&mut cx, config, root);
     let (secrets, files) = secret::check(&mut cx, config, root, files);
-    names::check_use(&mut cx, config, root);
-    Checked { findings: cx.findings, secrets, files }
+    if cx.before.is_none() {
+        names::check_use(&mut cx, config, root);
+    }
+    let findings = cx.findings;
+    Checked { findings, secrets, files, kept }
 }
 
 /// What the checks share.
@@ -84,6 +103,8 @@ struct Context<'a> {
     findings: Vec<Finding>,
     names: Names<'a>,
     sound: Sound,
+    /// What need not be checked again.
+    before: Option<Before<'a>>,
 }
 
 impl Context<'_> {

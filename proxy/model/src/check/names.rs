@@ -2,7 +2,9 @@
 
 use super::{At, Context};
 use crate::{
+    config::Index,
     convert::{brief, did_you_mean, nearest},
+    kept::Indexes,
     spec::{self, SecretKind},
 };
 use std::collections::{HashMap, HashSet};
@@ -15,9 +17,8 @@ const MAX_COMPARISONS: usize = 200_000;
 
 /// What can be referred to, and what was.
 pub(super) struct Names<'a> {
-    route_tables: HashSet<&'a str>,
-    clusters: HashSet<&'a str>,
-    secrets: HashMap<&'a str, &'static str>,
+    config: &'a spec::Config,
+    indexes: Indexes,
     used: HashSet<(Kind, &'a str)>,
     comparisons: usize,
 }
@@ -32,41 +33,38 @@ pub(super) enum Kind {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(config: &'a spec::Config) -> Self {
-        Self {
-            route_tables: config.route_tables.iter().map(|table| &*table.name).collect(),
-            clusters: config.clusters.iter().map(|cluster| &*cluster.name).collect(),
-            secrets: config.secrets.iter().map(|secret| (&*secret.name, kind(&secret.kind))).collect(),
-            used: HashSet::new(),
-            comparisons: 0,
+    pub(super) fn of(config: &'a spec::Config, indexes: Indexes) -> Self {
+        Self { config, indexes, used: HashSet::new(), comparisons: 0 }
+    }
+
+    fn of_kind(&self, kind: Kind) -> &Index {
+        match kind {
+            Kind::RouteTable => &self.indexes.route_tables,
+            Kind::Cluster => &self.indexes.clusters,
+            Kind::Secret(_) => &self.indexes.secrets,
         }
     }
 
     fn known(&self, kind: Kind, name: &str) -> bool {
-        match kind {
-            Kind::RouteTable => self.route_tables.contains(name),
-            Kind::Cluster => self.clusters.contains(name),
-            Kind::Secret(_) => self.secrets.contains_key(name),
-        }
+        self.of_kind(kind).contains_key(name)
+    }
+
+    /// The kind of the secret of this name.
+    fn secret(&self, name: &str) -> Option<&'static str> {
+        let place = self.indexes.secrets.get(name)?;
+        Some(kind_of(&self.config.secrets[*place].kind))
     }
 
     fn nearest(&mut self, kind: Kind, name: &str) -> Option<String> {
-        let count = match kind {
-            Kind::RouteTable => self.route_tables.len(),
-            Kind::Cluster => self.clusters.len(),
-            Kind::Secret(_) => self.secrets.len(),
-        };
-        self.comparisons += count;
+        self.comparisons += self.of_kind(kind).len();
         if self.comparisons > MAX_COMPARISONS {
             return None;
         }
-        let mut known: Vec<&str> = match kind {
-            Kind::RouteTable => self.route_tables.iter().copied().collect(),
-            Kind::Cluster => self.clusters.iter().copied().collect(),
-            Kind::Secret(kind) => {
-                self.secrets.iter().filter(|(_, known)| **known == kind).map(|(name, _)| *name).collect()
-            }
+        let fits = |known: &&str| match kind {
+            Kind::Secret(kind) => self.secret(known) == Some(kind),
+            Kind::RouteTable | Kind::Cluster => true,
         };
+        let mut known: Vec<&str> = self.of_kind(kind).keys().map(|known| &**known).filter(fits).collect();
         known.sort_unstable();
         nearest(name, known).map(str::to_owned)
     }
@@ -82,7 +80,7 @@ impl Kind {
     }
 }
 
-const fn kind(kind: &SecretKind) -> &'static str {
+pub(super) const fn kind_of(kind: &SecretKind) -> &'static str {
     match kind {
         SecretKind::Tls(_) => "tls",
         SecretKind::Ca(_) => "ca",
@@ -94,7 +92,7 @@ const fn kind(kind: &SecretKind) -> &'static str {
 pub(super) fn refer<'a>(cx: &mut Context<'a>, at: At<'_>, kind: Kind, name: &'a str) {
     if cx.names.known(kind, name) {
         cx.names.used.insert((plain(kind), name));
-        if let (Kind::Secret(wanted), Some(found)) = (kind, cx.names.secrets.get(name).copied())
+        if let (Kind::Secret(wanted), Some(found)) = (kind, cx.names.secret(name))
             && wanted != found
         {
             cx.error(at, format!("secret `{}` is of kind `{found}`, not `{wanted}`", brief(name)));

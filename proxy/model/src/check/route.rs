@@ -1,10 +1,6 @@
-//! Routes and what they do.
+//! Routes and what they do, each on its own; what they name is looked at in [`super::references`].
 
-use super::{
-    At, Context, edits, matching,
-    names::{self, Kind},
-    replacement, response, split, text,
-};
+use super::{At, Context, edits, matching, replacement, response, split, text};
 use crate::{
     spec::{
         Action, DirectResponse, ErrorPages, Fault, FaultAbortStatus, Filter, HostRewrite, MirrorTarget,
@@ -14,7 +10,7 @@ use crate::{
     value::Percent,
 };
 
-pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizePath, at: At<'_>) {
+pub(super) fn check(cx: &mut Context<'_>, route: &Route, form: NormalizePath, at: At<'_>) {
     let matches = at.key("match");
     for (index, each) in route.matches.iter().enumerate() {
         matching::check(cx, each, form, matches.index(index));
@@ -51,7 +47,6 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
     let mirrors = at.key("mirrors");
     for (index, mirror) in route.mirrors.iter().enumerate() {
         let at = mirrors.index(index);
-        names::refer(cx, at.key("cluster"), Kind::Cluster, &mirror.cluster);
         if let Some(host) = &mirror.host {
             text::authority(cx, at.key("host"), host);
         }
@@ -71,7 +66,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, route: &'a Route, form: NormalizeP
     }
 }
 
-fn error_pages<'a>(cx: &mut Context<'a>, pages: &'a ErrorPages, route: &Route, at: At<'_>) {
+fn error_pages(cx: &mut Context<'_>, pages: &ErrorPages, route: &Route, at: At<'_>) {
     if matches!(route.action, Action::Redirect(_)) {
         cx.error(at, "a redirect is no error that a page could replace");
     }
@@ -84,7 +79,6 @@ fn error_pages<'a>(cx: &mut Context<'a>, pages: &'a ErrorPages, route: &Route, a
             cx.error(list.index(index), format!("an answer of status {} is no error", status.get()));
         }
     }
-    names::refer(cx, at.key("cluster"), Kind::Cluster, &pages.cluster);
     edits::page(cx, &pages.headers, at.key("headers"));
 }
 

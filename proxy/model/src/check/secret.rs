@@ -1,7 +1,9 @@
 //! Secrets: their content is read here, and its shape checked. No message quotes it.
 
 use super::{
-    At, Context, names,
+    At, Context,
+    before::Before,
+    names,
     pem::{self, Block},
 };
 use crate::{
@@ -17,16 +19,22 @@ pub(super) fn check(
     config: &spec::Config,
     root: At<'_>,
     files: &dyn ReadFile,
-) -> (Vec<Secret>, Vec<String>) {
+) -> (Vec<Arc<Secret>>, Vec<String>) {
     let all = root.key("secrets");
-    names::unique(cx, all, "secret", config.secrets.iter().map(|secret| &*secret.name));
+    if !cx.before.as_ref().is_some_and(Before::same_secret_names) {
+        names::unique(cx, all, "secret", config.secrets.iter().map(|secret| &*secret.name));
+    }
     let mut reader = Reader { files, read: Vec::new() };
     let mut secrets = Vec::with_capacity(config.secrets.len());
     for (index, secret) in config.secrets.iter().enumerate() {
+        if let Some(known) = cx.before.as_ref().and_then(|before| before.secret(index)) {
+            secrets.push(Arc::clone(known));
+            continue;
+        }
         let at = all.index(index);
         let at = at.key("kind");
         if let Some(content) = content(cx, &mut reader, &secret.kind, at) {
-            secrets.push(Secret::new(secret.clone(), content));
+            secrets.push(Arc::new(Secret::new(Arc::clone(secret), content)));
         }
     }
     reader.read.sort_unstable();
@@ -85,7 +93,7 @@ fn bytes(
     at: At<'_>,
 ) -> Option<Arc<[u8]>> {
     match source {
-        DataSource::Inline(text) => Some(text.as_bytes().into()),
+        DataSource::Inline(text) => Some(Arc::clone(text).into()),
         DataSource::File(path) => {
             let at = at.key("file");
             if path.is_empty() {

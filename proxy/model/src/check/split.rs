@@ -1,13 +1,10 @@
-//! Where requests are forwarded to: destinations, canaries, sticky positions.
+//! Where requests are forwarded to: destinations, canaries, sticky positions. What they name is looked at in
+//! [`super::references`].
 
-use super::{
-    At, Context, edits,
-    names::{self, Kind},
-    text,
-};
+use super::{At, Context, edits, text};
 use crate::spec::{Canary, CanaryHeaderRule, Forward, HashKey, Sticky, StickyCookie};
 
-pub(super) fn check<'a>(cx: &mut Context<'a>, forward: &'a Forward, at: At<'_>) {
+pub(super) fn check(cx: &mut Context<'_>, forward: &Forward, at: At<'_>) {
     let all = at.key("destinations");
     if forward.destinations.is_empty() {
         let message = if forward.canaries.is_empty() {
@@ -23,7 +20,6 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, forward: &'a Forward, at: At<'_>) 
     }
     for (index, destination) in forward.destinations.iter().enumerate() {
         let at = all.index(index);
-        names::refer(cx, at.key("cluster"), Kind::Cluster, &destination.cluster);
         edits::check(cx, &destination.headers, at.key("headers"));
     }
     let canaries = at.key("canaries");
@@ -54,8 +50,7 @@ fn totals(cx: &mut Context<'_>, forward: &Forward, at: At<'_>) {
     }
 }
 
-fn canary<'a>(cx: &mut Context<'a>, canary: &'a Canary, at: At<'_>) {
-    names::refer(cx, at.key("cluster"), Kind::Cluster, &canary.cluster);
+fn canary(cx: &mut Context<'_>, canary: &Canary, at: At<'_>) {
     edits::check(cx, &canary.headers, at.key("headers"));
     if canary.weight == 0 && canary.header.is_none() && canary.cookie.is_none() {
         cx.info(at, "no request takes the canary: it has no weight, header or cookie");
@@ -81,7 +76,7 @@ fn canary<'a>(cx: &mut Context<'a>, canary: &'a Canary, at: At<'_>) {
     }
 }
 
-fn sticky<'a>(cx: &mut Context<'a>, sticky: &'a Sticky, at: At<'_>) {
+fn sticky(cx: &mut Context<'_>, sticky: &Sticky, at: At<'_>) {
     match sticky {
         Sticky::Hash(HashKey::Cookie(name)) => {
             let at = at.key("hash");
@@ -96,9 +91,8 @@ fn sticky<'a>(cx: &mut Context<'a>, sticky: &'a Sticky, at: At<'_>) {
     }
 }
 
-fn sticky_cookie<'a>(cx: &mut Context<'a>, cookie: &'a StickyCookie, at: At<'_>) {
+fn sticky_cookie(cx: &mut Context<'_>, cookie: &StickyCookie, at: At<'_>) {
     text::token(cx, at.key("name"), "a cookie's name", &cookie.name);
-    names::refer(cx, at.key("key"), Kind::Secret("key"), &cookie.key);
     if cookie.ttl.is_some_and(|ttl| ttl.get().as_secs() == 0) {
         cx.error(at.key("ttl"), "less than a second would delete the cookie")
             .suggest("leave it out for a session cookie");

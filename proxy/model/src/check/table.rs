@@ -1,37 +1,42 @@
 //! Route tables and virtual hosts.
 
-use super::{At, Context, names, route, shadow};
+use super::{
+    At, Context,
+    before::{Before, forms},
+    names, references, route, shadow,
+};
 use crate::{
     convert::brief,
+    kept::places,
     spec::{self, NormalizePath, RouteTable, VirtualHost},
     value::HostPattern,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 pub(super) fn check<'a>(cx: &mut Context<'a>, config: &'a spec::Config, root: At<'_>) {
     let all = root.key("route_tables");
     names::unique(cx, all, "route table", config.route_tables.iter().map(|table| &*table.name));
-    // The form that every listener in front of a table brings paths to, at least.
-    let mut forms: HashMap<&str, NormalizePath> = HashMap::new();
-    for listener in &config.listeners {
-        let scoped = listener.scopes().iter().filter_map(|scope| scope.route_table.as_deref());
-        let destined = listener.original_destination.iter().flat_map(|settings| {
-            let addresses = settings.addresses.iter().map(|entry| &*entry.route_table);
-            addresses.chain(settings.other_ports.as_deref())
-        });
-        for table in scoped.chain(destined).chain([&*listener.route_table]) {
-            let form = forms.entry(table).or_insert(listener.path.normalize);
-            *form = listener.path.normalize.min(*form);
-        }
-    }
+    let forms = forms(config);
     for (index, table) in config.route_tables.iter().enumerate() {
         let form = forms.get(&*table.name).copied().unwrap_or(NormalizePath::None);
         one(cx, table, form, all.index(index));
     }
 }
 
-fn one<'a>(cx: &mut Context<'a>, table: &'a RouteTable, form: NormalizePath, at: At<'_>) {
+fn one<'a>(cx: &mut Context<'a>, table: &'a Arc<RouteTable>, form: NormalizePath, at: At<'_>) {
     let all = at.key("virtual_hosts");
+    let names_hold = cx.before.as_ref().is_some_and(|before| before.names_hold);
+    let before = cx.before.as_ref().and_then(|before: &Before<'_>| before.table(&table.name, form));
+    if before.is_some_and(|before| Arc::ptr_eq(before, table)) {
+        if !names_hold {
+            for (index, host) in table.virtual_hosts.iter().enumerate() {
+                references::check(cx, host, all.index(index).key("routes"));
+            }
+        }
+        return;
+    }
+    let before = before.map(|before| &*before.virtual_hosts).unwrap_or_default();
+    let kept = places(&table.virtual_hosts, before);
     if table.virtual_hosts.is_empty() && cx.sound.whole {
         cx.warning(at, "the table has no virtual hosts, so every request gets 404");
     }
@@ -62,11 +67,16 @@ fn one<'a>(cx: &mut Context<'a>, table: &'a RouteTable, form: NormalizePath, at:
                 }
             }
         }
-        virtual_host(cx, host, form, at);
+        if kept[index].is_none() || !names_hold {
+            references::check(cx, host, at.key("routes"));
+        }
+        if kept[index].is_none() {
+            virtual_host(cx, host, form, at);
+        }
     }
 }
 
-fn virtual_host<'a>(cx: &mut Context<'a>, host: &'a VirtualHost, form: NormalizePath, at: At<'_>) {
+fn virtual_host(cx: &mut Context<'_>, host: &VirtualHost, form: NormalizePath, at: At<'_>) {
     let all = at.key("routes");
     if host.routes.is_empty() && cx.sound.whole {
         cx.warning(at, "the virtual host has no routes, so every request gets 404");

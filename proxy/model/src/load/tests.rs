@@ -100,7 +100,7 @@ fn an_empty_file_is_refused() {
 fn validating_a_written_form_checks_the_same_rules() {
     let mut spec = read(GOOD).unwrap().config.to_spec();
     assert!(validate("memory", spec.clone(), &NoFiles).is_ok());
-    spec.clusters[0].name = "review".to_owned();
+    Arc::make_mut(&mut spec.clusters[0]).name = "review".to_owned();
     let diagnostics = validate("memory", spec, &NoFiles).unwrap_err();
     assert!(diagnostics.to_string().contains(
         "memory:1:1: error: route_tables[0].virtual_hosts[0].routes[0].action.forward.destinations[0].cluster: unknown \
@@ -144,4 +144,42 @@ fn a_broken_condition_does_not_make_a_prefix_useless() {
     };
     assert!(rewritten("{ exact: /a }").contains("no path condition of the route is a prefix"));
     assert!(!rewritten("{ nonsense: /a }").contains("no path condition of the route is a prefix"));
+}
+
+/// What a configuration is refused for, without and with one before it that shares its other parts.
+fn refused(change: impl Fn(&mut spec::Config)) -> [Vec<String>; 2] {
+    let mut written = read(GOOD).unwrap().config.to_spec();
+    let old = validate("memory", written.clone(), &NoFiles).unwrap().config;
+    change(&mut written);
+    [None, Some(&old)].map(|old| {
+        let found = validate_after(old, "memory", written.clone(), &NoFiles).err().unwrap_or_default();
+        let errors = found.iter().filter(|found| found.severity == Severity::Error);
+        errors.map(ToString::to_string).collect()
+    })
+}
+
+#[test]
+fn parts_that_were_in_order_are_refused_for_what_they_name_and_for_where_they_stand() {
+    let changes: [(&str, &dyn Fn(&mut spec::Config)); 7] = [
+        ("a cluster is gone", &|config| config.clusters.clear()),
+        ("a cluster has another name", &|config| {
+            "other".clone_into(&mut Arc::make_mut(&mut config.clusters[0]).name);
+        }),
+        ("a cluster stands there twice", &|config| config.clusters.push(Arc::clone(&config.clusters[0]))),
+        ("a table is gone", &|config| config.route_tables.clear()),
+        ("a host stands there twice", &|config| {
+            let hosts = &mut Arc::make_mut(&mut config.route_tables[0]).virtual_hosts;
+            hosts.push(Arc::clone(&hosts[0]));
+        }),
+        ("a table stands there twice", &|config| {
+            config.route_tables.push(Arc::clone(&config.route_tables[0]));
+        }),
+        ("a listener stands there twice", &|config| config.listeners.push(Arc::clone(&config.listeners[0]))),
+    ];
+    for (what, change) in changes {
+        let [alone, after] = refused(change);
+        assert!(!alone.is_empty(), "{what}");
+        assert_eq!(alone, after, "{what}");
+    }
+    assert_eq!(refused(|_| ()), [Vec::<String>::new(), Vec::new()]);
 }

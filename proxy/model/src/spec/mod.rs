@@ -47,7 +47,10 @@ pub use secret::{DataSource, Secret, SecretKind, TlsCertificate};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
+// Parts are shared: where two versions of a configuration have the same part, not just an equal one, it is neither checked nor
+// compiled again; see `validate_after`. (Not for users, who read this documentation in the schema.)
 /// A whole static file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -62,13 +65,13 @@ pub struct Config {
     /// How DNS names of endpoints are resolved.
     pub dns: Dns,
     /// Sockets that accept traffic.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Arc<Listener>>,
     /// Which request goes where.
-    pub route_tables: Vec<RouteTable>,
+    pub route_tables: Vec<Arc<RouteTable>>,
     /// Groups of endpoints that serve the same thing.
-    pub clusters: Vec<Cluster>,
+    pub clusters: Vec<Arc<Cluster>>,
     /// Certificates, trust anchors and keys.
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<Arc<Secret>>,
 }
 
 /// For `skip_serializing_if`: leaves out what equals its default, so that printed configurations stay short.

@@ -7,6 +7,7 @@ use super::{
 use crate::value::{Duration, HostPattern, Percent, Size, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Which request goes where: hosts first, then the routes of the host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +18,7 @@ pub struct RouteTable {
     /// Hosts and their routes. The most specific host pattern wins (see the host syntax); its routes are then final:
     /// no other virtual host is asked when none of them matches.
     #[serde(default)]
-    pub virtual_hosts: Vec<VirtualHost>,
+    pub virtual_hosts: Vec<Arc<VirtualHost>>,
 }
 
 /// Hosts that share routes.

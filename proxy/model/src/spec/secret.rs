@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// Something with a name that is worth protecting. Its content is never printed: not in diagnostics, dumps or logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +43,18 @@ pub enum DataSource {
     /// A file, read with the configuration and watched with it. Relative paths start at the folder of the configuration.
     File(String),
     /// The content itself.
-    Inline(String),
+    Inline(Arc<str>),
+}
+
+impl SecretKind {
+    /// Whether its content stands in files, which change while the written form stays the same.
+    pub(crate) fn names_files(&self) -> bool {
+        let is_file = |source: &DataSource| matches!(source, DataSource::File(_));
+        match self {
+            Self::Tls(tls) => is_file(&tls.certificate) || is_file(&tls.key),
+            Self::Ca(source) | Self::Key(source) => is_file(source),
+        }
+    }
 }
 
 impl fmt::Debug for DataSource {

@@ -119,7 +119,7 @@ fn a_canary_takes_its_weight_of_the_path_that_it_is_for() {
         (acting(&translation, "/"), forward.canary_total),
         (vec![("shop/next:80".to_owned(), 10)], 100)
     );
-    assert_eq!(translation.reports, []);
+    assert_eq!(*translation.reports, []);
     assert_eq!(translation.config.route_tables[0].virtual_hosts.len(), 1);
 }
 

@@ -19,7 +19,7 @@ use sluice_model::{
     spec::{Action, Forward, Route, RouteOrder, Scheme, VirtualHost},
     value::HostPattern,
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// A host at a port, and what has a say there.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -73,11 +73,11 @@ pub(super) fn virtual_host(
     for address in &host.addresses {
         let own = TableKey { port, server: Some(address.to_string().into()) };
         let everything = VirtualHost { hosts: vec![HostPattern::Any], ..virtual_host.clone() };
-        output.hosts.push((own.clone(), everything));
+        output.hosts.push((own.clone(), Arc::new(everything)));
         output.addresses.push((*address, own));
     }
     output.owners.extend(host.behind.iter().chain(&host.claims).cloned());
-    output.hosts.push((table, virtual_host));
+    output.hosts.push((table, Arc::new(virtual_host)));
 }
 
 /// Says that several VirtualServices have rules for a host, where Istio would take but the first one's.

@@ -10,6 +10,7 @@ use sluice_model::{
     spec::{Action, Cluster, DirectResponse, Forward, Route, RouteOrder, VirtualHost},
     value::{HostPattern, StatusCode},
 };
+use std::sync::Arc;
 
 /// Istio's name for the cluster of connections that are let through.
 const PASSTHROUGH: &str = "PassthroughCluster";
@@ -18,13 +19,13 @@ const PASSTHROUGH: &str = "PassthroughCluster";
 pub(super) fn at_port(settings: &Settings, port: u16, unknown: OutboundTrafficMode, output: &mut Output) {
     output.ports.push(port);
     if let Some(host) = virtual_host(settings, unknown, output) {
-        output.hosts.push((TableKey { port, server: None }, host));
+        output.hosts.push((TableKey { port, server: None }, Arc::new(host)));
     }
 }
 
 /// For connections that were on their way to a port which nobody has.
 pub(super) fn at_other_ports(settings: &Settings, unknown: OutboundTrafficMode, output: &mut Output) {
-    output.other_ports = virtual_host(settings, unknown, output);
+    output.other_ports = virtual_host(settings, unknown, output).map(Arc::new);
 }
 
 /// The virtual host of everything else; `None` where a request gets 404: what is let through has to have said where it was on
@@ -40,7 +41,7 @@ fn virtual_host(
             ("block_all", Action::Respond(DirectResponse { status, body: String::new(), content_type: None }))
         }
         OutboundTrafficMode::AllowAny if settings.role.knows_destinations() => {
-            output.clusters.push(Cluster::original_destination(PASSTHROUGH.to_owned()));
+            output.clusters.push(Arc::new(Cluster::original_destination(PASSTHROUGH.to_owned())));
             ("allow_any", Action::Forward(Forward::to(PASSTHROUGH.to_owned())))
         }
         OutboundTrafficMode::AllowAny => return None,

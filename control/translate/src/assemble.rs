@@ -1,0 +1,307 @@
+//! How the outputs of all units become one configuration, again and again.
+//!
+//! What a change does not touch is taken over from the configuration before: the same `Arc`, so that those who get it neither
+//! check nor compile it again. Where only endpoints changed, clusters are exchanged in place and nothing else is looked at.
+
+use crate::{
+    hold::Absent,
+    output::{Output, TableKey},
+    scopes::Scopes,
+    settings::{Role, Settings},
+};
+use sluice_crds::ObjectName;
+use sluice_model::{
+    spec::{self, ForwardedFields, NormalizePath, PathPolicy, RequestId, UpstreamPath},
+    value::{Cidr, HostPattern},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+/// How the outputs of units differ from those that the configuration was put together from last.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    /// Hosts, names, certificates or ports differ.
+    structure: bool,
+    /// What clusters are now that are other than they were.
+    clusters: Vec<Arc<spec::Cluster>>,
+    /// There is something else to be said.
+    pub(crate) reports: bool,
+}
+
+/// A host that another unit, which comes first, has already.
+#[derive(Debug)]
+pub(crate) struct Lost<'o> {
+    pub(crate) owners: &'o [ObjectName],
+    pub(crate) table: &'o TableKey,
+    pub(crate) host: &'o HostPattern,
+}
+
+// === impl Difference ===
+
+impl Difference {
+    /// Everything is to be put together.
+    pub(crate) const ALL: Self = Self { structure: true, clusters: Vec::new(), reports: true };
+    /// Nothing is.
+    pub(crate) const NONE: Self = Self { structure: false, clusters: Vec::new(), reports: false };
+
+    /// A unit was something, or was not there, and is something else, or is gone.
+    pub(crate) fn add(&mut self, old: Option<&Output>, new: Option<&Output>) {
+        let reports = |output: Option<&Output>| output.is_some_and(|output| !output.reports.is_empty());
+        let (Some(old), Some(new)) = (old, new) else {
+            self.structure = true;
+            self.reports |= reports(old) || reports(new);
+            return;
+        };
+        self.reports |= old.reports != new.reports;
+        if old.differs_in_clusters_only(new) {
+            let pairs = old.clusters.iter().zip(&new.clusters);
+            let changed = pairs.filter(|(old, new)| !Arc::ptr_eq(old, new));
+            self.clusters.extend(changed.map(|(_, new)| Arc::clone(new)));
+        } else {
+            self.structure = true;
+        }
+    }
+
+    /// Whether everything has to be put together again.
+    pub(crate) const fn is_structural(&self) -> bool {
+        self.structure
+    }
+
+    /// Exchanges the clusters that changed.
+    pub(crate) fn exchange(&mut self, config: &mut spec::Config) {
+        for cluster in self.clusters.drain(..) {
+            let place = config.clusters.binary_search_by(|known| known.name.cmp(&cluster.name));
+            if let Some(known) = place.ok().and_then(|place| config.clusters.get_mut(place)) {
+                *known = cluster;
+            }
+        }
+    }
+}
+
+/// One configuration from all outputs, in their order; of several that have the same host at the same place, the first one
+/// serves it. Clusters stand in the order of their names. Parts that `before` has too are the same as there.
+pub(crate) fn assemble<'o>(
+    settings: &Settings,
+    outputs: impl Iterator<Item = &'o Output>,
+    before: &spec::Config,
+) -> (spec::Config, Vec<Lost<'o>>) {
+    let mut tables: BTreeMap<TableKey, Vec<Arc<spec::VirtualHost>>> = BTreeMap::new();
+    let mut taken: HashSet<(&TableKey, &HostPattern)> = HashSet::new();
+    let mut names: HashSet<(&TableKey, String)> = HashSet::new();
+    let mut lost = Vec::new();
+    let mut clusters: BTreeMap<&str, Arc<spec::Cluster>> = BTreeMap::new();
+    let mut secrets: BTreeMap<&str, &Arc<spec::Secret>> = BTreeMap::new();
+    let mut outlived: Vec<&Arc<spec::Cluster>> = Vec::new();
+    let mut absent: Vec<&str> = Vec::new();
+    let mut ports: BTreeMap<u16, spec::ListenerTls> = BTreeMap::new();
+    let mut destinations = Destinations::default();
+    let mut scopes = Scopes::default();
+    let mut seen: HashSet<(u16, &str)> = HashSet::new();
+    let [mut secure, mut known_names_only, mut as_nginx]: [BTreeSet<u16>; 3] = Default::default();
+    for output in outputs {
+        secure.extend(&output.secure_ports);
+        known_names_only.extend(&output.known_names_only);
+        as_nginx.extend(&output.as_nginx);
+        for port in &output.ports {
+            tables.entry(TableKey { port: *port, server: None }).or_default();
+        }
+        for (table, host) in &output.hosts {
+            let free: Vec<bool> = host.hosts.iter().map(|pattern| taken.insert((table, pattern))).collect();
+            let gone = host.hosts.iter().zip(&free).filter(|(_, free)| !**free);
+            lost.extend(gone.map(|(host, _)| Lost { owners: &output.owners, table, host }));
+            if !free.contains(&true) {
+                continue;
+            }
+            let mut name = host.name.clone();
+            while !names.insert((table, name.clone())) {
+                name.push('\'');
+            }
+            let own = if name == host.name && !free.contains(&false) {
+                Arc::clone(host)
+            } else {
+                let own = host.hosts.iter().zip(&free).filter(|(_, free)| **free);
+                let hosts = own.map(|(pattern, _)| pattern.clone()).collect();
+                Arc::new(spec::VirtualHost { name, hosts, ..(**host).clone() })
+            };
+            match tables.get_mut(table) {
+                Some(hosts) => hosts.push(own),
+                None => drop(tables.insert(table.clone(), vec![own])),
+            }
+        }
+        clusters.extend(output.clusters.iter().map(|cluster| (&*cluster.name, Arc::clone(cluster))));
+        destinations.take(output);
+        outlived.extend(&output.outlived);
+        absent.extend(output.missing.iter().filter_map(|missing| match &missing.what {
+            Absent::Cluster(name) => Some(name.as_str()),
+            Absent::Object(_) => None,
+        }));
+        for (port, secret) in &output.certificates {
+            if seen.insert((*port, &secret.name)) {
+                tls(&mut ports, *port).certificates.push(secret.name.clone());
+            }
+            secrets.insert(&secret.name, secret);
+        }
+        secrets.extend(output.secrets.iter().map(|secret| (&*secret.name, secret)));
+        scopes.add(output);
+        for server in &output.servers {
+            tls(&mut ports, server.key.port);
+            tables.entry(server.key.clone()).or_default();
+            secrets.extend(server.secrets.iter().map(|secret| (&*secret.name, secret)));
+        }
+    }
+    for (port, scopes) in scopes.share(&mut lost) {
+        tls(&mut ports, port).scopes = scopes;
+    }
+    for cluster in outlived {
+        clusters.entry(&cluster.name).or_insert_with(|| Arc::clone(cluster));
+    }
+    for name in absent {
+        clusters.entry(name).or_insert_with(|| Arc::new(spec::Cluster::unavailable(name.to_owned())));
+    }
+    for port in &known_names_only {
+        if let Some(tls) = ports.get_mut(port) {
+            tls.require_known_name = true;
+        }
+    }
+    tables.retain(|key, _| {
+        key.server.is_some() || !secure.contains(&key.port) || ports.contains_key(&key.port)
+    });
+    let mut numbers: BTreeSet<u16> = tables.keys().map(|key| key.port).collect();
+    numbers.extend(ports.keys());
+    for port in &numbers {
+        tables.entry(TableKey { port: *port, server: None }).or_default();
+    }
+    let listener = |port: u16| {
+        let mut listener = listener(settings, port, ports.remove(&port));
+        if as_nginx.contains(&port) {
+            listener.path = PathPolicy {
+                normalize: NormalizePath::DecodeAndMergeSlashes,
+                upstream: UpstreamPath::Received,
+            };
+            listener.forwarded.fields = if settings.ingress.compute_full_forwarded_for {
+                ForwardedFields::NginxFull
+            } else {
+                ForwardedFields::Nginx
+            };
+            if settings.listener.request_id {
+                listener.request_id = RequestId::Keep;
+            }
+        }
+        if settings.role.knows_destinations() {
+            listener.original_destination = Some(destinations.of(port));
+        }
+        let known = before.listeners.iter().find(|known| ***known == listener);
+        known.map_or_else(|| Arc::new(listener), Arc::clone)
+    };
+    let listeners = numbers.into_iter().map(listener).collect();
+    let known: BTreeMap<&str, &Arc<spec::RouteTable>> =
+        before.route_tables.iter().map(|table| (&*table.name, table)).collect();
+    let table = |table: spec::RouteTable| {
+        let known = known.get(&*table.name);
+        let known = known.filter(|known| are_same(&known.virtual_hosts, &table.virtual_hosts));
+        known.map_or_else(|| Arc::new(table), |known| Arc::clone(known))
+    };
+    let tables = tables
+        .into_iter()
+        .map(|(key, virtual_hosts)| spec::RouteTable { name: key.to_string(), virtual_hosts })
+        .chain(destinations.table());
+    let config = spec::Config {
+        listeners,
+        route_tables: tables.map(table).collect(),
+        clusters: clusters.into_values().collect(),
+        secrets: secrets.into_values().cloned().collect(),
+        ..spec::Config::default()
+    };
+    (config, lost)
+}
+
+/// Whether both hold the same parts, not just equal ones.
+pub(crate) fn are_same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
+fn tls(ports: &mut BTreeMap<u16, spec::ListenerTls>, port: u16) -> &mut spec::ListenerTls {
+    ports.entry(port).or_insert_with(|| spec::ListenerTls {
+        certificates: Vec::new(),
+        scopes: Vec::new(),
+        require_known_name: false,
+    })
+}
+
+fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> spec::Listener {
+    let table = TableKey { port, server: None }.to_string();
+    let mut listener = spec::Listener::new(table.clone(), settings.address(port), table);
+    listener.tls = tls;
+    listener.limits = settings.listener.limits;
+    listener.timeouts = settings.listener.timeouts;
+    if let Some(normalize) = settings.mesh.normalize_path {
+        listener.path.normalize = normalize;
+    }
+    listener.headers.underscores = settings.listener.underscores;
+    listener.public_port = (listener.address.port() != port).then_some(port);
+    listener.forwarded.trusted.clone_from(&settings.ingress.trusted);
+    listener.forwarded.believed = settings.ingress.believed;
+    listener.forwarded.client_field.clone_from(&settings.ingress.forwarded_for_header);
+    if !settings.listener.request_id {
+        listener.request_id = RequestId::Off;
+    }
+    if let Role::Sidecar(_) = settings.role {
+        // The client is the pod: what it says of others goes on as it is, as with Istio.
+        listener.forwarded =
+            spec::Forwarded { trusted: everybody(), append: false, ..spec::Forwarded::default() };
+        listener.request_id = RequestId::Keep;
+        listener.require_http11 = true;
+    }
+    if !settings.listener.http2 {
+        listener.protocols.retain(|protocol| *protocol != spec::Protocol::Http2);
+    }
+    listener
+}
+
+/// Every address.
+fn everybody() -> Vec<Cidr> {
+    ["0.0.0.0/0", "::/0"].iter().filter_map(|block| block.parse().ok()).collect()
+}
+
+/// Where connections were on their way to, and what serves them for that.
+#[derive(Default)]
+struct Destinations<'o> {
+    addresses: BTreeMap<(u16, IpAddr), &'o TableKey>,
+    other_ports: Option<&'o Arc<spec::VirtualHost>>,
+}
+
+impl<'o> Destinations<'o> {
+    /// The name of the table for ports that have no listener.
+    const OTHER_PORTS: &'static str = "other-ports";
+
+    fn take(&mut self, output: &'o Output) {
+        for (address, table) in &output.addresses {
+            self.addresses.entry((table.port, *address)).or_insert(table);
+        }
+        self.other_ports = self.other_ports.or(output.other_ports.as_ref());
+    }
+
+    /// Those of the listener of a port. Whoever can connect may say where: what it says leads where it could go itself.
+    fn of(&self, port: u16) -> spec::OriginalDestination {
+        let own = self.addresses.iter().filter(|((of, _), _)| *of == port);
+        spec::OriginalDestination {
+            trusted: everybody(),
+            port,
+            addresses: own
+                .map(|((_, address), table)| spec::AddressTable {
+                    address: *address,
+                    route_table: table.to_string(),
+                })
+                .collect(),
+            other_ports: self.other_ports.map(|_| Self::OTHER_PORTS.to_owned()),
+        }
+    }
+
+    fn table(&self) -> Option<spec::RouteTable> {
+        let virtual_host = Arc::clone(self.other_ports?);
+        Some(spec::RouteTable { name: Self::OTHER_PORTS.to_owned(), virtual_hosts: vec![virtual_host] })
+    }
+}
