@@ -95,7 +95,7 @@ pub(crate) fn check(
         names::check_use(&mut cx, config, root);
     }
     let findings = cx.findings;
-    Checked { findings, secrets, files, kept }
+    Checked { findings, secrets, kept, files }
 }
 
 /// What the checks share.
