@@ -159,7 +159,9 @@ fn translate(ingresses: &[Ingress], keys: &[(usize, String)]) -> Translation {
     });
     let objects = ingresses.iter().enumerate().map(|(index, ingress)| manifest(index, ingress));
     for text in objects.chain([NEIGHBOUR.to_owned(), map.to_string()]) {
-        changes(&text).into_iter().for_each(|change| translator.apply(change));
+        for change in changes(&text) {
+            translator.apply(change);
+        }
     }
     translator.translate()
 }
@@ -178,7 +180,7 @@ proptest! {
     ) {
         let translation = translate(&ingresses, &keys);
         prop_assert!(serves(&translation.config, "good.example.org"));
-        for report in &translation.reports {
+        for report in &*translation.reports {
             prop_assert!(!report.message.starts_with("what comes of it"), "the last net was needed: {report}");
         }
         if let Err(error) = sluice_model::validate("any", translation.config, &sluice_model::NoFiles) {

@@ -1,7 +1,7 @@
 use crate::scene::{Scene, answering, eventually, options};
 use sluice_model::{NoFiles, Source, spec};
 use sluice_proxy::{ConfigSource, Feeder, Proxy, StartError, feed};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 fn config(body: &str) -> spec::Config {
     let source = Source::new("made", answering("web", body));
@@ -39,7 +39,7 @@ fn the_last_of_many_configurations_comes_into_force() {
 fn a_refused_configuration_is_reported_under_the_name_of_the_feed() {
     let (scene, feeder) = start(config("one")).unwrap();
     let mut bad = config("two");
-    bad.listeners[0].route_table = "nowhere".to_owned();
+    "nowhere".clone_into(&mut Arc::make_mut(&mut bad.listeners[0]).route_table);
     feeder.publish(bad.clone());
     eventually("the error", || scene.stat("sluice_config_reload_failures_total") == 1);
     let message = scene.json("/config_dump")["last_error"]["message"].to_string();
@@ -61,7 +61,7 @@ fn admin_answers_before_the_first_configuration_and_says_that_it_is_missing() {
     assert_eq!((ready().status, ready().body.as_str()), (503, "not ready: first configuration\n"));
 
     let mut bad = config("bad");
-    bad.listeners[0].route_table = "nowhere".to_owned();
+    "nowhere".clone_into(&mut Arc::make_mut(&mut bad.listeners[0]).route_table);
     feeder.publish(bad);
     eventually("the error", || scene.stat("sluice_config_reload_failures_total") == 1);
     assert_eq!(ready().status, 503, "what is refused is nothing to serve");

@@ -107,7 +107,11 @@ fn bad_values_are_explained() {
             "10.0.0.0/8, x",
             "`x` is not an address or a network: write `192.0.2.1` or `10.0.0.0/8`",
         ),
-        (ValueKind::Codes, "5xx", "`5xx` is not a status: write numbers such as `404, 503`"),
+        (
+            ValueKind::Codes,
+            "5xx",
+            "`5xx` is not the status of an error: write numbers from 300 to 599, such as `404, 503`",
+        ),
         (ValueKind::Path, "//evil.com", "`//evil.com` is not a path: begin it with one `/`"),
         (
             ValueKind::Url,

@@ -97,27 +97,34 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     }
     let refused = |member: &Member| !member.is_canary() && member.annotations.handshakes_refused;
     if site.members.iter().any(refused) {
-        output.servers.push(refusal(settings, host, pattern, &site.aliases));
+        output.servers.extend(refusal(settings, host, pattern, &site.aliases));
     } else if let HostTls::Own(certificate) = tls {
         output.certificates.push((settings.https_port, certificate.secret));
     }
     output
 }
 
-/// A scope without certificates: handshakes for the host fail, and what asks for it on other connections gets 421.
-fn refusal(settings: &Settings, host: &Host, pattern: HostPattern, aliases: &[HostPattern]) -> Server {
-    let named = aliases.iter().filter(|alias| !matches!(alias, HostPattern::Regex(_))).cloned();
-    Server {
+/// A scope without certificates: handshakes for the host fail, and what asks for it on other connections gets 421. There is
+/// none where no handshake can be for it, an address say: then the paths alone refuse.
+fn refusal(
+    settings: &Settings,
+    host: &Host,
+    pattern: HostPattern,
+    aliases: &[HostPattern],
+) -> Option<Server> {
+    let named = std::iter::once(pattern).chain(aliases.iter().cloned());
+    let server_names: Vec<HostPattern> = named.filter(HostPattern::is_server_name).collect();
+    (!server_names.is_empty()).then(|| Server {
         key: TableKey { port: settings.https_port, server: None },
         scope: TlsScope {
             name: name::fit(format!("refused {host}")),
-            server_names: std::iter::once(pattern).chain(named).collect(),
+            server_names,
             certificates: Vec::new(),
             route_table: None,
             require_known_name: false,
         },
         secrets: Vec::new(),
-    }
+    })
 }
 
 /// Where `/` of the host goes: where the first location says that has something to say about it.

@@ -89,6 +89,7 @@ mod tests {
         tests::{settings, translate, translate_with},
     };
     use sluice_model::spec::{Cluster, WorkloadLabels};
+    use std::sync::Arc;
 
     const SHOP: &str = "
 apiVersion: networking.k8s.io/v1
@@ -128,7 +129,7 @@ spec: { selector: { tier: web }, ports: [{ name: http, port: 80, targetPort: 808
         Settings { metric_labels, ..settings() }
     }
 
-    fn web(clusters: &[Cluster]) -> &Cluster {
+    fn web(clusters: &[Arc<Cluster>]) -> &Cluster {
         clusters.iter().find(|cluster| cluster.name.starts_with("shop/web:80")).unwrap()
     }
 

@@ -355,7 +355,7 @@ fn upstreams_are_told_what_ingress_nginx_tells_them() {
     ];
     let edits = Edits::new();
     let head =
-        |trusted, believed, forwarded| RequestHead { trusted, believed, forwarded, ..base(&fields, &edits) };
+        |trusted, believed, forwarded| RequestHead { trusted, forwarded, believed, ..base(&fields, &edits) };
     let told = |port: &str, forwarded_for: &str| {
         let fields = [
             "x-kept: 1",

@@ -10,10 +10,7 @@ use crate::{
     spec::{ListenerTls, TlsScope},
     value::HostPattern,
 };
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    net::IpAddr,
-};
+use std::collections::{HashMap, hash_map::Entry};
 
 pub(super) fn check<'a>(cx: &mut Context<'a>, tls: &'a ListenerTls, at: At<'_>) {
     if tls.certificates.is_empty() && tls.require_known_name {
@@ -58,20 +55,17 @@ fn server_names<'a>(
         let at = at.index(index);
         let shown = pattern.to_string();
         let shown = brief(&shown);
-        match pattern {
-            HostPattern::Exact(name) if is_address(name) => {
-                let message =
-                    format!("clients send no address as a server name, so `{shown}` is never picked");
-                cx.error(at, message).suggest("leave addresses to the default scope, or to a scope for `*`");
-                continue;
-            }
-            HostPattern::Suffix(suffix) if suffix.starts_with('.') => {}
-            HostPattern::Exact(_) | HostPattern::OneLabel(_) | HostPattern::Any => {}
-            HostPattern::Suffix(_) | HostPattern::Prefix(_) | HostPattern::Regex(_) => {
-                cx.error(at, format!("`{shown}` cannot tell TLS scopes apart"))
-                    .suggest("write a name, `*.suffix`, `?.suffix` or `*`");
-                continue;
-            }
+        if let HostPattern::Exact(_) = pattern
+            && !pattern.is_server_name()
+        {
+            let message = format!("clients send no address as a server name, so `{shown}` is never picked");
+            cx.error(at, message).suggest("leave addresses to the default scope, or to a scope for `*`");
+            continue;
+        }
+        if !pattern.is_server_name() {
+            cx.error(at, format!("`{shown}` cannot tell TLS scopes apart"))
+                .suggest("write a name, `*.suffix`, `?.suffix` or `*`");
+            continue;
         }
         match owners.entry(pattern) {
             Entry::Vacant(free) => {
@@ -87,8 +81,4 @@ fn server_names<'a>(
             }
         }
     }
-}
-
-fn is_address(name: &str) -> bool {
-    name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }

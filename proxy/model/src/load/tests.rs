@@ -160,7 +160,8 @@ fn refused(change: impl Fn(&mut spec::Config)) -> [Vec<String>; 2] {
 
 #[test]
 fn parts_that_were_in_order_are_refused_for_what_they_name_and_for_where_they_stand() {
-    let changes: [(&str, &dyn Fn(&mut spec::Config)); 7] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut spec::Config));
+    let changes: [Change<'_>; 7] = [
         ("a cluster is gone", &|config| config.clusters.clear()),
         ("a cluster has another name", &|config| {
             "other".clone_into(&mut Arc::make_mut(&mut config.clusters[0]).name);

@@ -2,7 +2,7 @@
 
 use super::{InvalidValue, Regex, text_value};
 use crate::convert::brief;
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 /// Which request hosts a virtual host answers. Hosts are compared in lower case, without port and without one
 /// trailing dot.
@@ -52,6 +52,23 @@ fn is_host_text(text: &str) -> bool {
                 || byte.is_ascii_digit()
                 || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
         })
+}
+
+impl HostPattern {
+    /// Whether TLS clients can ask for it, and scopes can be told apart by it (RFC 6066, section 3: no addresses).
+    pub fn is_server_name(&self) -> bool {
+        match self {
+            Self::Exact(name) => !is_address(name),
+            Self::Suffix(suffix) => suffix.starts_with('.'),
+            Self::OneLabel(_) | Self::Any => true,
+            Self::Prefix(_) | Self::Regex(_) => false,
+        }
+    }
+}
+
+/// Whether a host is an address, in brackets or without.
+fn is_address(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 impl FromStr for HostPattern {
