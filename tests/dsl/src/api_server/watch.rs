@@ -29,6 +29,8 @@ pub(super) struct Watch {
     first: Vec<Value>,
     /// How far the log has been told.
     place: usize,
+    /// Where the log ended when it was opened: what disturbed others before is nothing to it.
+    opened: usize,
     /// It ends after the first lines.
     over: bool,
 }
@@ -59,6 +61,7 @@ impl Watch {
             selection,
             first: Vec::new(),
             place: store.end(),
+            opened: store.end(),
             over: false,
         };
         if streams || seen == 0 {
@@ -91,7 +94,6 @@ impl Watch {
         loop {
             news.mark_unchanged();
             let happened = shared.world().store.since(self.place).to_vec();
-            self.place += happened.len();
             for happening in happened {
                 match self.hear(&happening, &to) {
                     Next::Go => {}
@@ -99,6 +101,7 @@ impl Watch {
                     // Nothing is said any more, but the connection stays.
                     Next::Stall => return to.closed().await,
                 }
+                self.place += 1;
             }
             tokio::select! {
                 _ = news.changed() => {}
@@ -129,7 +132,9 @@ impl Watch {
                     tell(to, &self.bookmark(*version, false));
                 }
             }
-            Happening::Disturbed { plural, how } if plural == "*" || plural == self.resource.plural => {
+            Happening::Disturbed { plural, how }
+                if self.place >= self.opened && (plural == "*" || plural == self.resource.plural) =>
+            {
                 let last = match how {
                     Disturbance::End => None,
                     Disturbance::Cut => Some(Piece::Cut),
