@@ -489,6 +489,45 @@ metadata: { name: near, labels: { topology.kubernetes.io/zone: z1 } }
         gateway.says("api.example.com", "/", "two").await;
     }
     assert_eq!(api.calls("get nodes")[0].name, "near");
+
+    // Its labels are followed, and are what they were when it is gone.
+    let pod = api.object("Pod edge/edge-1");
+    let mut other = pod.clone();
+    other["metadata"]["labels"] = json!({ "istio": "other" });
+    api.put_object(other);
+    let request = Request::get("/").host("api.example.com");
+    gateway.until("the gateway is selected no longer", &request, |reply| reply.status == 404).await;
+    api.put_object(pod);
+    gateway.says("api.example.com", "/", "two").await;
+    api.delete("Pod edge/edge-1");
+    gateway.proxy().stat_becomes("sluice_watch_objects", &["kind=\"Pod\""], |count| count == 0.0).await;
+    api.put(&ingress("blog", "web"));
+    gateway.says("blog.example.com", "/", "two").await;
+    gateway.says("api.example.com", "/", "two").await;
+}
+
+#[tokio::test]
+async fn what_selects_pods_for_their_addresses_is_told_that_they_are_not_read() {
+    let api = ApiServer::start().await;
+    api.put(
+        "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: workers, namespace: shop }
+spec:
+  hosts: [workers.test]
+  resolution: STATIC
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  workloadSelector: { labels: { app: worker } }
+",
+    );
+    let cli = cli!();
+    let kubeconfig = api.kubeconfig().display().to_string();
+    let output = cli.run(["check", "--cluster", "--kubeconfig", &kubeconfig]).await;
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let line = output.stdout.lines().find(|line| line.contains("ServiceEntry shop/workers"));
+    let line = line.unwrap_or_else(|| panic!("it is told: {}", output.stdout));
+    assert!(line.starts_with("WARNING") && line.contains("list the addresses as `endpoints`"), "{line}");
 }
 
 #[tokio::test]

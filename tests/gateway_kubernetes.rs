@@ -1,6 +1,11 @@
 //! `sluice gateway` and a real Kubernetes API server, with the rights that `configs/kubernetes` grants and no more.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "gateway_kubernetes/beside.rs"]
+mod beside;
+#[path = "gateway_kubernetes/told.rs"]
+mod told;
+
 use sluice_dsl::{
     Certificate, GatewayRecipe, Kubernetes, Origin, Request, Signal, TlsClient, cli, external_manifest,
     gateway, kubernetes, secret_manifest,

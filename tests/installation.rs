@@ -2,6 +2,9 @@
 //! real API server makes of it is in `kubernetes.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "installation/rights.rs"]
+mod rights;
+
 use k8s_openapi::api::{
     apps::v1::Deployment,
     autoscaling::v2::HorizontalPodAutoscaler,

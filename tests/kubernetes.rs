@@ -114,7 +114,6 @@ async fn the_installation_is_accepted_and_grants_what_the_gateway_does_and_no_mo
         ["patch", "networking.k8s.io", "ingresses/status", "shop", "web"],
         ["patch", "networking.istio.io", "virtualservices/status", "shop", "web"],
         ["patch", "security.istio.io", "authorizationpolicies/status", "shop", "web"],
-        ["create", "", "events", "shop", ""],
         ["create", "events.k8s.io", "events", "shop", ""],
         ["create", "coordination.k8s.io", "leases", "sluice-system", ""],
         ["update", "coordination.k8s.io", "leases", "sluice-system", lease],
@@ -123,6 +122,9 @@ async fn the_installation_is_accepted_and_grants_what_the_gateway_does_and_no_mo
     }
     for asked in [
         ["get", "", "pods", "shop", "web"],
+        ["create", "", "events", "shop", ""],
+        ["patch", "coordination.k8s.io", "leases", "sluice-system", lease],
+        ["get", "networking.k8s.io", "ingresses/status", "shop", "web"],
         ["get", "", "pods/log", "shop", "web"],
         ["create", "", "pods/exec", "shop", "web"],
         ["update", "coordination.k8s.io", "leases", "sluice-system", "another"],

@@ -2,6 +2,9 @@
 
 #![allow(clippy::float_cmp, reason = "counts are whole numbers")]
 
+#[path = "status/nodes.rs"]
+mod nodes;
+
 use serde_json::{Value, json};
 use sluice_dsl::{
     ApiServer, Certificate, Fault, Gateway, GatewayRecipe, Origin, Request, Signal, gateway, secret_manifest,

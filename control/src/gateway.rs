@@ -34,7 +34,8 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let settings = self.plane.told.settings(self.plane.has_cluster());
+        let mut settings = self.plane.told.settings(self.plane.has_cluster());
+        settings.pod.clone_from(&self.pod_name);
         let namespace = settings.pod_namespace.clone();
         let pod = self.pod_name.map(|name| NamespacedName { namespace, name });
         self.plane.run(pod, settings)

@@ -72,10 +72,8 @@ impl Beside {
         let mut settings = told.settings(cluster);
         if let Some(pod) = &self.pod {
             settings.pod_namespace.clone_from(&pod.namespace);
-            settings.role = Role::Sidecar(SidecarOf {
-                pod: pod.name.clone(),
-                original_destination: self.original_dst.is_some(),
-            });
+            settings.pod = Some(pod.name.clone());
+            settings.role = Role::Sidecar(SidecarOf { original_destination: self.original_dst.is_some() });
         }
         settings
     }
@@ -109,6 +107,7 @@ impl Told {
             port_map: self.port_map.iter().copied().collect(),
             labels: self.labels.iter().cloned().collect::<BTreeMap<_, _>>(),
             pod_namespace: self.pod_namespace.clone(),
+            whole_pods: !cluster,
             all_canaries: self.all_canaries,
             allow_unprotected: self.allow_unprotected,
             certificates: CertificateReader(|certificate, key| {

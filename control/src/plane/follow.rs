@@ -1,10 +1,10 @@
 //! Follows a source of objects: what changes there is translated and fed to the proxy, on a thread of its own.
 
 use super::situation::Shared;
-use crate::source::{Finding, News, OwnPod, Source};
+use crate::source::{Finding, News, Source};
 use sluice_model::spec::Config;
 use sluice_proxy::Feeder;
-use sluice_translate::{Level, Report, Role, Settings, Translation, Translator};
+use sluice_translate::{Level, Report, Settings, Translation, Translator};
 use std::{collections::BTreeSet, io, sync::Arc, thread, time::Instant};
 use tokio::time::sleep_until;
 
@@ -49,8 +49,8 @@ impl Follower {
 
     async fn run(self, feeder: Feeder) {
         let Self { mut source, mut settings, mut telling } = self;
-        let (first, own) = source.first().await;
-        adopt(&mut settings, own);
+        let (first, zone) = source.first().await;
+        settings.topology.zone = zone;
         let mut translator = Translator::new(settings);
         let mut news = Some(first);
         let mut served = false;
@@ -82,16 +82,6 @@ impl Follower {
             };
         }
     }
-}
-
-/// Takes over what is known about the pod of this process, where the command line is silent.
-fn adopt(settings: &mut Settings, own: Option<OwnPod>) {
-    let Some(OwnPod { labels, topology }) = own else { return };
-    // The labels of a sidecar's pod are followed by the translation itself.
-    if settings.labels.is_empty() && settings.role == Role::Gateway {
-        settings.labels = labels;
-    }
-    settings.topology = topology;
 }
 
 fn refer(source: &mut Source, translator: &mut Translator) {

@@ -176,7 +176,7 @@ impl Plane {
             ));
         }
         let folder = Folder::new(root.clone(), self.told.nginx.namespace());
-        let folder = Followed::open(folder, pod).map_err(|error| {
+        let folder = Followed::open(folder).map_err(|error| {
             Failure::configuration(format!("cannot read the manifests in {}: {error}", root.display()))
         })?;
         Ok(Source::Folder(Box::new(folder)))

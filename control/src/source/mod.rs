@@ -11,12 +11,8 @@ pub(crate) mod folder;
 use cluster::Cluster;
 use folder::Followed;
 use sluice_crds::ObjectName;
-use sluice_translate::{Change, Report, Topology};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-};
+use sluice_translate::{Change, Report};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 /// Where objects come from.
 #[derive(Debug)]
@@ -40,13 +36,6 @@ pub(crate) struct News {
     pub(crate) files: usize,
 }
 
-/// What the source knows about the pod of this process.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct OwnPod {
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) topology: Topology,
-}
-
 /// Something wrong with a place where objects come from, rather than with an object. Prints as `ERROR shop.yaml:3:5: ...`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
@@ -61,10 +50,10 @@ pub(crate) struct Finding {
 // === impl Source ===
 
 impl Source {
-    /// The first full state, and what there is to know about the pod of this process.
-    pub(crate) async fn first(&mut self) -> (News, Option<OwnPod>) {
+    /// The first full state, and the zone of this process's node; empty where nobody knows that.
+    pub(crate) async fn first(&mut self) -> (News, String) {
         match self {
-            Self::Folder(folder) => folder.first(),
+            Self::Folder(folder) => (folder.first(), String::new()),
             Self::Cluster(cluster) => cluster.first().await,
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     nginx,
     reads::View,
     report::{Level, Reason, Report},
-    settings::{NamespacedName, Role, Settings, SidecarOf},
+    settings::{NamespacedName, Settings},
     store::{Held, Of},
 };
 use sluice_crds::{
@@ -20,11 +20,11 @@ use sluice_model::{
 };
 use std::collections::BTreeMap;
 
-/// The settings of a process that was told `base`, with what its ConfigMap and, for a sidecar, its pod say.
+/// The settings of a process that was told `base`, with what its ConfigMap and its pod say.
 pub(crate) fn effective(base: &Settings, view: &View<'_>) -> Settings {
     let mut settings = base.clone();
-    if let Role::Sidecar(of) = &base.role {
-        adopt_pod(&mut settings, of, view);
+    if let Some(pod) = &base.pod {
+        adopt_pod(&mut settings, pod, view);
     }
     let name = base.configmap.as_ref();
     if let Some(found) = name.and_then(|name| view.get::<ConfigMap>(&name.namespace, &name.name)) {
@@ -37,8 +37,8 @@ pub(crate) fn effective(base: &Settings, view: &View<'_>) -> Settings {
 }
 
 /// Labels and node of the pod, where nobody told others.
-fn adopt_pod(settings: &mut Settings, of: &SidecarOf, view: &View<'_>) {
-    let Some(pod) = view.get::<Pod>(&settings.pod_namespace, &of.pod) else { return };
+fn adopt_pod(settings: &mut Settings, pod: &str, view: &View<'_>) {
+    let Some(pod) = view.get::<Pod>(&settings.pod_namespace, pod) else { return };
     if settings.labels.is_empty() {
         settings.labels = pod.object().metadata.labels.clone().unwrap_or_default();
     }

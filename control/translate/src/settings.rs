@@ -39,12 +39,17 @@ pub struct Settings {
     pub https_port: u16,
     /// What names of services end in.
     pub cluster_domain: String,
-    /// Labels of the pod that the process is in, or beside: Gateways, Sidecars and rules select it by them.
+    /// The name of the pod that the process is in, or beside, where that is known. Labels and node that the settings leave
+    /// empty are those of its object, as it is at the time.
+    pub pod: Option<String>,
+    /// Its labels: Gateways, Sidecars and rules select it by them.
     pub labels: BTreeMap<String, String>,
-    /// The namespace of that pod, where Gateways' secrets are.
+    /// Its namespace, where Gateways' secrets are.
     pub pod_namespace: String,
-    /// The node and zone of that pod, for endpoints that are meant for their neighbours.
+    /// Its node and zone, for endpoints that are meant for their neighbours.
     pub topology: Topology,
+    /// Whether Pods are whole, with the addresses that they have; otherwise only what describes them was read.
+    pub whole_pods: bool,
     /// Which Ingresses are ours.
     pub classes: Classes,
     /// What stands before annotations, without the slash (`--annotations-prefix`).
@@ -99,12 +104,9 @@ pub enum Role {
     Sidecar(SidecarOf),
 }
 
-/// The pod of a sidecar.
+/// How a sidecar is reached by its pod, [`Settings::pod`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SidecarOf {
-    /// Its name; the namespace is [`Settings::pod_namespace`]. Labels and node that the settings leave empty are those of its
-    /// object.
-    pub pod: String,
     /// Connections say in a PROXY header where they were on their way to.
     pub original_destination: bool,
 }
@@ -316,9 +318,11 @@ impl Default for Settings {
             http_port: 80,
             https_port: 443,
             cluster_domain: "cluster.local".to_owned(),
+            pod: None,
             labels: BTreeMap::new(),
             pod_namespace: "default".to_owned(),
             topology: Topology::default(),
+            whole_pods: true,
             classes: Classes::default(),
             annotations_prefix: sluice_crds::annotations::PREFIX.to_owned(),
             configmap: None,

@@ -198,7 +198,8 @@ fn gateway() -> Settings {
 /// That of the pod istio-system/self, whose labels its object says.
 fn sidecar(original_destination: bool) -> Settings {
     Settings {
-        role: Role::Sidecar(SidecarOf { pod: "self".to_owned(), original_destination }),
+        role: Role::Sidecar(SidecarOf { original_destination }),
+        pod: Some("self".to_owned()),
         pod_namespace: "istio-system".to_owned(),
         ..Settings::default()
     }

@@ -9,7 +9,8 @@ use sluice_translate::{Role, Settings, SidecarOf};
 
 /// The pod shop/web.
 fn pod(settings: &mut Settings) {
-    settings.role = Role::Sidecar(SidecarOf { pod: "web".to_owned(), original_destination: false });
+    settings.role = Role::Sidecar(SidecarOf { original_destination: false });
+    settings.pod = Some("web".to_owned());
     "shop".clone_into(&mut settings.pod_namespace);
 }
 
@@ -27,7 +28,7 @@ fn ports_that_http_may_be_spoken_at_are_served_and_others_reported() {
 fn connections_that_say_where_they_were_on_their_way_to_are_served_by_that() {
     let original_destination = |settings: &mut Settings| {
         pod(settings);
-        settings.role = Role::Sidecar(SidecarOf { pod: "web".to_owned(), original_destination: true });
+        settings.role = Role::Sidecar(SidecarOf { original_destination: true });
         settings.port_map.insert(8080, 18080);
     };
     golden_as(("mesh-ports", "mesh-destinations"), original_destination);
@@ -47,7 +48,7 @@ fn the_pod_sees_what_it_asks_for_and_what_others_let_it_see() {
 fn without_its_object_a_pod_has_the_labels_that_were_told() {
     let told = |settings: &mut Settings| {
         pod(settings);
-        settings.role = Role::Sidecar(SidecarOf { pod: "nobody".to_owned(), original_destination: false });
+        settings.pod = Some("nobody".to_owned());
     };
     golden_as(("mesh-scope", "mesh-unknown-pod"), told);
 }

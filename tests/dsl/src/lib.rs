@@ -62,7 +62,7 @@
 //! | clients that go on until they are refused | [`Http1::connect_if_open`], [`Wire::connect_if_open`] |
 //! | another subcommand, or the start that fails | [`cli!()`](cli), [`Cli`] |
 //! | a real Kubernetes API server, paused, killed and started again | [`kubernetes!()`](kubernetes) ([`Kubernetes`]) |
-//! | its objects, and who may do what with them | [`Kubernetes::apply`], [`Kubernetes::install`], [`Kubernetes::becomes`], [`Kubernetes::account`], [`Kubernetes::allows`] |
+//! | its objects, and who may do what with them | [`Kubernetes::apply`], [`Kubernetes::report`], [`Kubernetes::install`], [`Kubernetes::becomes`], [`Kubernetes::account`], [`Kubernetes::allows`] |
 //! | the objects of a text of manifests | [`objects`] |
 //! | curl, h2load and their like | [`tool`] |
 //! | a Kubernetes API server, and what it does wrong | [`ApiServer`] (its words are in [`api_server`]), [`Fault`], [`Disturbance`], [`Call`] |

@@ -1,7 +1,7 @@
 //! What watches found, until somebody takes it. Of several changes of an object only the last one is kept, so the inbox never
 //! holds more than there are objects.
 
-use crate::source::{Finding, News, OwnPod};
+use crate::source::{Finding, News};
 use sluice_crds::{AnyObject, ObjectName};
 use sluice_proxy::Settling;
 use sluice_translate::{Change, Held};
@@ -30,7 +30,8 @@ struct Content {
     late: BTreeMap<String, String>,
     /// Objects that others refer to and that nobody has looked for yet.
     unanswered: BTreeSet<ObjectName>,
-    own: Option<OwnPod>,
+    /// That of this process's node.
+    zone: String,
 }
 
 impl Inbox {
@@ -71,8 +72,9 @@ impl Inbox {
         }
     }
 
-    pub(super) fn own_pod(&self, own: OwnPod) {
-        self.lock().own = Some(own);
+    /// The zone of this process's node, as long as the first state is waited for.
+    pub(super) fn zone(&self, zone: String) {
+        self.lock().zone = zone;
     }
 
     pub(super) fn put(&self, object: AnyObject) {
@@ -136,12 +138,12 @@ impl Inbox {
         self.lock().late.clone().into_iter().collect()
     }
 
-    /// Waits until the first state is complete.
-    pub(super) async fn first(&self) -> (News, Option<OwnPod>) {
+    /// Waits until the first state is complete; with the zone of this process's node.
+    pub(super) async fn first(&self) -> (News, String) {
         while !self.lock().late.is_empty() {
             self.signs.notified().await;
         }
-        (self.take(), self.lock().own.take())
+        (self.take(), self.lock().zone.clone())
     }
 
     /// Waits until there are news and they have settled. Nothing is lost when this future is dropped.
@@ -206,8 +208,8 @@ mod tests {
         assert_eq!(inbox.late(), [("ingresses".to_owned(), "forbidden".to_owned())]);
         assert!(inbox.first().now_or_never().is_none());
         inbox.arrived("ingresses");
-        let (news, own) = inbox.first().await;
-        assert!(news.changes.is_empty() && own.is_none());
+        let (news, zone) = inbox.first().await;
+        assert!(news.changes.is_empty() && zone.is_empty());
     }
 
     #[tokio::test]

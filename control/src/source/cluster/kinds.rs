@@ -52,7 +52,7 @@ pub(super) const NAMESPACE: Resource = Resource::of::<Namespace>();
 // === impl Resource ===
 
 impl Resource {
-    const fn of<K: Kind>() -> Self {
+    pub(super) const fn of<K: Kind>() -> Self {
         let [second, third] = match K::OTHER_VERSIONS {
             [] => ["", ""],
             [second] => [*second, ""],

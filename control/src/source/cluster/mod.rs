@@ -30,7 +30,7 @@ pub(crate) use connect::Access;
 pub(crate) use once::read_once;
 pub(crate) use stats::Stats;
 
-use super::{News, OwnPod};
+use super::News;
 use inbox::Inbox;
 use kinds::{NAMESPACE, Resource, WATCHED};
 use references::References;
@@ -127,7 +127,7 @@ impl Cluster {
         self.inbox.late()
     }
 
-    pub(crate) async fn first(&mut self) -> (News, Option<OwnPod>) {
+    pub(crate) async fn first(&mut self) -> (News, String) {
         self.inbox.first().await
     }
 
@@ -166,8 +166,7 @@ impl Watches {
     fn new(cluster: Arc<watch::Cluster>, options: &Options) -> Self {
         let mut tasks = JoinSet::new();
         if let Some(pod) = &options.pod {
-            cluster.inbox.expect(own_pod::label(pod));
-            tasks.spawn(own_pod::read(cluster.clone(), pod.clone()));
+            tasks.spawn(own_pod::follow(cluster.clone(), pod));
         }
         let (chosen, choice) = tokio::sync::watch::channel(None);
         let mut namespaces = None;

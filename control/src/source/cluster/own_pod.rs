@@ -1,55 +1,83 @@
-//! The pod of this process: the only one that is read whole, for its labels, its node and the names of its ports.
+//! The pod of this process: the only one that is read whole, for its labels, its node and the names of its ports. It is watched by
+//! its name, so its labels are followed; its node never changes, so the zone of that is looked up once.
 
-use super::{backoff::Backoff, kinds::WATCHED, trouble::Trouble, watch::Cluster, wire};
-use crate::source::OwnPod;
+use super::{
+    backoff::Backoff,
+    kinds::Resource,
+    trouble::Trouble,
+    watch::{Accept, Cluster, Progress, Target, Watched},
+    wire,
+};
 use hyper::Request;
-use sluice_crds::{AnyObject, Kind, Known, core::Pod};
-use sluice_model::tree::Tree;
-use sluice_translate::{NamespacedName, Topology};
+use sluice_crds::{Known, core::Pod};
+use sluice_translate::NamespacedName;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::time::sleep;
+use tokio::{sync::watch::Receiver, time::sleep};
 
 const ZONE: &str = "topology.kubernetes.io/zone";
 /// The zone is no reason to wait for long.
 const ATTEMPTS: usize = 3;
 
-/// What the first state waits for.
-pub(super) fn label(pod: &NamespacedName) -> String {
-    format!("Pod {}/{}", pod.namespace, pod.name)
+/// Says what the first state has to wait for; then follows the pod until it is dropped.
+pub(super) fn follow(cluster: Arc<Cluster>, pod: &NamespacedName) -> impl Future<Output = ()> + use<> {
+    let target = target(pod);
+    let label = format!("Pod {}/{}", pod.namespace, pod.name);
+    let zone = format!("the zone of {label}");
+    cluster.inbox.expect(target.label());
+    cluster.inbox.expect(zone.clone());
+    let (node, found) = tokio::sync::watch::channel(String::new());
+    let (watched, progress) = Watched::new(cluster.clone(), target, Accept::Everything, []);
+    let watched = watched.observed(move |object| {
+        if let Some(pod) = Pod::of(object) {
+            node.send_replace(pod.content.node_name.clone());
+        }
+    });
+    async move {
+        let first = async {
+            look_around(&cluster, &label, progress, found).await;
+            cluster.inbox.arrived(&zone);
+        };
+        tokio::join!(watched.run(), first);
+    }
 }
 
-/// Reads the pod and says so; what is refused is not waited for.
-pub(super) async fn read(cluster: Arc<Cluster>, pod: NamespacedName) {
-    let label = label(&pod);
-    let mut backoff = Backoff::up_to(Duration::from_secs(10));
-    let path = format!("/api/v1/namespaces/{}/pods/{}", pod.namespace, pod.name);
-    loop {
-        match get(&cluster, &path, Pod::KIND).await {
-            Ok(object) => {
-                if let Some(found) = Pod::of(&object) {
-                    let node = found.content.node_name.clone();
-                    let zone = zone(&cluster, &node).await;
-                    let labels = found.metadata.labels.clone().unwrap_or_default();
-                    cluster.inbox.own_pod(OwnPod { labels, topology: Topology { node, zone } });
-                }
-                cluster.inbox.put(object);
-                break;
-            }
-            Err(trouble) if matches!(trouble.code(), Some(401 | 403 | 404)) => {
-                tracing::warn!(
-                    "{label}, the pod of this process, cannot be read: {trouble}; say its labels with --labels, or allow the \
-                     verb `get` on `pods` in namespace {} (POD_NAME and POD_NAMESPACE say which pod it is)",
-                    pod.namespace
-                );
-                break;
-            }
-            Err(trouble) => {
-                cluster.inbox.delayed(&label, trouble.to_string());
-                sleep(backoff.delay(fastrand::f64(), trouble.retry_after())).await;
-            }
+fn target(pod: &NamespacedName) -> Target {
+    let mut target = Target::all(Resource::of::<Pod>());
+    target.namespace = Some(pod.namespace.clone());
+    target.fields = Some(format!("metadata.name={}", pod.name));
+    // Without the right to read it, all goes on without its labels.
+    target.reports = true;
+    // As long as this process runs, it is somewhere.
+    target.stays = true;
+    target
+}
+
+/// Waits for the pod, and says what zone it is in.
+async fn look_around(
+    cluster: &Cluster,
+    label: &str,
+    mut progress: Receiver<Progress>,
+    node: Receiver<String>,
+) {
+    let known = loop {
+        let Progress { known, forbidden } = progress.borrow_and_update().clone();
+        match known {
+            Some(known) => break known,
+            None if forbidden => return,
+            None => {}
         }
+        if progress.changed().await.is_err() {
+            return;
+        }
+    };
+    if known.is_empty() {
+        return tracing::warn!(
+            "{label}, the pod of this process, is not there, so only the labels of --labels count; POD_NAME and POD_NAMESPACE \
+             say which pod it is"
+        );
     }
-    cluster.inbox.arrived(&label);
+    let node = node.borrow().clone();
+    cluster.inbox.zone(zone(cluster, &node).await);
 }
 
 /// The zone of a node; empty where that cannot be known.
@@ -77,16 +105,6 @@ async fn zone(cluster: &Cluster, node: &str) -> String {
     String::new()
 }
 
-async fn get(cluster: &Cluster, path: &str, kind: &str) -> Result<AnyObject, Trouble> {
-    let text = text(cluster, path).await?;
-    let tree: Option<Tree> = serde_json::from_str(&text).ok();
-    let resource = WATCHED.iter().find(|resource| resource.kind == kind);
-    let object = tree.zip(resource).and_then(|(tree, resource)| resource.read(&tree));
-    object
-        .filter(|object| !object.is_rejected())
-        .ok_or_else(|| Trouble::Nonsense(format!("no {kind} for {path}")))
-}
-
 async fn labels(cluster: &Cluster, path: &str) -> Result<BTreeMap<String, String>, Trouble> {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
@@ -98,13 +116,10 @@ async fn labels(cluster: &Cluster, path: &str) -> Result<BTreeMap<String, String
     struct Labels {
         labels: BTreeMap<String, String>,
     }
-    let labelled: Labelled = serde_json::from_str(&text(cluster, path).await?)
-        .map_err(|_| Trouble::Nonsense(format!("no object for {path}")))?;
-    Ok(labelled.metadata.labels)
-}
-
-async fn text(cluster: &Cluster, path: &str) -> Result<String, Trouble> {
     let request = Request::get(path).body(Vec::new());
     let request = request.map_err(|error| Trouble::Nonsense(error.to_string()))?;
-    wire::read(&cluster.client, request, false).await
+    let text = wire::read(&cluster.client, request, false).await?;
+    let labelled: Labelled =
+        serde_json::from_str(&text).map_err(|_| Trouble::Nonsense(format!("no object for {path}")))?;
+    Ok(labelled.metadata.labels)
 }

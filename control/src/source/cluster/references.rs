@@ -212,12 +212,10 @@ impl Start<'_> {
 
     fn target(&self, fields: Option<String>) -> Target {
         Target {
-            resource: *self.resource,
             namespace: Some(self.namespace.to_owned()),
             fields,
-            labels: None,
-            except: None,
             reports: true,
+            ..Target::all(*self.resource)
         }
     }
 

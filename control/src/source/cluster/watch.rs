@@ -28,7 +28,7 @@ use kube::{
     api::{ListParams, WatchParams},
     core::Request,
 };
-use sluice_crds::ObjectName;
+use sluice_crds::{AnyObject, ObjectName};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
@@ -84,6 +84,8 @@ pub(super) struct Target {
     pub(super) except: Option<ObjectName>,
     /// Somebody wants to know which objects it knows.
     pub(super) reports: bool,
+    /// What is known of its objects counts also when they are gone.
+    pub(super) stays: bool,
 }
 
 /// Which of the objects that a watch brings count.
@@ -121,7 +123,11 @@ pub(super) struct Watched {
     absences: u32,
     /// What was said about the latest trouble.
     said: Option<&'static str>,
+    observer: Option<Observer>,
 }
+
+/// Sees the objects of a watch before anybody else does.
+type Observer = Box<dyn FnMut(&AnyObject) + Send>;
 
 /// Where a list ends and a watch begins.
 struct Listed {
@@ -154,8 +160,14 @@ impl Watched {
             backoff: Backoff::up_to(BACK_SOON),
             absences: 0,
             said: None,
+            observer: None,
         };
         (watched, receiver)
+    }
+
+    /// Shows each object to somebody first.
+    pub(super) fn observed(self, observer: impl FnMut(&AnyObject) + Send + 'static) -> Self {
+        Self { observer: Some(Box::new(observer)), ..self }
     }
 
     /// Watches until it is dropped.
@@ -254,7 +266,7 @@ impl Watched {
             self.put(item, same);
         }
         for name in before.into_keys().filter(|name| !self.known.contains_key(name)) {
-            self.cluster.inbox.remove(name);
+            self.remove(name);
         }
         self.cluster.stats.event(self.target.resource.kind);
         self.cluster.inbox.arrived(&self.label());
@@ -331,7 +343,7 @@ impl Watched {
                         Event::Gone(item) => {
                             *version = item.version;
                             if self.known.remove(&item.name).is_some() {
-                                cluster.inbox.remove(item.name);
+                                self.remove(item.name);
                             }
                         }
                     }
@@ -390,10 +402,21 @@ impl Watched {
         let Item { name, version, object } = item;
         match object {
             Ok(_) if same => {}
-            Ok(object) => self.cluster.inbox.put(object),
+            Ok(object) => {
+                if let Some(observer) = &mut self.observer {
+                    observer(&object);
+                }
+                self.cluster.inbox.put(object);
+            }
             Err(why) => self.cluster.inbox.unreadable(name.clone(), why),
         }
         self.known.insert(name, version);
+    }
+
+    fn remove(&self, name: ObjectName) {
+        if !self.target.stays {
+            self.cluster.inbox.remove(name);
+        }
     }
 
     /// Says what is known now.
@@ -556,7 +579,15 @@ impl Accept {
 impl Target {
     /// All objects of a kind.
     pub(super) fn all(resource: Resource) -> Self {
-        Self { resource, namespace: None, fields: None, labels: None, except: None, reports: false }
+        Self {
+            resource,
+            namespace: None,
+            fields: None,
+            labels: None,
+            except: None,
+            reports: false,
+            stays: false,
+        }
     }
 
     /// Those with these labels, and says which they are.

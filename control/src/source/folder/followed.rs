@@ -1,10 +1,8 @@
 //! A folder that is watched.
 
 use super::{Finding, Folder, Scan, Watched};
-use crate::source::{News, OwnPod};
-use sluice_crds::{Known, core::Pod};
+use crate::source::News;
 use sluice_proxy::Watch;
-use sluice_translate::{Change, NamespacedName, Topology};
 use std::{io, path::PathBuf, time::Duration};
 
 /// Until a folder is looked at again in which something changed so lately that it may have changed again unseen.
@@ -14,8 +12,6 @@ const SOON: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Followed {
     folder: Folder,
-    /// The pod of this process, of which the folder may tell.
-    pod: Option<NamespacedName>,
     /// Its changes are told already, but for those of the first look.
     seen: Scan,
     /// Everything has to be looked at.
@@ -26,18 +22,17 @@ pub(crate) struct Followed {
 
 impl Followed {
     /// Reads the folder. Fails where it cannot be read as a whole.
-    pub(crate) fn open(mut folder: Folder, pod: Option<NamespacedName>) -> io::Result<Self> {
+    pub(crate) fn open(mut folder: Folder) -> io::Result<Self> {
         let seen = folder.scan()?;
-        Ok(Self { folder, pod, seen, whole: false, watch: None })
+        Ok(Self { folder, seen, whole: false, watch: None })
     }
 
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }
 
-    pub(in crate::source) fn first(&mut self) -> (News, Option<OwnPod>) {
-        let own = self.pod.as_ref().and_then(|pod| own_pod(&self.seen.changes, pod));
-        (self.tell(), own)
+    pub(in crate::source) fn first(&mut self) -> News {
+        self.tell()
     }
 
     pub(in crate::source) async fn news(&mut self) -> News {
@@ -77,18 +72,4 @@ impl Followed {
             files: self.seen.files,
         }
     }
-}
-
-/// What the manifests say about the pod of this process.
-fn own_pod(changes: &[Change], name: &NamespacedName) -> Option<OwnPod> {
-    let pods = changes.iter().filter_map(|change| match change {
-        Change::Put(held) => Pod::of(held.object()),
-        Change::Delete(_) => None,
-    });
-    let mut named = pods.map(|pod| (pod.name(), pod));
-    let (_, pod) = named.find(|(found, _)| found.name == name.name && found.namespace == name.namespace)?;
-    Some(OwnPod {
-        labels: pod.metadata.labels.clone().unwrap_or_default(),
-        topology: Topology { node: pod.content.node_name.clone(), zone: String::new() },
-    })
 }

@@ -30,6 +30,11 @@ pub(super) fn examine(object: Of<'_, ServiceEntry>, settings: &Settings) -> Vec<
         }
         Resolution::Static | Resolution::Dns => {}
     }
+    if content.workload_selector.is_some() && !settings.whole_pods {
+        let message = "selects no addresses: of the Pods of a cluster only names and labels are read; list the addresses as `endpoints`, \
+                       or send to a Service that selects these Pods";
+        notes.say(Level::Warning, Reason::NotInEffect, "spec.workloadSelector", message);
+    }
     // To a sidecar, an address is a name like others; a network is not.
     let named = settings.role != Role::Gateway
         && content.addresses.iter().all(|address| address.parse::<IpAddr>().is_ok());

@@ -170,6 +170,21 @@ impl Kubernetes {
         }
     }
 
+    /// Writes the status of the objects of a text, as kubelets and controllers do.
+    ///
+    /// # Panics
+    /// When one is refused, or has none.
+    pub async fn report(&self, text: &str) {
+        for object in objects(text) {
+            let path = self.path(&object).await;
+            let request = Request::new("PATCH", &format!("{path}/status"))
+                .field("content-type", "application/merge-patch+json")
+                .body(json!({ "status": object["status"] }).to_string());
+            let reply = self.send(&request).await;
+            assert_eq!(reply.status, 200, "{}: {}", object::name(&object), reply.text());
+        }
+    }
+
     /// Applies what the kustomization in a folder of this repository lists, `configs/kubernetes/base`.
     ///
     /// # Panics

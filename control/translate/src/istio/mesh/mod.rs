@@ -20,7 +20,7 @@ use crate::{
     output::Output,
     reads::View,
     report::{Level, Reason, Report},
-    settings::{Role, Settings, SidecarOf},
+    settings::{Role, Settings},
     translator::{self, Plan, UnitKey},
 };
 use directory::directory;
@@ -58,7 +58,7 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     let Role::Sidecar(of) = &settings.role else { return plan };
     let services = examined.look(view, settings, &mut plan.reports);
     let scope = Scope::of(view, settings, &mut plan.reports);
-    plan.reports.extend(pod_is_there(view, settings, of));
+    plan.reports.extend(pod_is_there(view, settings));
     let rules = Rules::of(services, settings);
     let directory = directory(view, settings, &scope, &mut plan.reports);
 
@@ -120,8 +120,9 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, piece: &Piece, mem
 }
 
 /// What is known of the pod besides its name comes from its object.
-fn pod_is_there(view: &View<'_>, settings: &Settings, of: &SidecarOf) -> Option<Report> {
-    if view.get::<Pod>(&settings.pod_namespace, &of.pod).is_some() {
+fn pod_is_there(view: &View<'_>, settings: &Settings) -> Option<Report> {
+    let pod = settings.pod.as_ref()?;
+    if view.get::<Pod>(&settings.pod_namespace, pod).is_some() {
         return None;
     }
     let message = if settings.labels.is_empty() {
@@ -130,11 +131,7 @@ fn pod_is_there(view: &View<'_>, settings: &Settings, of: &SidecarOf) -> Option<
         "there is no such pod; its labels are those of --labels"
     };
     Some(Report {
-        object: ObjectName {
-            kind: Pod::KIND,
-            namespace: settings.pod_namespace.clone(),
-            name: of.pod.clone(),
-        },
+        object: ObjectName { kind: Pod::KIND, namespace: settings.pod_namespace.clone(), name: pod.clone() },
         severity: Level::Warning,
         reason: Reason::NotFound,
         field: String::new(),
