@@ -4,6 +4,7 @@
 //! [`failure::Failure`], which carries one.
 
 mod admin_client;
+mod api_server;
 mod audit;
 mod check;
 mod completions;

@@ -2,8 +2,8 @@
 //! `sluice-crds` says which there are; what becomes of each here is said below.
 
 use crate::{
+    api_server::Access,
     failure::Failure,
-    source::cluster::Access,
     status::{Address, Origin},
 };
 use clap::{Arg, ArgMatches, Command, FromArgMatches, builder::ValueParser, error::Error};

@@ -1,11 +1,11 @@
 //! Keeps a Lease, or tries to get it, while the process runs.
 
 use super::{
-    api::{Api, Trouble, Verb, Wish},
     clock,
     forbidden::Forbidden,
     lease::{Candidate, Step},
 };
+use crate::api_server::{self, Api, Trouble, Verb};
 use serde_json::{Value, json};
 use sluice_translate::NamespacedName;
 use std::{
@@ -37,7 +37,7 @@ impl Election {
         loop {
             if let Err(trouble) = self.look().await
                 && !self.forbidden.say(&trouble, "coordination.k8s.io", "leases", "get, create, update")
-                && trouble.code() != 409
+                && trouble.code() != Some(409)
             {
                 tracing::warn!("the Lease {} cannot be kept: {trouble}", self.name());
             }
@@ -54,9 +54,9 @@ impl Election {
     }
 
     async fn look(&mut self) -> Result<(), Trouble> {
-        let lease = match self.ask(Verb::Get, &self.path(), Value::Null).await {
+        let lease = match self.api.ask(Verb::Get, &self.path(), &Value::Null).await {
             Ok(lease) => Some(lease),
-            Err(trouble) if trouble.code() == 404 => None,
+            Err(trouble) if trouble.code() == Some(404) => None,
             Err(trouble) => return Err(trouble),
         };
         let at = Instant::now();
@@ -66,9 +66,9 @@ impl Election {
                 lease["apiVersion"] = json!("coordination.k8s.io/v1");
                 lease["kind"] = json!("Lease");
                 lease["metadata"] = json!({ "namespace": self.lease.namespace, "name": self.lease.name });
-                self.ask(Verb::Create, &self.folder(), lease).await?;
+                self.api.ask(Verb::Create, &self.folder(), &lease).await?;
             }
-            Step::Replace(lease) => drop(self.ask(Verb::Update, &self.path(), lease).await?),
+            Step::Replace(lease) => drop(self.api.ask(Verb::Update, &self.path(), &lease).await?),
         }
         if self.candidate.leads_until().is_none() {
             tracing::info!("this process writes the status of objects: it holds the Lease {}", self.name());
@@ -81,19 +81,15 @@ impl Election {
         if self.candidate.leads_until().is_none() {
             return Ok(());
         }
-        let lease = self.ask(Verb::Get, &self.path(), Value::Null).await?;
+        let lease = self.api.ask(Verb::Get, &self.path(), &Value::Null).await?;
         match self.candidate.release(&lease) {
-            Some(lease) => self.ask(Verb::Update, &self.path(), lease).await.map(drop),
+            Some(lease) => self.api.ask(Verb::Update, &self.path(), &lease).await.map(drop),
             None => Ok(()),
         }
     }
 
-    async fn ask(&self, verb: Verb, path: &str, body: Value) -> Result<Value, Trouble> {
-        self.api.ask(Wish { verb, path: path.to_owned(), body }).await
-    }
-
     fn folder(&self) -> String {
-        format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.lease.namespace)
+        api_server::path("coordination.k8s.io", "v1", Some(&self.lease.namespace), "leases")
     }
 
     fn path(&self) -> String {

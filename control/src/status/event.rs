@@ -18,6 +18,8 @@ use xxhash_rust::xxh3::Xxh3;
 const CONTROLLER: &str = "sluice.dev/gateway";
 /// API servers refuse longer notes.
 const LONGEST_NOTE: usize = 1024;
+/// And longer names of who says it.
+const LONGEST_INSTANCE: usize = 128;
 /// For the object's part of a name, so that the whole is no longer than a name may be.
 const LONGEST_NAME: usize = 200;
 /// An Event is said again when a problem has lasted this long; servers forget Events after an hour.
@@ -154,11 +156,11 @@ fn document(key: &EventKey, held: &Held, report: &Report, who: &str, clock: &str
         "metadata": { "namespace": key.0, "name": key.1 },
         "eventTime": clock,
         "reportingController": CONTROLLER,
-        "reportingInstance": who,
+        "reportingInstance": shorten(who.to_owned(), LONGEST_INSTANCE),
         "action": "Translate",
         "type": event_type(report),
         "reason": report.reason.as_str(),
-        "note": shorten(message(report)),
+        "note": shorten(message(report), LONGEST_NOTE),
         "regarding": {
             "apiVersion": held.object().api_version(),
             "kind": report.object.kind,
@@ -175,10 +177,10 @@ pub(super) fn series(count: u32, clock: &str) -> Value {
     json!({ "series": { "count": count.max(2), "lastObservedTime": clock } })
 }
 
-fn shorten(mut text: String) -> String {
-    if text.len() > LONGEST_NOTE {
+fn shorten(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
         const MORE: &str = " ...";
-        let mut end = LONGEST_NOTE - MORE.len();
+        let mut end = longest - MORE.len();
         while !text.is_char_boundary(end) {
             end -= 1;
         }
@@ -252,12 +254,13 @@ mod tests {
     fn an_event_names_its_object_and_is_no_longer_than_servers_take_it() {
         let held = held();
         let report = problem(&held, &"ä".repeat(2000));
-        let event = document(&key(&held, &report), &held, &report, "pod-1", "t0");
+        let event = document(&key(&held, &report), &held, &report, &"pod".repeat(80), "t0");
         assert_eq!(event["regarding"]["apiVersion"], "networking.k8s.io/v1");
         assert_eq!((&event["regarding"]["uid"], &event["regarding"]["name"]), (&json!("u1"), &json!("web")));
         assert!(
             event["note"].as_str().is_some_and(|note| note.len() <= LONGEST_NOTE && note.ends_with(" ..."))
         );
+        assert_eq!(event["reportingInstance"].as_str().map(str::len), Some(LONGEST_INSTANCE));
         assert_eq!((&event["type"], &event["reason"]), (&json!("Warning"), &json!("Conflict")));
     }
 }

@@ -1,6 +1,6 @@
 //! What RBAC denies: said once, with the rule that is missing.
 
-use super::api::Trouble;
+use crate::api_server::Trouble;
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},

@@ -6,11 +6,10 @@
 //! lease ─▶ election: who writes ─────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Everything that decides is free of clocks and sockets; `election`, `writer` and `api` do what was decided.
+//! Everything that decides is free of clocks and sockets; `election` and `writer` do what was decided.
 
 mod address;
 mod answer;
-mod api;
 mod book;
 mod clock;
 mod election;
@@ -26,8 +25,7 @@ pub(crate) use address::{Address, Origin};
 pub(crate) use answer::{Facts, shown_event};
 pub(crate) use tally::Tally;
 
-use crate::{nginx_flags::NginxFlags, plane::Shared, source::cluster::Access};
-use api::Api;
+use crate::{api_server::Access, nginx_flags::NginxFlags, plane::Shared};
 use election::Election;
 use forbidden::Forbidden;
 use lease::Candidate;
@@ -77,8 +75,8 @@ impl StatusThread {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (end, ends) = oneshot::channel();
         let work = async move {
-            let api = match access.client().await {
-                Ok((client, _)) => Api(client),
+            let api = match access.api().await {
+                Ok((api, _)) => api,
                 // The watches use the same one, so it is hardly possible.
                 Err(why) => return tracing::error!("no status can be written: {why}"),
             };

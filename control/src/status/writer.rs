@@ -9,7 +9,6 @@
 use super::{
     address::{Address, node_of_ready, of_node},
     answer::Status,
-    api::{Api, Trouble, Verb, Wish},
     book::{Book, Job, Pause, StatusJob, earlier},
     clock,
     event::{Saying, series},
@@ -17,7 +16,10 @@ use super::{
     patch,
     tally::Tally,
 };
-use crate::plane::Shared;
+use crate::{
+    api_server::{self, Api, Trouble, Verb},
+    plane::Shared,
+};
 use serde_json::Value;
 use sluice_crds::ObjectName;
 use sluice_translate::NamespacedName;
@@ -254,18 +256,14 @@ impl Writer {
         };
         self.tally.failed(trouble.word());
         let denied = self.forbidden.say(&trouble, group, &resource, verb);
-        let asked = match &trouble {
-            Trouble::Refused { retry_after: Some(asked), .. } => *asked,
-            _ if denied => DENIED,
-            _ => Duration::ZERO,
-        };
-        if matches!(trouble.code(), 0 | 429 | 500..) {
-            // It is about the server, so whatever else would be sent fails as well.
+        let at_least = if denied { DENIED } else { Duration::ZERO };
+        let asked = trouble.retry_after().unwrap_or(at_least);
+        if trouble.is_of_server() {
             if self.pause.is_none_or(|pause| pause.until <= now) {
                 tracing::warn!("{resource} cannot be written, and is tried again: {trouble}");
                 self.pause = Some(Pause::after(self.pause, asked, now));
             }
-        } else if !denied && !matches!(trouble.code(), 404 | 409) {
+        } else if !denied && !matches!(trouble.code(), Some(404 | 409)) {
             tracing::warn!("{resource} cannot be written, and is tried again: {trouble}");
         }
         let again = self.book.failed(job, asked, now);
@@ -329,10 +327,9 @@ impl Writer {
     }
 
     async fn read(&self, verb: Verb, path: &str, resource: &str) -> Result<Value, Failed> {
-        let wish = Wish { verb, path: path.to_owned(), body: Value::Null };
         let failed =
             |trouble| Failed { trouble, group: "", resource: resource.to_owned(), verb: verb.as_str() };
-        self.api.ask(wish).await.map_err(failed)
+        self.api.ask(verb, path, &Value::Null).await.map_err(failed)
     }
 
     // --- The end.
@@ -358,13 +355,10 @@ impl Writer {
             {
                 let api = self.api.clone();
                 requests.spawn(async move {
-                    let path = format!(
-                        "{}/{}/status",
-                        folder("networking.k8s.io", "v1", &name.namespace, "ingresses"),
-                        name.name
-                    );
-                    let body = patch::no_addresses();
-                    (name, api.ask(Wish { verb: Verb::Patch, path, body }).await)
+                    let folder = folder("networking.k8s.io", "v1", &name.namespace, "ingresses");
+                    let path = format!("{folder}/{}/status", name.name);
+                    let cleared = api.ask(Verb::Patch, &path, &patch::no_addresses()).await;
+                    (name, cleared)
                 });
             }
             match requests.join_next().await {
@@ -388,7 +382,7 @@ async fn until(instant: Option<Instant>) {
 }
 
 fn folder(group: &str, version: &str, namespace: &str, plural: &str) -> String {
-    format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}")
+    api_server::path(group, version, Some(namespace), plural)
 }
 
 /// Writes a status in the first API version that is served, `known` before the others.
@@ -399,7 +393,7 @@ async fn write_status(api: &Api, job: &StatusJob, known: Option<&'static str>) -
         match write_as(api, job, version).await {
             Ok(done) => return Ok(Done { served: Some(version), ..done }),
             // The version, or the object: then the watch will show it.
-            Err(failed) if failed.trouble.code() == 404 => last = Some(failed),
+            Err(failed) if failed.trouble.code() == Some(404) => last = Some(failed),
             Err(failed) => return Err(failed),
         }
     }
@@ -412,7 +406,7 @@ async fn write_as(api: &Api, job: &StatusJob, version: &str) -> Result<Done, Fai
     let ask = async |verb: Verb, body: Value| {
         let resource = format!("{}/status", job.plural);
         let failed = |trouble| Failed { trouble, group: job.group, resource, verb: verb.as_str() };
-        api.ask(Wish { verb, path: path.clone(), body }).await.map_err(failed)
+        api.ask(verb, &path, &body).await.map_err(failed)
     };
     let (patch, over) = match &job.wanted {
         Status::Addresses(addresses) => (patch::addresses(&job.seen, addresses), None),
@@ -444,17 +438,17 @@ async fn say(api: &Api, saying: &Saying) -> Result<Done, Failed> {
     if saying.count > 1 {
         let path = format!("{folder}/{}", saying.key.1);
         let body = series(saying.count, &clock::micros());
-        match api.ask(Wish { verb: Verb::Patch, path, body }).await {
+        match api.ask(Verb::Patch, &path, &body).await {
             Ok(_) => return Ok(Done { wrote: true, ..Done::default() }),
             // Servers forget Events.
-            Err(trouble) if trouble.code() == 404 => {}
+            Err(trouble) if trouble.code() == Some(404) => {}
             Err(trouble) => return Err(failed(trouble, Verb::Patch)),
         }
     }
-    match api.ask(Wish { verb: Verb::Create, path: folder, body: saying.event.clone() }).await {
+    match api.ask(Verb::Create, &folder, &saying.event).await {
         Ok(_) => Ok(Done { wrote: true, ..Done::default() }),
         // Who led before has said it.
-        Err(trouble) if trouble.code() == 409 => Ok(Done::default()),
+        Err(trouble) if trouble.code() == Some(409) => Ok(Done::default()),
         Err(trouble) => Err(failed(trouble, Verb::Create)),
     }
 }

@@ -1,6 +1,7 @@
 //! Objects, lists and events as an API server sends them.
 
-use super::{json, kinds::Resource, trouble::Trouble};
+use super::{json, kinds::Resource};
+use crate::api_server::{Status, Trouble};
 use serde::Deserialize;
 use sluice_crds::{AnyObject, ObjectName};
 use sluice_model::tree::Tree;
@@ -57,21 +58,6 @@ struct Named {
 struct ListMetadata {
     resource_version: String,
     r#continue: String,
-}
-
-/// A `Status` of Kubernetes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Status {
-    pub(super) code: u16,
-    pub(super) message: String,
-    pub(super) details: Option<StatusDetails>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct StatusDetails {
-    pub(super) retry_after_seconds: Option<u64>,
 }
 
 // === impl Item ===
@@ -150,19 +136,6 @@ impl Event {
                 Err(status.into())
             }
             _ => Err(nonsense("an event of an unknown type")),
-        }
-    }
-}
-
-// === impl Status ===
-
-impl From<Status> for Trouble {
-    fn from(status: Status) -> Self {
-        let seconds = status.details.and_then(|details| details.retry_after_seconds);
-        Self::Refused {
-            code: status.code,
-            message: status.message,
-            retry_after: seconds.map(std::time::Duration::from_secs),
         }
     }
 }

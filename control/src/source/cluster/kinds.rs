@@ -1,5 +1,6 @@
 //! What is watched of a cluster.
 
+use crate::api_server;
 use sluice_crds::{
     AnyObject, Kind,
     core::{ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Namespace, Pod, Secret, Service},
@@ -79,14 +80,7 @@ impl Resource {
 
     /// The path of all objects, or of those in a namespace.
     pub(super) fn path(&self, version: &str, namespace: Option<&str>) -> String {
-        let base = match self.group {
-            "" => format!("/api/{version}"),
-            group => format!("/apis/{group}/{version}"),
-        };
-        match namespace {
-            Some(namespace) if self.namespaced => format!("{base}/namespaces/{namespace}/{}", self.plural),
-            _ => format!("{base}/{}", self.plural),
-        }
+        api_server::path(self.group, version, namespace.filter(|_| self.namespaced), self.plural)
     }
 
     /// `virtualservices.networking.istio.io`, as RBAC and kubectl name it.

@@ -1,11 +1,11 @@
 //! Objects from a Kubernetes API server.
 //!
 //! ```text
-//! connect ─▶ watch (one a kind) ───────────────┐
-//!            own_pod ──────────────────────────┼─▶ inbox ─▶ news
-//!            references (one a name, or more) ─┘
-//!                 ▲
-//!                 └── what the translation looked for
+//! api_server ─▶ watch (one a kind) ────────────┐
+//!               own_pod ───────────────────────┼─▶ inbox ─▶ news
+//!               references (one a name, or more) ─┘
+//!                    ▲
+//!                    └── what the translation looked for
 //! ```
 //!
 //! All of it runs on a thread of its own, so that a long translation delays no watch and no watch delays a translation. It
@@ -13,7 +13,6 @@
 //! anything is served is every kind that Kubernetes itself has, and all that those objects refer to.
 
 mod backoff;
-mod connect;
 mod inbox;
 mod item;
 mod json;
@@ -22,15 +21,13 @@ mod once;
 mod own_pod;
 mod references;
 mod stats;
-mod trouble;
 mod watch;
-mod wire;
 
-pub(crate) use connect::Access;
 pub(crate) use once::read_once;
 pub(crate) use stats::Stats;
 
 use super::News;
+use crate::api_server::Access;
 use inbox::Inbox;
 use kinds::{NAMESPACE, Resource, WATCHED};
 use references::References;
@@ -87,7 +84,7 @@ impl Cluster {
                 }
             };
             runtime.block_on(async move {
-                let (client, url) = match options.access.client().await {
+                let (api, url) = match options.access.api().await {
                     Ok(found) => found,
                     Err(error) => {
                         let _ = ready.send(Err(error));
@@ -95,7 +92,7 @@ impl Cluster {
                     }
                 };
                 let cluster = Arc::new(watch::Cluster {
-                    client,
+                    api,
                     inbox: shared_inbox,
                     stats: shared_stats,
                     streams: AtomicBool::new(true),

@@ -4,14 +4,13 @@
 use super::{
     backoff::Backoff,
     kinds::Resource,
-    trouble::Trouble,
     watch::{Accept, Cluster, Progress, Target, Watched},
-    wire,
 };
-use hyper::Request;
+use crate::api_server::Verb;
+use serde_json::Value;
 use sluice_crds::{Known, core::Pod};
 use sluice_translate::NamespacedName;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch::Receiver, time::sleep};
 
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -87,8 +86,8 @@ async fn zone(cluster: &Cluster, node: &str) -> String {
     }
     let mut backoff = Backoff::up_to(Duration::from_secs(1));
     for _ in 0..ATTEMPTS {
-        match labels(cluster, &format!("/api/v1/nodes/{node}")).await {
-            Ok(mut labels) => return labels.remove(ZONE).unwrap_or_default(),
+        match cluster.api.ask(Verb::Get, &format!("/api/v1/nodes/{node}"), &Value::Null).await {
+            Ok(found) => return found["metadata"]["labels"][ZONE].as_str().unwrap_or_default().to_owned(),
             Err(trouble) if matches!(trouble.code(), Some(401 | 403 | 404)) => {
                 tracing::info!(
                     "the zone of node {node} cannot be read, so services prefer no zone: {trouble}; allow the verb `get` on \
@@ -103,23 +102,4 @@ async fn zone(cluster: &Cluster, node: &str) -> String {
         }
     }
     String::new()
-}
-
-async fn labels(cluster: &Cluster, path: &str) -> Result<BTreeMap<String, String>, Trouble> {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Labelled {
-        metadata: Labels,
-    }
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Labels {
-        labels: BTreeMap<String, String>,
-    }
-    let request = Request::get(path).body(Vec::new());
-    let request = request.map_err(|error| Trouble::Nonsense(error.to_string()))?;
-    let text = wire::read(&cluster.client, request, false).await?;
-    let labelled: Labelled =
-        serde_json::from_str(&text).map_err(|_| Trouble::Nonsense(format!("no object for {path}")))?;
-    Ok(labelled.metadata.labels)
 }

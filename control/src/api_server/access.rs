@@ -1,6 +1,6 @@
 //! From command line and environment to a client of an API server.
 
-use super::wire::chain;
+use super::{Api, trouble::chain};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -29,8 +29,8 @@ impl Access {
         self.kubeconfig.is_some() || self.context.is_some() || self.server.is_some()
     }
 
-    /// A client and the URL of its server. Nothing is sent yet. Works inside of a runtime.
-    pub(crate) async fn client(&self) -> Result<(Client, String), String> {
+    /// The server and its URL. Nothing is sent yet. Works inside of a runtime.
+    pub(crate) async fn api(&self) -> Result<(Api, String), String> {
         let mut config = self.config().await?;
         if let Some(authority) = &self.authority {
             config.root_cert_file = Some(authority.clone());
@@ -41,7 +41,7 @@ impl Access {
         let url = config.cluster_url.to_string();
         let client = Client::try_from(config)
             .map_err(|error| format!("the API server {url} cannot be used: {}", chain(&error)))?;
-        Ok((client, url))
+        Ok((Api::new(client), url))
     }
 
     async fn config(&self) -> Result<Config, String> {
