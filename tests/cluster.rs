@@ -490,7 +490,9 @@ metadata: { name: near, labels: { topology.kubernetes.io/zone: z1 } }
     }
     assert_eq!(api.calls("get nodes")[0].name, "near");
 
-    // Its labels are followed, and are what they were when it is gone.
+    // Its labels are followed, and are what they were when it is gone. An Ingress keeps the port open.
+    api.put(&ingress("blog", "web"));
+    gateway.says("blog.example.com", "/", "two").await;
     let pod = api.object("Pod edge/edge-1");
     let mut other = pod.clone();
     other["metadata"]["labels"] = json!({ "istio": "other" });
@@ -501,8 +503,8 @@ metadata: { name: near, labels: { topology.kubernetes.io/zone: z1 } }
     gateway.says("api.example.com", "/", "two").await;
     api.delete("Pod edge/edge-1");
     gateway.proxy().stat_becomes("sluice_watch_objects", &["kind=\"Pod\""], |count| count == 0.0).await;
-    api.put(&ingress("blog", "web"));
-    gateway.says("blog.example.com", "/", "two").await;
+    api.put(&ingress("later", "web"));
+    gateway.says("later.example.com", "/", "two").await;
     gateway.says("api.example.com", "/", "two").await;
 }
 

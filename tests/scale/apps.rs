@@ -1,6 +1,6 @@
 //! Generated objects: applications that are all alike, and origins behind a few of them.
 
-use sluice_dsl::{Answer, Certificate, Origin, Speaks, secret_manifest};
+use sluice_dsl::{Answer, ApiServer, Certificate, Origin, Speaks, secret_manifest};
 use std::{
     fmt::Write,
     fs,
@@ -53,6 +53,11 @@ impl App {
     /// The file that holds all its objects.
     pub fn file(&self) -> String {
         format!("{}/{}.yaml", self.namespace(), self.name())
+    }
+
+    /// Its Ingress, as users name it.
+    pub fn ingress(&self) -> String {
+        format!("Ingress {}/{}", self.namespace(), self.name())
     }
 
     fn name(&self) -> String {
@@ -114,6 +119,15 @@ impl App {
 impl Apps {
     /// Writes the files of `count` applications with certificates; `asked` of them have origins.
     pub async fn write(folder: &Path, count: usize, asked: usize) -> Self {
+        Self::make(count, asked, |app| app.write(folder)).await
+    }
+
+    /// The same in an API server.
+    pub async fn put(api: &ApiServer, count: usize, asked: usize) -> Self {
+        Self::make(count, asked, |app| api.put(&app.manifest())).await
+    }
+
+    async fn make(count: usize, asked: usize, mut write: impl FnMut(&App)) -> Self {
         let (mut written, mut origins) = (Vec::new(), Vec::new());
         let every = (count / asked).max(1);
         for number in 0..count {
@@ -126,7 +140,7 @@ impl Apps {
                 }
                 written.push(app.clone());
             }
-            app.write(folder);
+            write(&app);
         }
         Self { asked: written, _origins: origins }
     }

@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "nobody else uses what is in here")]
 
 mod apps;
+mod cluster;
 mod figures;
 mod probe;
 mod process;
@@ -57,7 +58,7 @@ async fn a_change_of_one_application_among_many_makes_one_host_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures; see README.md"]
 async fn figures() {
-    let count = std::env::var("SLUICE_SCALE_APPS").map_or(10_000, |text| text.parse().expect("a number"));
+    let count = count();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut apps = Apps::write(folder.path(), count, 8).await;
     let mut figures = Figures::default();
@@ -183,6 +184,11 @@ async fn storm(cost: Cost, apps: &mut [App], probes: &mut [Probe], folder: &Path
         spread.add(first.1 - begun);
     }
     (spread, cpu)
+}
+
+/// Applications that are measured.
+fn count() -> usize {
+    std::env::var("SLUICE_SCALE_APPS").map_or(10_000, |text| text.parse().expect("a number"))
 }
 
 async fn start(folder: &Path) -> Gateway {

@@ -34,7 +34,7 @@ use tokio::{
     time,
 };
 
-/// Requests at a time.
+/// Requests at a time: ingress-nginx has ten, and an API server takes 200 that write, of everybody together.
 const IN_FLIGHT: usize = 16;
 /// Between two sweeps: they look at every object.
 const SWEEP: Duration = Duration::from_millis(500);

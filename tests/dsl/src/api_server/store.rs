@@ -80,9 +80,14 @@ impl Store {
 
     pub(super) fn select<'s>(&'s self, selection: &'s Selection) -> impl Iterator<Item = &'s Value> {
         let resource = selection.resource;
+        let first: Key = (resource.group, resource.plural, selection.namespace.clone(), String::new());
+        let among = |(group, plural, namespace, _): &Key| {
+            (*group, *plural) == (resource.group, resource.plural)
+                && (selection.namespace.is_empty() || *namespace == selection.namespace)
+        };
         self.objects
-            .iter()
-            .filter(|((group, plural, ..), _)| (*group, *plural) == (resource.group, resource.plural))
+            .range(first..)
+            .take_while(move |(key, _)| among(key))
             .map(|(_, object)| object)
             .filter(|object| selection.has(object))
     }

@@ -72,7 +72,7 @@ pub(super) struct Watched {
 }
 
 /// Sees the objects of a watch before anybody else does.
-type Observer = Box<dyn FnMut(&AnyObject) + Send>;
+type Observer = Box<dyn Fn(&AnyObject) + Send + Sync>;
 
 // === impl Watched ===
 
@@ -101,7 +101,7 @@ impl Watched {
     }
 
     /// Shows each object to somebody first.
-    pub(super) fn observed(mut self, observer: impl FnMut(&AnyObject) + Send + 'static) -> Self {
+    pub(super) fn observed(mut self, observer: impl Fn(&AnyObject) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
@@ -136,7 +136,7 @@ impl Watched {
         match object {
             Ok(_) if same => {}
             Ok(object) => {
-                if let Some(observer) = &mut self.observer {
+                if let Some(observer) = &self.observer {
                     observer(&object);
                 }
                 self.cluster.inbox.put(object);
