@@ -4,9 +4,12 @@ use super::situation::Shared;
 use crate::source::{Finding, News, Source};
 use sluice_model::spec::Config;
 use sluice_proxy::Feeder;
-use sluice_translate::{Level, Report, Settings, Translation, Translator};
+use sluice_translate::{Change, Level, Report, Settings, Translation, Translator};
 use std::{collections::BTreeSet, io, sync::Arc, thread, time::Instant};
 use tokio::time::sleep_until;
+
+/// Kinds that are read where others refer to them.
+const REFERRED: [&str; 3] = ["Secret", "ConfigMap", "Endpoints"];
 
 /// A source and where its translation goes.
 #[derive(Debug)]
@@ -53,27 +56,29 @@ impl Follower {
         settings.topology.zone = zone;
         let mut translator = Translator::new(settings);
         let mut news = Some(first);
-        let mut served = false;
+        let (mut served, mut complete) = (false, false);
         let mut wake_at = None;
         loop {
             let changed = news.as_ref().is_none_or(|news| !news.changes.is_empty());
+            let mut refers = false;
             if let Some(news) = news.take() {
+                complete = news.complete;
+                refers = !served && news.changes.iter().any(may_refer);
                 telling.take(&mut translator, news);
             }
-            // The first state is served when all that it names was looked up. Later, the translation itself lets what would
-            // miss something go on as it was, for a moment.
-            if changed || !served {
-                let translation = telling.translate(&mut translator, served.then(Instant::now));
+            // The first state is served when all that it names was looked up; part of that is not worth a translation. Later,
+            // the translation itself lets what would miss something go on as it was, for a moment.
+            if changed && served {
+                let translation = telling.translate(&mut translator, Some(Instant::now()));
                 wake_at = translation.wake_at;
+                telling.publish(&feeder, translation);
+                refer(&mut source, &mut translator);
+            } else if !served && (complete || refers) {
+                let translation = telling.translate(&mut translator, None);
+                let more = refer(&mut source, &mut translator);
+                served = complete && !more;
                 if served {
                     telling.publish(&feeder, translation);
-                    refer(&mut source, &mut translator);
-                } else {
-                    refer(&mut source, &mut translator);
-                    served = source.has_looked_up();
-                    if served {
-                        telling.publish(&feeder, translation);
-                    }
                 }
             }
             news = tokio::select! {
@@ -84,10 +89,17 @@ impl Follower {
     }
 }
 
-fn refer(source: &mut Source, translator: &mut Translator) {
-    if let Some(names) = translator.new_references() {
-        source.refer(names);
-    }
+fn may_refer(change: &Change) -> bool {
+    let kind = match change {
+        Change::Put(held) => held.object().name().kind,
+        Change::Delete(name) => name.kind,
+    };
+    !REFERRED.contains(&kind)
+}
+
+/// Whether objects are referred to that have yet to be looked for.
+fn refer(source: &mut Source, translator: &mut Translator) -> bool {
+    translator.new_references().is_some_and(|names| source.refer(names))
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -117,8 +117,9 @@ impl Plane {
         mut settings: Settings,
     ) -> Result<Started, Failure> {
         let dialects = self.told.dialects(&settings, pod.as_ref().map(|pod| pod.name.as_str()))?;
-        let source = self.source(pod.clone())?;
+        // What a source finds out while it begins is said once.
         let logging = install_log(&self.log)?;
+        let source = self.source(pod.clone())?;
         settings.fallback_certificate = Some(default_certificate::self_signed()?);
         let nginx = &self.told.nginx;
         let frame = Config {

@@ -28,6 +28,9 @@ pub(crate) enum Source {
 pub(crate) struct News {
     /// Objects that are other than they were.
     pub(crate) changes: Vec<Change>,
+    /// Whether with these all objects that were referred to have been looked for; until then, what refers to them is not worth
+    /// serving.
+    pub(crate) complete: bool,
     /// What is wrong with the source now; replaces what was told before.
     pub(crate) findings: Vec<Finding>,
     /// Objects that stand in several places now; replaces what was told before.
@@ -66,20 +69,13 @@ impl Source {
         }
     }
 
-    /// Names every Secret, ConfigMap and Endpoints that the objects refer to; others need not be read.
-    pub(crate) fn refer(&mut self, names: BTreeSet<ObjectName>) {
+    /// Names every Secret, ConfigMap and Endpoints that the objects refer to; others need not be read. Returns whether some of
+    /// them are yet to be looked for: then there will be [complete](News::complete) news.
+    pub(crate) fn refer(&mut self, names: BTreeSet<ObjectName>) -> bool {
         match self {
             // What is in a folder was read anyhow.
-            Self::Folder(_) => drop(names),
+            Self::Folder(_) => false,
             Self::Cluster(cluster) => cluster.refer(names),
-        }
-    }
-
-    /// Whether every object that was referred to was looked for. Until then, what refers to it is not worth serving.
-    pub(crate) fn has_looked_up(&self) -> bool {
-        match self {
-            Self::Folder(_) => true,
-            Self::Cluster(cluster) => cluster.has_looked_up(),
         }
     }
 }

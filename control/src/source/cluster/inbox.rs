@@ -129,10 +129,6 @@ impl Inbox {
         content.unanswered.retain(|name| !no_longer.contains(name));
     }
 
-    pub(super) fn has_looked_up(&self) -> bool {
-        self.lock().unanswered.is_empty()
-    }
-
     /// What the first state waits for, and why.
     pub(super) fn late(&self) -> Vec<(String, String)> {
         self.lock().late.clone().into_iter().collect()
@@ -185,7 +181,7 @@ impl Inbox {
             message: why.clone(),
         });
         let findings = unreadable.chain(lacking).collect();
-        News { changes, findings, ..News::default() }
+        News { changes, findings, complete: content.unanswered.is_empty(), ..News::default() }
     }
 }
 
@@ -229,10 +225,11 @@ mod tests {
         let inbox = Inbox::default();
         inbox.refer([name("a"), name("b"), name("c")], &BTreeSet::new());
         inbox.answered(&[name("a")]);
-        assert!(!inbox.has_looked_up());
+        let news = inbox.news().await;
+        assert!(!news.complete);
+        // What is answered after the news were taken counts with the next ones.
         inbox.refer([], &BTreeSet::from([name("c")]));
         inbox.answered(&[name("b")]);
-        assert!(inbox.has_looked_up());
-        inbox.news().await;
+        assert!(!news.complete && inbox.news().await.complete);
     }
 }

@@ -132,15 +132,14 @@ impl Cluster {
         self.inbox.news().await
     }
 
-    pub(crate) fn refer(&mut self, names: BTreeSet<ObjectName>) {
+    pub(crate) fn refer(&mut self, names: BTreeSet<ObjectName>) -> bool {
         let before = self.references.borrow().clone();
         let no_longer = before.difference(&names).cloned().collect();
-        self.inbox.refer(names.difference(&before).cloned(), &no_longer);
+        let more: Vec<ObjectName> = names.difference(&before).cloned().collect();
+        let are_more = !more.is_empty();
+        self.inbox.refer(more, &no_longer);
         self.references.send_replace(Arc::new(names));
-    }
-
-    pub(crate) fn has_looked_up(&self) -> bool {
-        self.inbox.has_looked_up()
+        are_more
     }
 }
 

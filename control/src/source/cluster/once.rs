@@ -42,10 +42,8 @@ async fn read(cluster: &mut Cluster, settings: Settings, deadline: Instant) -> R
         }
         applied = all.changes.len();
         translator.translate();
-        if let Some(names) = translator.new_references() {
-            cluster.refer(names);
-        }
-        if cluster.has_looked_up() {
+        let more = translator.new_references().is_some_and(|names| cluster.refer(names));
+        if all.complete && !more {
             return Ok(all);
         }
         let Ok(news) = timeout_at(deadline, cluster.news()).await else {
@@ -54,6 +52,6 @@ async fn read(cluster: &mut Cluster, settings: Settings, deadline: Instant) -> R
             );
         };
         all.changes.extend(news.changes);
-        all.findings = news.findings;
+        (all.findings, all.complete) = (news.findings, news.complete);
     }
 }

@@ -70,6 +70,7 @@ impl Followed {
             findings: self.seen.findings.clone(),
             duplicates: self.seen.duplicates.clone(),
             files: self.seen.files,
+            complete: true,
         }
     }
 }
