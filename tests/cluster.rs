@@ -2,36 +2,14 @@
 
 use serde_json::{Value, json};
 use sluice_dsl::{
-    ApiServer, Certificate, Cli, Disturbance, Fault, Gateway, GatewayRecipe, Http1, Origin, Request,
-    TlsClient, cli, gateway, secret_manifest, service_manifest, within,
+    ApiServer, Certificate, Cli, Disturbance, Fault, Gateway, GatewayRecipe, Http1, Origin, Request, SHOP,
+    SHOP_HOST, TlsClient, cli, gateway, ingress_manifest, secret_manifest, service_manifest, within,
 };
 use std::net::SocketAddr;
 
-const SHOP: &str = "
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: { name: web, namespace: shop }
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: shop.example.com
-    http:
-      paths:
-      - { path: /, pathType: Prefix, backend: { service: { name: web, port: { name: http } } } }
-";
-
-const SHOP_HOST: &str = "shop.example.com";
-
-/// The same for another host, with another service.
-fn ingress(name: &str, service: &str) -> String {
-    SHOP.replace("name: web, namespace: shop", &format!("name: {name}, namespace: shop"))
-        .replace("shop.example.com", &format!("{name}.example.com"))
-        .replace("service: { name: web", &format!("service: {{ name: {service}"))
-}
-
 /// With TLS by a secret.
 fn secured(name: &str, secret: &str) -> String {
-    ingress(name, "web").replace(
+    ingress_manifest(name, "web").replace(
         "  rules:",
         &format!("  tls: [{{ hosts: [{name}.example.com], secretName: {secret} }}]\n  rules:"),
     )
@@ -87,7 +65,7 @@ async fn what_is_listed_is_served_and_what_changes_is_followed() {
     gateway.says(SHOP_HOST, "/", "one").await;
     moved(&api, &two);
     gateway.says(SHOP_HOST, "/", "two").await;
-    api.put(&ingress("blog", "web"));
+    api.put(&ingress_manifest("blog", "web"));
     gateway.says("blog.example.com", "/", "two").await;
     api.delete("Ingress shop/blog");
     let gone = Request::get("/").host("blog.example.com");
@@ -109,7 +87,7 @@ async fn a_server_without_streaming_lists_is_listed_page_by_page() {
     let [one, two] = both().await;
     let api = ApiServer::start().await.without_streaming_lists();
     for number in 0..1_100 {
-        api.put(&ingress(&format!("host-{number}"), "web"));
+        api.put(&ingress_manifest(&format!("host-{number}"), "web"));
     }
     api.put(&service_manifest("shop/web", &[&one]));
     let mut gateway = recipe(&api).start().await;
@@ -136,7 +114,7 @@ async fn half_a_list_removes_nothing_and_brings_nothing() {
         api.forget();
         let asked = api.calls("* ingresses").len();
         api.disturb("ingresses", Disturbance::Gone);
-        api.put(&ingress("blog", "web"));
+        api.put(&ingress_manifest("blog", "web"));
         api.called("* ingresses", asked + 4).await;
         assert_eq!(gateway.get(SHOP_HOST, "/").await.status, 200);
         assert_eq!(gateway.get("blog.example.com", "/").await.status, 404);
@@ -262,7 +240,7 @@ async fn an_object_that_cannot_be_read_stops_no_other() {
     api.put_object(odd(json!({ "rules": deep }), json!({})));
     gateway.process_says("Ingress shop/odd: it cannot be read").await;
 
-    api.put(&ingress("blog", "web"));
+    api.put(&ingress_manifest("blog", "web"));
     gateway.says("blog.example.com", "/", "one").await;
     moved(&api, &two);
     gateway.says(SHOP_HOST, "/", "two").await;
@@ -491,7 +469,7 @@ metadata: { name: near, labels: { topology.kubernetes.io/zone: z1 } }
     assert_eq!(api.calls("get nodes")[0].name, "near");
 
     // Its labels are followed, and are what they were when it is gone. An Ingress keeps the port open.
-    api.put(&ingress("blog", "web"));
+    api.put(&ingress_manifest("blog", "web"));
     gateway.says("blog.example.com", "/", "two").await;
     let pod = api.object("Pod edge/edge-1");
     let mut other = pod.clone();
@@ -503,7 +481,7 @@ metadata: { name: near, labels: { topology.kubernetes.io/zone: z1 } }
     gateway.says("api.example.com", "/", "two").await;
     api.delete("Pod edge/edge-1");
     gateway.proxy().stat_becomes("sluice_watch_objects", &["kind=\"Pod\""], |count| count == 0.0).await;
-    api.put(&ingress("later", "web"));
+    api.put(&ingress_manifest("later", "web"));
     gateway.says("later.example.com", "/", "two").await;
     gateway.says("api.example.com", "/", "two").await;
 }

@@ -1,30 +1,15 @@
 //! `sluice gateway` serves a folder of manifests and follows it.
 
 use serde_json::{Value, json};
-use sluice_dsl::{Gateway, GatewayRecipe, Http1, Origin, Request, Signal, gateway, service_manifest};
+use sluice_dsl::{
+    Gateway, GatewayRecipe, Http1, Origin, Request, SHOP, SHOP_HOST, Signal, gateway, ingress_manifest,
+    service_manifest,
+};
 use std::{fs, net::TcpListener};
-
-/// One host, one service.
-const SHOP: &str = "
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: { name: web, namespace: shop }
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: shop.example.com
-    http:
-      paths:
-      - { path: /, pathType: Prefix, backend: { service: { name: web, port: { name: http } } } }
-";
-
-const SHOP_HOST: &str = "shop.example.com";
 
 /// Another host with another service.
 fn blog(service: &str) -> String {
-    SHOP.replace("shop.example.com", "blog.example.com")
-        .replace("name: web, namespace: shop", "name: blog, namespace: shop")
-        .replace("service: { name: web", &format!("service: {{ name: {service}"))
+    ingress_manifest("blog", service)
 }
 
 fn recipe() -> GatewayRecipe {
@@ -162,7 +147,7 @@ async fn of_an_object_in_two_files_the_first_is_served_and_an_error_names_the_se
     let duplicate = |entry: &Value| entry["events"][0]["reason"] == "Duplicate";
     let status = gateway.status_becomes("Ingress shop/web", duplicate).await;
     let message = status["events"][0]["message"].as_str().unwrap();
-    assert!(message.contains("b.yaml:2") && message.contains("c.yaml:2"), "{message}");
+    assert!(message.contains("b.yaml:1") && message.contains("c.yaml:1"), "{message}");
     gateway.says(SHOP_HOST, "/", "one").await;
 
     gateway.write("a.yaml", &SHOP.replace("service: { name: web", "service: { name: blog"));

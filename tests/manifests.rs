@@ -3,22 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use sluice_dsl::{
-    Certificate, Cli, Http1, Origin, Request, TlsClient, cli, secret_manifest, service_manifest,
+    Certificate, Cli, Http1, Origin, Request, SHOP, TlsClient, cli, secret_manifest, service_manifest,
 };
 use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt};
-
-const SHOP: &str = "\
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: { name: web, namespace: shop }
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: shop.example.com
-    http:
-      paths:
-      - { path: /, pathType: Prefix, backend: { service: { name: web, port: { name: http } } } }
-";
 
 /// The class `nginx`, of the controller whose behaviour is kept.
 const CLASS: &str = "\

@@ -1,12 +1,11 @@
 //! A running `sluice gateway` and the folder of manifests that it serves.
 
 use crate::{
-    ApiServer, Certificate, Http1, Http2, Process, Recipe, Reply, Request, Signal, Sluice, TlsClient,
-    cli::folder, patience::eventually_some,
+    ApiServer, Http1, Http2, Process, Recipe, Reply, Request, Signal, Sluice, TlsClient, cli::folder,
+    manifest::service_manifest, patience::eventually_some,
 };
 use serde_json::Value;
 use std::{
-    fmt::Write,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -149,53 +148,6 @@ impl GatewayRecipe {
         let proxy = Sluice::running(process, Recipe::new(self.binary), folder).await;
         Gateway { proxy, manifests, values: self.values }
     }
-}
-
-/// Manifests of a Service with the port 80 called `http`, and of its endpoints.
-pub fn service_manifest(service: &str, origins: &[&dyn ToString]) -> String {
-    let (namespace, name) = service.split_once('/').expect("namespace/name");
-    let mut text = format!(
-        "apiVersion: v1\nkind: Service\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
-         spec: {{ ports: [{{ name: http, port: 80 }}] }}\n"
-    );
-    for (index, origin) in origins.iter().enumerate() {
-        let address: SocketAddr = origin.to_string().parse().expect("an address");
-        let _ = write!(
-            text,
-            "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
-             metadata: {{ name: {name}-{index}, namespace: {namespace}, labels: {{ kubernetes.io/service-name: {name} }} }}\n\
-             addressType: IPv4\nports: [{{ name: http, port: {} }}]\nendpoints: [{{ addresses: [{}] }}]\n",
-            address.port(),
-            address.ip(),
-        );
-    }
-    text
-}
-
-/// The manifest of a Service `namespace/name` with a port called `http`, which stands for this origin itself: a real API
-/// server takes no loopback addresses for endpoints.
-pub fn external_manifest(service: &str, origin: &impl ToString) -> String {
-    let (namespace, name) = service.split_once('/').expect("namespace/name");
-    let address: SocketAddr = origin.to_string().parse().expect("an address");
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
-         spec: {{ type: ExternalName, externalName: {}, ports: [{{ name: http, port: {} }}] }}\n",
-        address.ip(),
-        address.port(),
-    )
-}
-
-/// The manifest of a Secret `namespace/name` of type `kubernetes.io/tls`.
-pub fn secret_manifest(secret: &str, certificate: &Certificate) -> String {
-    let (namespace, name) = secret.split_once('/').expect("namespace/name");
-    let mut text = format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
-         type: kubernetes.io/tls\nstringData:\n"
-    );
-    for (key, pem) in [("tls.crt", &certificate.chain_pem), ("tls.key", &certificate.key_pem)] {
-        let _ = write!(text, "  {key}: |\n    {}\n", pem.trim_end().replace('\n', "\n    "));
-    }
-    text
 }
 
 fn collect(root: &Path, below: &Path, into: &mut Vec<(String, String)>) {

@@ -63,6 +63,7 @@
 //! | another subcommand, or the start that fails | [`cli!()`](cli), [`Cli`] |
 //! | a real Kubernetes API server, paused, killed and started again | [`kubernetes!()`](kubernetes) ([`Kubernetes`]) |
 //! | its objects, and who may do what with them | [`Kubernetes::apply`], [`Kubernetes::report`], [`Kubernetes::install`], [`Kubernetes::becomes`], [`Kubernetes::account`], [`Kubernetes::allows`] |
+//! | texts of manifests: an Ingress, services, secrets | [`SHOP`], [`ingress_manifest`], [`service_manifest`], [`secret_manifest`] |
 //! | the objects of a text of manifests | [`objects`] |
 //! | curl, h2load and their like | [`tool`] |
 //! | a Kubernetes API server, and what it does wrong | [`ApiServer`] (its words are in [`api_server`]), [`Fault`], [`Disturbance`], [`Call`] |
@@ -110,13 +111,15 @@ pub use certificate::{Certificate, TlsClient};
 pub use cli::{Cli, Output};
 pub use field::Fields;
 pub use frames::{Frame, Frames, Outcome};
-pub use gateway::{Gateway, GatewayRecipe, external_manifest, secret_manifest, service_manifest};
+pub use gateway::{Gateway, GatewayRecipe};
 pub use http1::Http1;
 pub use http2::Http2;
 pub use intake::digest;
 pub use kubernetes::Kubernetes;
 pub use load::Load;
-pub use manifest::objects;
+pub use manifest::{
+    SHOP, SHOP_HOST, external_manifest, ingress_manifest, objects, secret_manifest, service_manifest,
+};
 pub use message::{Answer, Interim, Reply, Request, Seen};
 pub use name_server::NameServer;
 pub use origin::{Origin, OriginRecipe, Speaks};
