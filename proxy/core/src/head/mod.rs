@@ -30,4 +30,9 @@ pub use view::{BlockFields, BlockSink, HeaderMapSink, MapFields};
 pub trait FieldSink {
     /// One more field. The name is a token in any case (an HTTP/2 sink lowers it); neither has control bytes.
     fn field(&mut self, name: &[u8], value: &[u8]);
+
+    /// The same for a field that a codec has received, and so has judged already: a sink need not look at it again.
+    fn received(&mut self, name: &[u8], value: &[u8]) {
+        self.field(name, value);
+    }
 }

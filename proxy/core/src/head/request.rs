@@ -94,7 +94,7 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
             Role::Underscore => head.underscores == UnderscorePolicy::Allow,
         };
         if keep && !(head.names_fields && is_listed(head.fields, name)) && !dropped(name) {
-            sink.field(name, value);
+            sink.received(name, value);
         }
     });
     if cookies > 0 && !dropped(b"cookie") {

@@ -48,7 +48,7 @@ pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) 
             _ => true,
         };
         if keep && !(names_fields && is_listed(head.fields, name)) && !head.edits.drops(name) {
-            sink.field(name, value);
+            sink.received(name, value);
         }
     });
     let ours: [(&[u8], Option<&str>); 4] = [
@@ -77,7 +77,7 @@ pub(crate) fn write_informational(fields: &dyn Fields, sink: &mut dyn FieldSink)
     fields.each(&mut |name, value| {
         let keep = !matches!(role(name), Role::HopByHop | Role::Te | Role::Length);
         if keep && !(names_fields && is_listed(fields, name)) {
-            sink.field(name, value);
+            sink.received(name, value);
         }
     });
 }

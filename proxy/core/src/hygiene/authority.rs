@@ -18,11 +18,26 @@ fn is_host(host: &[u8]) -> bool {
     if let [b'[', inner @ .., b']'] = host {
         return str::from_utf8(inner).is_ok_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
     }
-    !host.is_empty()
-        && host[0] != b'.'
-        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        && !host.windows(2).any(|pair| pair == b"..")
+    // Labels are not empty, but for the last one: as if a dot stood before the first.
+    let mut before = b'.';
+    let mut fits = !host.is_empty();
+    for &byte in host {
+        fits &= HOST_BYTES[usize::from(byte)] && !(byte == b'.' && before == b'.');
+        before = byte;
+    }
+    fits
 }
+
+/// Letters, digits, `-`, `_` and `.`.
+const HOST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        byte += 1;
+    }
+    table
+};
 
 /// Host and port; the colon belongs to neither.
 fn split_port(text: &[u8]) -> (&[u8], Option<&[u8]>) {

@@ -2,7 +2,7 @@
 
 use super::{Body, Refusal, RequestFacts, Rule, Target, Version, authority::is_authority};
 use sluice_filter::Fields;
-use sluice_http1::Known;
+use sluice_http1::{Known, encode::is_clean_field};
 use sluice_model::spec::{self, UnderscorePolicy};
 
 /// What is left of a request head after the table: every part has one meaning. Borrows from the head.
@@ -87,13 +87,13 @@ fn look(
     let http2 = facts.version == Version::Http2;
     let mut seen = Seen::default();
     fields.each(&mut |name, value| {
-        if memchr::memchr(b'_', name).is_some() {
+        if name.contains(&b'_') {
             seen.underscores = true;
             if listener.headers.underscores == UnderscorePolicy::Refuse {
                 seen.refused.get_or_insert(Rule::Underscore);
             }
         }
-        if http2 && !(is_lower_token(name) && is_value(value)) {
+        if http2 && !is_http2_field(name, value) {
             seen.refused.get_or_insert(Rule::ControlByte);
         }
         match Known::of(name) {
@@ -331,14 +331,12 @@ fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
 
-/// RFC 9113 section 8.2.1, where HTTP/1 would have trimmed the spaces: a value with one has two readings.
-fn is_value(value: &[u8]) -> bool {
+/// RFC 9113 section 8.2.1: a name in lower case, and no space around a value. HTTP/1 would have trimmed it, so such a value has
+/// two readings.
+fn is_http2_field(name: &[u8], value: &[u8]) -> bool {
     let outside = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    !outside(value.first())
+    is_clean_field(name, value)
+        && !name.iter().any(u8::is_ascii_uppercase)
+        && !outside(value.first())
         && !outside(value.last())
-        && value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
-}
-
-fn is_lower_token(name: &[u8]) -> bool {
-    is_token(name) && !name.iter().any(u8::is_ascii_uppercase)
 }

@@ -45,4 +45,9 @@ impl FieldSink for Head {
             self.clean = false;
         }
     }
+
+    /// Either codec refuses heads with bytes that could not stand in a field line.
+    fn received(&mut self, name: &[u8], value: &[u8]) {
+        encode::field(&mut self.text, name, value);
+    }
 }

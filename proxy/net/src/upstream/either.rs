@@ -58,6 +58,13 @@ impl FieldSink for Head {
             Self::Http2(head) => head.field(name, value),
         }
     }
+
+    fn received(&mut self, name: &[u8], value: &[u8]) {
+        match self {
+            Self::Http1(head) => head.received(name, value),
+            Self::Http2(head) => head.received(name, value),
+        }
+    }
 }
 
 impl UpstreamStream for Upstream {
