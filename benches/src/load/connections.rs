@@ -26,27 +26,27 @@ const CLIENTS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn run(order: &Order<'_>, handshake: Handshake) -> Result<Outcome, String> {
-    let config = match handshake {
-        Handshake::None => None,
-        Handshake::Full => Some(tls::client(false)?),
-        Handshake::Resumed => Some(tls::client(true)?),
+    // Each client has its own: tickets of TLS 1.3 are used once, and clients would take each other's.
+    let config = || match handshake {
+        Handshake::None => Ok(None),
+        Handshake::Full => tls::client(false).map(Some),
+        Handshake::Resumed => tls::client(true).map(Some),
     };
     let request: Arc<[u8]> = order.request("Connection: close\r\n").into();
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     runtime.map_err(|error| error.to_string())?.block_on(async {
         let (begun, requests) = (Instant::now(), Rc::new(Cell::new(0)));
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|_| {
-                let client = Client {
-                    address: order.address,
-                    name: host(order.row),
-                    config: config.clone(),
-                    request: Arc::clone(&request),
-                    resumes: handshake == Handshake::Resumed,
-                };
-                spawn_local(client.go(begun + order.time, Rc::clone(&requests)))
-            })
-            .collect();
+        let mut clients = Vec::with_capacity(CLIENTS);
+        for _ in 0..CLIENTS {
+            let client = Client {
+                address: order.address,
+                name: host(order.row),
+                config: config()?,
+                request: Arc::clone(&request),
+                resumes: handshake == Handshake::Resumed,
+            };
+            clients.push(spawn_local(client.go(begun + order.time, Rc::clone(&requests))));
+        }
         for client in clients {
             client
                 .await
