@@ -116,7 +116,11 @@ async fn what_the_application_says_of_others_goes_on_as_it_is() {
     let seen = &origin.saw(1).await[0];
     assert_eq!(seen.fields.get("x-request-id"), Some("from-the-application"));
     assert_eq!(seen.fields.get("x-forwarded-for"), Some("192.0.2.7"));
+    assert_eq!(seen.fields.get("x-forwarded-proto"), Some("http"), "said where the application did not");
+    assert_eq!(seen.fields.get("x-forwarded-host"), None);
     assert_eq!(seen.host, "api");
+    assert_eq!(sidecar.send(&request.field("x-forwarded-proto", "https")).await.status, 200);
+    assert_eq!(origin.saw(2).await[1].fields.get("x-forwarded-proto"), Some("https"));
 
     let mut wire = Wire::connect(sidecar.port(80).await).await;
     wire.send("GET / HTTP/1.0\r\nhost: api\r\n\r\n").await;
@@ -360,7 +364,13 @@ spec: { outboundTrafficPolicy: { mode: REGISTRY_ONLY } }
     let port_80 = version_1("10.96.0.1:80".parse().expect("an address"));
     assert_eq!(brought(&mut sidecar, &port_80, "own").await, (200, "own".to_owned()));
     assert_eq!(brought(&mut sidecar, &port_80, "outside.test").await.0, 502);
-    assert_eq!(brought(&mut sidecar, &version_1(outside.address()), "outside.test").await.0, 502);
+    // Nobody knows what is spoken at a port that no service has, so that there is no answer either.
+    let mut wire = Wire::connect(sidecar.port(80).await).await;
+    wire.send(
+        [version_1(outside.address()), b"GET / HTTP/1.1\r\nhost: outside.test\r\n\r\n".to_vec()].concat(),
+    )
+    .await;
+    wire.expect_close().await;
     assert!(outside.requests().is_empty());
 }
 

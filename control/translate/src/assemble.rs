@@ -250,8 +250,12 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
     }
     if let Role::Sidecar(_) = settings.role {
         // The client is the pod: what it says of others goes on as it is, as with Istio.
-        listener.forwarded =
-            spec::Forwarded { trusted: everybody(), append: false, ..spec::Forwarded::default() };
+        listener.forwarded = spec::Forwarded {
+            trusted: everybody(),
+            append: false,
+            fields: ForwardedFields::Proto,
+            ..spec::Forwarded::default()
+        };
         listener.request_id = RequestId::Keep;
         listener.require_http11 = true;
     }

@@ -3,7 +3,7 @@
 use crate::hygiene::{host_of, is_authority};
 use sluice_filter::Fields;
 use sluice_model::{
-    spec::{self, Believed, ForwardedFields, Scheme},
+    spec::{self, Believed, Scheme},
     value::Cidr,
 };
 use std::net::{IpAddr, SocketAddr};
@@ -49,7 +49,7 @@ fn is_trusted(trusted: &[Cidr], address: IpAddr) -> bool {
 
 /// The first host that a trusted peer says the client asked, where upstreams are told as ingress-nginx tells them.
 pub(crate) fn forwarded_host<'f>(forwarded: &spec::Forwarded, fields: &'f dyn Fields) -> Option<&'f str> {
-    if forwarded.fields == ForwardedFields::Standard || forwarded.believed == Believed::Client {
+    if !forwarded.fields.is_nginx() || forwarded.believed == Believed::Client {
         return None;
     }
     let first = fields.first("x-forwarded-host")?.split(|byte| *byte == b',').next()?.trim_ascii();

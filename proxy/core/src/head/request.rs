@@ -69,7 +69,8 @@ pub(crate) enum Handshake<'a> {
 pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink: &mut dyn FieldSink) {
     let dropped =
         |name: &[u8]| head.edits.drops(name) || head.more_edits.is_some_and(|edits| edits.drops(name));
-    let nginx = head.forwarded != ForwardedFields::Standard;
+    let nginx = head.forwarded.is_nginx();
+    let append = head.append && head.forwarded != ForwardedFields::Proto;
     let mut had = Stamped::default();
     let mut cookies = 0;
     head.fields.each(&mut |name, value| {
@@ -83,7 +84,7 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
             }
             Role::Cookie => true,
             Role::ForwardedFor | Role::ForwardedFact if nginx => false,
-            Role::ForwardedFor => head.trusted && !head.append,
+            Role::ForwardedFor => head.trusted && !append,
             Role::ForwardedFact => {
                 had.note(name, head.trusted && head.believed);
                 head.trusted && head.believed
@@ -109,8 +110,10 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
     }
     if nginx {
         nginx::tell(head, &dropped, scratch, sink);
-    } else if head.append {
+    } else if append {
         stamp_forwarded(head, &had, &dropped, scratch, sink);
+    } else if head.forwarded == ForwardedFields::Proto && !had.proto && !dropped(b"x-forwarded-proto") {
+        sink.field(b"x-forwarded-proto", head.scheme.as_bytes());
     }
     if let Some(id) = head.request_id
         && !id.is_empty()

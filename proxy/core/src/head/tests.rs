@@ -126,6 +126,12 @@ fn identity_of_untrusted_peers_is_removed_and_of_trusted_ones_kept() {
     );
     let untrusted = RequestHead { append: false, request_id: None, ..base(&fields, &edits) };
     assert_eq!(written(&untrusted), ["X-Request-Id: theirs", "a: b"]);
+    let proto = |head: &RequestHead<'_>| written(&RequestHead { forwarded: ForwardedFields::Proto, ..*head });
+    assert_eq!(proto(&trusted), written(&trusted), "it is there already");
+    for append in [false, true] {
+        let untrusted = RequestHead { append, ..untrusted };
+        assert_eq!(proto(&untrusted), ["X-Request-Id: theirs", "a: b", "x-forwarded-proto: https"]);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     convert::brief,
-    spec::{self, ForwardedFields, Listener, ListenerLimits, Protocol},
+    spec::{self, Listener, ListenerLimits, Protocol},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -48,7 +48,7 @@ fn one<'a>(cx: &mut Context<'a>, listener: &'a Listener, at: At<'_>) {
     if listener.public_port == Some(0) {
         cx.error(at.key("public_port"), "nobody listens on port 0");
     }
-    if !listener.forwarded.append && listener.forwarded.fields != ForwardedFields::Standard {
+    if !listener.forwarded.append && listener.forwarded.fields.is_nginx() {
         let at = at.key("forwarded");
         cx.warning(at.key("append"), "has no effect beside the fields of ingress-nginx");
     }

@@ -269,12 +269,22 @@ pub enum ForwardedFields {
     /// `x-forwarded-for` with the peer added, and `-proto`, `-host` and `-port` where no trusted peer has set them.
     #[default]
     Standard,
+    /// `x-forwarded-proto` alone, where no trusted peer has set it, whatever `append` says: what is said of others goes on as
+    /// `append: false` has it (a sidecar of Istio, on the way out).
+    Proto,
     /// As ingress-nginx does, whatever `append` says: `x-real-ip` and `x-forwarded-for` are the client;
     /// `x-forwarded-host`, `-port`, `-proto`, `-scheme` and `x-scheme` are what it asked; `x-original-forwarded-for` and
     /// `x-original-forwarded-host` are what came. The host that a trusted peer names is the one that upstreams see.
     Nginx,
     /// The same with all addresses in `x-forwarded-for` (ingress-nginx `compute-full-forwarded-for`).
     NginxFull,
+}
+
+impl ForwardedFields {
+    /// Whether upstreams are told what ingress-nginx tells them.
+    pub const fn is_nginx(self) -> bool {
+        matches!(self, Self::Nginx | Self::NginxFull)
+    }
 }
 
 /// What happens to `x-request-id`.

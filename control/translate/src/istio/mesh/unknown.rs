@@ -23,9 +23,12 @@ pub(super) fn at_port(settings: &Settings, port: u16, unknown: OutboundTrafficMo
     }
 }
 
-/// For connections that were on their way to a port which nobody has.
+/// For connections that were on their way to a port which nobody has. Nobody knows what is spoken there, so that those which
+/// are not let through are closed, not answered.
 pub(super) fn at_other_ports(settings: &Settings, unknown: OutboundTrafficMode, output: &mut Output) {
-    output.other_ports = virtual_host(settings, unknown, output).map(Arc::new);
+    if unknown == OutboundTrafficMode::AllowAny {
+        output.other_ports = virtual_host(settings, unknown, output).map(Arc::new);
+    }
 }
 
 /// The virtual host of everything else; `None` where a request gets 404: what is let through has to have said where it was on
