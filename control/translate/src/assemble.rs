@@ -136,7 +136,7 @@ pub(crate) fn assemble<'o>(
         outlived.extend(&output.outlived);
         absent.extend(output.missing.iter().filter_map(|missing| match &missing.what {
             Absent::Cluster(name) => Some(name.as_str()),
-            Absent::Object(_) => None,
+            Absent::Anchors(_) | Absent::Object(_) => None,
         }));
         for (port, secret) in &output.certificates {
             if seen.insert((*port, &secret.name)) {

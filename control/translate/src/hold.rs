@@ -8,11 +8,15 @@
 //!
 //! A unit that was never served has nothing to go on with, and nothing is held back where a unit begins to refuse what it
 //! protects. While a unit goes on as it was, its clusters are as they are now, endpoints and protection included, as far as
-//! the new version has them too; the others are as they were.
+//! the new version has them too; the others have the endpoints that they had, but the protection that is asked for now
+//! ([`Guard`]). Where nothing but the trust anchors of a cluster are missing, it goes on with those that it had; without any,
+//! it is refused at once.
 
 use crate::{output::Output, store::Held, translator::UnitKey};
+use sluice_model::spec::{Cluster, Secret, ServerVerification};
 use std::{
     collections::{BTreeMap, HashSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -32,9 +36,21 @@ pub(crate) struct Missing {
 pub(crate) enum Absent {
     /// A cluster of this name, which routes have; it answers 503.
     Cluster(String),
+    /// What the servers of the cluster of this name are verified against; it answers 503.
+    Anchors(String),
     /// Anything else; routes do without it.
     Object(String),
 }
+
+/// A cluster that only the old version of a unit names, under the protection that is asked for now.
+pub(crate) struct Guarded {
+    pub(crate) cluster: Arc<Cluster>,
+    /// What it is verified against.
+    pub(crate) secret: Option<Arc<Secret>>,
+}
+
+/// Says what becomes of a cluster that only the old version of a unit names.
+pub(crate) type Guard<'g> = dyn Fn(&Arc<Cluster>) -> Guarded + 'g;
 
 /// The units that go on as they were.
 #[derive(Debug, Default)]
@@ -68,6 +84,7 @@ impl Holds {
         shown: Option<&Output>,
         next: Output,
         now: Instant,
+        guard: &Guard<'_>,
     ) -> Output {
         let before = self.0.remove(key).map(|hold| hold.waits).unwrap_or_default();
         let Some(shown) =
@@ -84,7 +101,7 @@ impl Holds {
         if hold.until().is_none_or(|until| until <= now) {
             return hold.next;
         }
-        let kept = keep(shown, &hold.next);
+        let kept = keep(shown, &hold.next, guard);
         self.0.insert(key.clone(), hold);
         kept
     }
@@ -123,19 +140,44 @@ impl Hold {
     }
 }
 
+/// Whether the servers of a cluster are verified against trust anchors that were named.
+pub(crate) fn has_anchors(cluster: &Cluster) -> bool {
+    cluster.tls.as_ref().is_some_and(|tls| matches!(tls.verify, ServerVerification::Ca(_)))
+}
+
 /// A unit as it was, its clusters as they are.
-fn keep(shown: &Output, next: &Output) -> Output {
+fn keep(shown: &Output, next: &Output, guard: &Guard<'_>) -> Output {
     let known: HashSet<&str> = next.clusters.iter().map(|cluster| &*cluster.name).collect();
     let absent = shown.missing.iter().filter_map(|missing| match &missing.what {
         Absent::Cluster(name) => Some(name.as_str()),
-        Absent::Object(_) => None,
+        Absent::Anchors(_) | Absent::Object(_) => None,
     });
     let own = || shown.clusters.iter().chain(&shown.outlived);
     let named: HashSet<&str> = own().map(|cluster| &*cluster.name).chain(absent).collect();
+    let without_anchors: HashSet<&str> = next
+        .missing
+        .iter()
+        .filter_map(|missing| match &missing.what {
+            Absent::Anchors(cluster) => Some(cluster.as_str()),
+            Absent::Cluster(_) | Absent::Object(_) => None,
+        })
+        .collect();
+    let as_it_is = |cluster: &Arc<Cluster>| {
+        let old =
+            without_anchors.contains(&*cluster.name).then(|| own().find(|old| old.name == cluster.name));
+        Arc::clone(old.flatten().filter(|old| has_anchors(old)).unwrap_or(cluster))
+    };
+    let guarded: Vec<Guarded> = own().filter(|cluster| !known.contains(&*cluster.name)).map(guard).collect();
+    let secrets = guarded.iter().filter_map(|guarded| guarded.secret.as_ref());
     Output {
-        clusters: next.clusters.iter().filter(|cluster| named.contains(&*cluster.name)).cloned().collect(),
-        outlived: own().filter(|cluster| !known.contains(&*cluster.name)).cloned().collect(),
-        secrets: shown.secrets.iter().chain(&next.secrets).cloned().collect(),
+        clusters: next
+            .clusters
+            .iter()
+            .filter(|cluster| named.contains(&*cluster.name))
+            .map(as_it_is)
+            .collect(),
+        secrets: shown.secrets.iter().chain(&next.secrets).chain(secrets).cloned().collect(),
+        outlived: guarded.into_iter().map(|guarded| guarded.cluster).collect(),
         ..shown.clone()
     }
 }

@@ -350,16 +350,19 @@ impl Translator {
             Members::Gateway(_) | Members::Mesh(_) => output.owners.clone(),
         };
         sound::judge(&self.settings, &self.store, &told, &mut output);
+        self.policies.close(&self.settings, &mut output);
+        let shown = match now {
+            Some(now) => {
+                let guard = |cluster: &_| istio::guarded(&view, &self.settings, cluster);
+                self.holds.settle(&key, self.units.get(&key), output, now, &guard)
+            }
+            None => output,
+        };
         let reads = view.into_reads();
         let before = self.reads.get(&key).map(|reads| references(&**reads)).unwrap_or_default();
         self.other_references |= before != references(&reads);
-        self.policies.close(&self.settings, &mut output);
         self.forget_reads(&key);
         self.remember_reads(&key, reads);
-        let shown = match now {
-            Some(now) => self.holds.settle(&key, self.units.get(&key), output, now),
-            None => output,
-        };
         self.show(key, shown);
     }
 

@@ -8,20 +8,25 @@ use leaves::{leaves, objects, without};
 use serde_json::Value;
 use sluice_crds::{AnyObject, ObjectName, istio::rows};
 use sluice_model::tree::Path;
-use sluice_translate::{CertificateReader, Change, Held, Reason, Settings, Translation, Translator};
+use sluice_translate::{
+    CertificateReader, Change, Held, Reason, Role, Settings, SidecarOf, Translation, Translator,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Objects in use that have, together, every field of their kinds that can be in effect at a gateway.
-const OBJECTS: &str = include_str!("fields/objects.yaml");
+/// Objects in use that have, together, every field of their kinds that can be in effect at a gateway, and at a sidecar.
+const AT_GATEWAY: &str = include_str!("fields/objects.yaml");
+const AT_SIDECAR: &str = include_str!("fields/sidecar.yaml");
 
 /// Objects with every field that there is, whether they fit together or not.
 const EVERYTHING: &str = include_str!("../../crds/src/tests/full.yaml");
 
-/// The kinds whose fields are looked at.
-const KINDS: [&str; 4] = ["VirtualService", "DestinationRule", "Gateway", "ServiceEntry"];
+/// The kinds whose fields are looked at, by the role in which they count.
+const OF_GATEWAY: [&str; 4] = ["VirtualService", "DestinationRule", "Gateway", "ServiceEntry"];
+const OF_SIDECAR: [&str; 1] = ["Sidecar"];
 
 /// Fields that say nothing but a name, and fields that another one decides about.
-const NAMES: [(&str, &str); 4] = [
+const NAMES: [(&str, &str); 5] = [
+    ("Sidecar", "egress.port.name"),
     ("Gateway", "servers.name"),
     ("Gateway", "servers.port.name"),
     // They belong to the mode MUTUAL, and its verdict.
@@ -29,7 +34,7 @@ const NAMES: [(&str, &str); 4] = [
     ("DestinationRule", "trafficPolicy.tls.privateKey"),
 ];
 
-fn settings() -> Settings {
+fn gateway() -> Settings {
     Settings {
         labels: [("istio".to_owned(), "ingressgateway".to_owned())].into(),
         pod_namespace: "istio-system".to_owned(),
@@ -38,8 +43,18 @@ fn settings() -> Settings {
     }
 }
 
-fn translate(objects: impl Iterator<Item = AnyObject>) -> Translation {
-    let mut translator = Translator::new(settings());
+/// That of the pod shop/web.
+fn sidecar() -> Settings {
+    Settings {
+        role: Role::Sidecar(SidecarOf { pod: "web".to_owned(), original_destination: false }),
+        labels: [("app".to_owned(), "web".to_owned())].into(),
+        pod_namespace: "shop".to_owned(),
+        ..Settings::default()
+    }
+}
+
+fn translate(settings: Settings, objects: impl Iterator<Item = AnyObject>) -> Translation {
+    let mut translator = Translator::new(settings);
     for (object, order) in objects.zip(0..) {
         translator.apply(Change::Put(Held::new(object, None, order)));
     }
@@ -99,14 +114,19 @@ fn path(leaf: &[String]) -> Path {
 
 #[test]
 fn every_field_of_an_object_in_use_makes_a_difference_or_is_reported() {
-    let all = objects(OBJECTS);
-    let whole = translate(all.iter().cloned());
+    every_field_shows(&gateway(), AT_GATEWAY, &OF_GATEWAY);
+    every_field_shows(&sidecar(), AT_SIDECAR, &OF_SIDECAR);
+}
+
+fn every_field_shows(settings: &Settings, in_use: &str, kinds: &[&str]) {
+    let all = objects(in_use);
+    let whole = translate(settings.clone(), all.iter().cloned());
     let mistakes = whole.reports.iter().filter(|report| report.reason == Reason::Invalid);
     let mistakes: Vec<String> = mistakes.map(ToString::to_string).collect();
     assert_eq!(mistakes, [""; 0]);
     // By kind and field, whether it shows anywhere.
     let mut fields: BTreeMap<(&str, String), bool> = BTreeMap::new();
-    for (index, object) in all.iter().enumerate().filter(|(_, object)| KINDS.contains(&object.name().kind)) {
+    for (index, object) in all.iter().enumerate().filter(|(_, object)| kinds.contains(&object.name().kind)) {
         let kind = object.name().kind;
         let value = serde_json::to_value(object).unwrap();
         let mut found = Vec::new();
@@ -116,7 +136,7 @@ fn every_field_of_an_object_in_use_makes_a_difference_or_is_reported() {
             *shows = *shows || is_reported(&whole, &object.name(), &leaf) || {
                 let mut others = all.clone();
                 others[index] = objects(&without(&value, &leaf).to_string()).remove(0);
-                let less = translate(others.into_iter());
+                let less = translate(settings.clone(), others.into_iter());
                 less.config != whole.config || less.reports != whole.reports
             };
         }
@@ -128,7 +148,7 @@ fn every_field_of_an_object_in_use_makes_a_difference_or_is_reported() {
 
     // What is not among the objects has a verdict of its own, which is reported.
     let mut missing = BTreeSet::new();
-    for object in objects(EVERYTHING).iter().filter(|object| KINDS.contains(&object.name().kind)) {
+    for object in objects(EVERYTHING).iter().filter(|object| kinds.contains(&object.name().kind)) {
         let kind = object.name().kind;
         let mut found = Vec::new();
         leaves(&serde_json::to_value(object).unwrap()["spec"], &vec!["spec".to_owned()], &mut found);
@@ -150,8 +170,13 @@ fn is_reported(translation: &Translation, object: &ObjectName, leaf: &[String]) 
 
 #[test]
 fn every_field_with_a_verdict_is_reported() {
+    every_verdict_is_reported(&gateway(), &OF_GATEWAY);
+    every_verdict_is_reported(&sidecar(), &OF_SIDECAR);
+}
+
+fn every_verdict_is_reported(settings: &Settings, kinds: &[&str]) {
     let manifest = objects(EVERYTHING);
-    for object in manifest.iter().filter(|object| KINDS.contains(&object.name().kind)) {
+    for object in manifest.iter().filter(|object| kinds.contains(&object.name().kind)) {
         let name = object.name();
         let mut alone = serde_json::to_value(object).unwrap();
         // What rejects it keeps nothing from being judged; what does not select the gateway would.
@@ -159,7 +184,7 @@ fn every_field_with_a_verdict_is_reported() {
             alone["spec"]["servers"][0]["tls"]["httpsRedirect"] = false.into();
             alone["spec"]["servers"][0]["tls"]["credentialNames"] = Value::Array(Vec::new());
         }
-        let translation = translate(objects(&alone.to_string()).into_iter());
+        let translation = translate(settings.clone(), objects(&alone.to_string()).into_iter());
         let mut found = Vec::new();
         leaves(&alone["spec"], &vec!["spec".to_owned()], &mut found);
         for leaf in found {

@@ -27,7 +27,7 @@ pub struct Row {
 }
 
 /// Where another pod enforces a policy, it is that pod's concern; this is what becomes of it where this process is the one.
-static TABLE: [Row; 50] = [
+static TABLE: [Row; 51] = [
     row("VirtualService", "http.corsPolicy", NotYet(Need::Cors)),
     row("VirtualService", "http.retries.retryRemoteLocalities", NotYet(Need::Balancing)),
     row("VirtualService", "http.retries.perTryTimeout", NotYet(Need::Retries)),
@@ -75,6 +75,7 @@ static TABLE: [Row; 50] = [
     row("Sidecar", "outboundTrafficPolicy.egressProxy", NotYet(Need::Capture)),
     row("Sidecar", "egress.captureMode", NotYet(Need::Capture)),
     row("Sidecar", "egress.bind", NotYet(Need::Capture)),
+    row("Sidecar", "egress.port.targetPort", NoEffect("Istio ignores it too")),
     row("PeerAuthentication", "", NotYet(Need::Capture)),
     row("AuthorizationPolicy", "", FailsClosed(Need::Authorization)),
     row("RequestAuthentication", "", FailsClosed(Need::Authentication)),

@@ -3,7 +3,7 @@
 use super::PATIENCE;
 use crate::{Change, Settings, Translation, Translator, settings::CertificateReader, tests};
 use sluice_crds::ObjectName;
-use sluice_model::spec::{Action, Cluster, Route};
+use sluice_model::spec::{Action, Cluster, Route, ServerVerification};
 use std::time::{Duration, Instant};
 
 /// Beside what each test brings: a gateway, and a service with a pod of each of two versions.
@@ -277,6 +277,70 @@ fn what_may_not_be_spoken_to_in_clear_is_refused_at_once() {
     let mutual = "host: reviews, trafficPolicy: { tls: { mode: ISTIO_MUTUAL } }";
     scene.write(&has(&["v1"]).replace("host: reviews", mutual));
     assert_eq!((scene.leads_to(), scene.last.wake_at), (vec!["v1 missing".to_owned()], None));
+}
+
+#[test]
+fn a_protection_that_is_asked_for_holds_at_once_for_what_only_the_old_version_names() {
+    let with_tls = |tls: &str| {
+        has(&["v3"]).replace("host: reviews", &format!("host: reviews, trafficPolicy: {{ tls: {tls} }}"))
+    };
+    let mut scene = Scene::new(&(routes_to("v1") + &has(&["v1"])));
+    scene.write(&routes_to("v2"));
+    scene.write(&has(&["v3"]));
+    assert_eq!(scene.leads_to(), ["v1 127.0.0.1:80"]);
+    scene.write(&with_tls("{ mode: SIMPLE, sni: reviews.test }"));
+    assert_eq!(scene.leads_to(), ["v1 127.0.0.1:80"]);
+    let cluster = |scene: &Scene| scene.cluster(&format!("{}v1{}", OUTBOUND.0, OUTBOUND.1)).clone();
+    let name = cluster(&scene).tls.and_then(|tls| tls.server_name);
+    assert_eq!(name.as_deref(), Some("reviews.test"), "nothing is sent in clear any more");
+    scene.write(&with_tls("{ mode: DISABLE }"));
+    assert!(cluster(&scene).tls.is_some(), "less than before is asked for: that waits");
+    scene.write(&with_tls("{ mode: ISTIO_MUTUAL }"));
+    assert_eq!(scene.leads_to(), ["v1 missing"]);
+    assert!(scene.last.wake_at.is_some(), "the routes wait nevertheless");
+    scene.in_the_end();
+}
+
+#[test]
+fn trust_anchors_may_come_after_the_rule_that_names_them_but_nothing_goes_on_without_any() {
+    let rule = |credential: &str| {
+        let tls = format!("{{ mode: SIMPLE, sni: reviews.test, credentialName: {credential} }}");
+        has(&["v1"]).replace("host: reviews", &format!("host: reviews, trafficPolicy: {{ tls: {tls} }}"))
+    };
+    let anchors = |name: &str| {
+        format!(
+            "
+---
+apiVersion: v1
+kind: Secret
+metadata: {{ name: {name}, namespace: istio-system }}
+stringData: {{ ca.crt: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\" }}
+"
+        )
+    };
+    let verified = |scene: &Scene| {
+        let cluster = scene.cluster(&format!("{}v1{}", OUTBOUND.0, OUTBOUND.1));
+        match cluster.tls.as_ref().map(|tls| tls.verify.clone()) {
+            Some(ServerVerification::Ca(name)) => name,
+            other => panic!("{other:?}: {cluster:?}"),
+        }
+    };
+    let mut scene = Scene::new(&(routes_to("v1") + &rule("one") + &anchors("one")));
+    assert_eq!(verified(&scene), "istio-system/one anchors");
+    scene.write(&rule("two"));
+    assert_eq!(verified(&scene), "istio-system/one anchors");
+    scene.write(&anchors("two"));
+    assert_eq!((verified(&scene).as_str(), scene.last.wake_at), ("istio-system/two anchors", None));
+    scene.delete("Secret", "istio-system", "two");
+    assert_eq!(verified(&scene), "istio-system/two anchors");
+    scene.in_the_end();
+    assert_eq!(scene.leads_to(), ["v1 missing"]);
+
+    let mut scene = Scene::new(&(routes_to("v1") + &has(&["v1"])));
+    scene.write(&rule("one"));
+    assert_eq!(scene.leads_to(), ["v1 missing"], "in clear nothing goes on");
+    scene.write(&anchors("one"));
+    assert_eq!(scene.leads_to(), ["v1 127.0.0.1:80"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Rules that leave the decision to another VirtualService: one level deep.
 
 use super::{
-    destination::Clusters,
+    destination::{Anything, Clusters},
     names,
     notes::Notes,
     rule::{self, Draft},
@@ -16,7 +16,9 @@ use crate::{
     settings::Settings,
     store::Of,
 };
-use sluice_crds::istio::{Delegate, Destination, HttpMatchRequest, HttpRoute, StringMatch, VirtualService};
+use sluice_crds::istio::{
+    Delegate, Destination, HttpMatchRequest, HttpRoute, HttpRouteDestination, StringMatch, VirtualService,
+};
 use std::collections::BTreeMap;
 
 /// The rule that delegates.
@@ -27,29 +29,35 @@ pub(super) struct Root<'a, 's> {
     pub(super) at: &'a str,
 }
 
-/// What is wrong with a rule that delegates, whomever it delegates to.
-pub(super) fn examine(rule: &HttpRoute, content: &VirtualService, at: &str, notes: &mut Notes<'_>) {
+/// What is wrong with a rule that delegates, whomever it delegates to; and what it passes on to the other's rules, as routes
+/// to nowhere.
+pub(super) fn examine(
+    rule: &HttpRoute,
+    content: &VirtualService,
+    (own, here): (&str, &Here<'_>),
+    at: &str,
+    notes: &mut Notes<'_>,
+) -> Vec<Draft> {
     if content.hosts.is_empty() {
         notes.invalid(&format!("{at}.delegate"), "this one is delegated to itself; there is but one level");
     }
-    for (field, there) in [
-        ("route", !rule.route.is_empty()),
-        ("redirect", rule.redirect.is_some()),
-        ("directResponse", rule.direct_response.is_some()),
-    ] {
+    if rule.delegate.as_ref().is_some_and(|delegate| delegate.name.is_empty()) {
+        notes.invalid(&format!("{at}.delegate.name"), "name the VirtualService that is delegated to");
+    }
+    for (field, there) in [("route", !rule.route.is_empty()), ("redirect", rule.redirect.is_some())] {
         if there {
             notes.invalid(&format!("{at}.{field}"), "cannot stand beside `delegate`");
         }
     }
-    if let Some(wrong) = names::wrong_label(&rule.name) {
-        notes.invalid(&format!("{at}.name"), wrong);
-    }
-    for (index, matching) in rule.r#match.iter().enumerate() {
-        if let Some(wrong) = names::wrong_label(&matching.name) {
-            notes.invalid(&format!("{at}.match[{index}].name"), wrong);
-        }
-        super::matching::conditions(matching, &format!("{at}.match[{index}]"), notes);
-    }
+    let nowhere = Destination { host: Anything::NAME.to_owned(), ..Destination::default() };
+    let route = HttpRouteDestination { destination: Some(nowhere), ..HttpRouteDestination::default() };
+    let inherited = HttpRoute {
+        delegate: None,
+        redirect: None,
+        route: if rule.direct_response.is_some() { Vec::new() } else { vec![route] },
+        ..rule.clone()
+    };
+    rule::routes(&inherited, own, here, at, &mut Anything, notes)
 }
 
 /// The routes of the VirtualService that a rule delegates to, as far as the rule leaves them.
@@ -192,16 +200,36 @@ fn merge_match(root: &HttpMatchRequest, leaf: &HttpMatchRequest) -> HttpMatchReq
     fn union<V: Clone>(root: &BTreeMap<String, V>, leaf: &BTreeMap<String, V>) -> BTreeMap<String, V> {
         root.iter().chain(leaf).map(|(key, value)| (key.clone(), value.clone())).collect()
     }
+    // What says less than the root does not widen it.
+    let one = |root: &Option<StringMatch>, leaf: &Option<StringMatch>| match (root, leaf) {
+        (Some(root), None | Some(StringMatch::Present)) => Some(root.clone()),
+        (_, leaf) => leaf.clone(),
+    };
+    let narrowest = |root: &BTreeMap<String, StringMatch>, leaf: &BTreeMap<String, StringMatch>| {
+        let mut all = union(root, leaf);
+        let vague = leaf.iter().filter(|(_, leaf)| **leaf == StringMatch::Present);
+        for (key, root) in vague.filter_map(|(key, _)| root.get_key_value(key)) {
+            all.insert(key.clone(), root.clone());
+        }
+        all
+    };
+    // Of two exclusions under one key, the root's is the wider one, but for that of every value.
+    let widest = |root: &BTreeMap<String, StringMatch>, leaf: &BTreeMap<String, StringMatch>| {
+        let mut all = union(leaf, root);
+        let every = leaf.iter().filter(|(_, leaf)| **leaf == StringMatch::Present);
+        all.extend(every.map(|(key, leaf)| (key.clone(), leaf.clone())));
+        all
+    };
     let text = |leaf: &String, root: &String| if leaf.is_empty() { root.clone() } else { leaf.clone() };
     HttpMatchRequest {
         name: joined(&root.name, &leaf.name),
-        uri: leaf.uri.clone().or_else(|| root.uri.clone()),
-        scheme: leaf.scheme.clone().or_else(|| root.scheme.clone()),
-        method: leaf.method.clone().or_else(|| root.method.clone()),
-        authority: leaf.authority.clone().or_else(|| root.authority.clone()),
-        headers: union(&root.headers, &leaf.headers),
-        without_headers: union(&root.without_headers, &leaf.without_headers),
-        query_params: union(&root.query_params, &leaf.query_params),
+        uri: one(&root.uri, &leaf.uri),
+        scheme: one(&root.scheme, &leaf.scheme),
+        method: one(&root.method, &leaf.method),
+        authority: one(&root.authority, &leaf.authority),
+        headers: narrowest(&root.headers, &leaf.headers),
+        without_headers: widest(&root.without_headers, &leaf.without_headers),
+        query_params: narrowest(&root.query_params, &leaf.query_params),
         source_labels: union(&root.source_labels, &leaf.source_labels),
         port: if leaf.port == 0 { root.port } else { leaf.port },
         gateways: if leaf.gateways.is_empty() { root.gateways.clone() } else { leaf.gateways.clone() },
@@ -254,6 +282,30 @@ fn narrows(root: &StringMatch, leaf: &StringMatch) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_delegate_never_widens_what_the_root_matches() {
+        let exact = |text: &str| StringMatch::Exact(text.to_owned());
+        let prefix = |text: &str| StringMatch::Prefix(text.to_owned());
+        let conditions = |uri: StringMatch, with: StringMatch, without: StringMatch| HttpMatchRequest {
+            uri: Some(uri),
+            headers: [("a".to_owned(), with.clone())].into(),
+            query_params: [("q".to_owned(), with)].into(),
+            without_headers: [("b".to_owned(), without)].into(),
+            ..HttpMatchRequest::default()
+        };
+        let merged = |root: &HttpMatchRequest, leaf: &HttpMatchRequest| {
+            assert!(fits(root, leaf), "{root:?} {leaf:?}");
+            merge_match(root, leaf)
+        };
+        let root = conditions(prefix("/a"), exact("x"), prefix("y"));
+        let vague = conditions(StringMatch::Present, StringMatch::Present, exact("yes"));
+        assert_eq!(merged(&root, &vague), root);
+        let narrow = conditions(exact("/a/b"), exact("x"), StringMatch::Present);
+        assert_eq!(merged(&root, &narrow), narrow);
+        assert_eq!(merged(&root, &HttpMatchRequest::default()), root);
+        assert_eq!(merged(&HttpMatchRequest::default(), &narrow), narrow);
+    }
 
     #[test]
     fn a_delegate_narrows_what_the_root_matches() {

@@ -10,17 +10,14 @@ use super::{
     registry::{self, Host, Port},
 };
 use crate::{
-    hold::{Absent, Missing},
+    hold::{self, Absent, Guarded, Missing},
     output::Output,
     reads::View,
     report::{Level, Reason, Report},
     settings::Settings,
     store::{Held, Of},
 };
-use sluice_crds::{
-    core::Service,
-    istio::{Destination, Resolution, VirtualService},
-};
+use sluice_crds::istio::{Destination, Resolution, ServiceEntry, VirtualService};
 use sluice_model::{
     convert::brief,
     spec::{Cluster, ClusterProtocol},
@@ -57,8 +54,10 @@ impl Destinations for Anything {
             notes.invalid(&format!("{at}.host"), format!("`{}` is not the name of a host", destination.host));
         }
         if !destination.subset.is_empty() && !names::is_subset(&destination.subset) {
-            let message =
-                format!("`{}` is not a name: use a to z, 0 to 9 and `-`", brief(&destination.subset));
+            let message = format!(
+                "`{}` is not a name: use a to z, 0 to 9 and, inside, `-`",
+                brief(&destination.subset)
+            );
             notes.invalid(&format!("{at}.subset"), message);
         }
         Self::NAME.to_owned()
@@ -79,17 +78,6 @@ impl<'a, 's> Clusters<'a, 's> {
     fn say(&mut self, reason: Reason, at: &str, message: String) {
         self.output.reports.push(Report::new(self.object.held(), Level::Warning, reason, message).at(at));
     }
-
-    /// What a host may have been meant to be.
-    fn meant(&self, host: &str) -> String {
-        let as_service = host.split_once('.').filter(|(_, namespace)| !namespace.contains('.'));
-        let whole =
-            as_service.filter(|(name, namespace)| self.view.get::<Service>(namespace, name).is_some());
-        whole.map_or_else(String::new, |(name, namespace)| {
-            let whole = names::service(name, namespace, &self.settings.cluster_domain);
-            format!("; a name with a dot is taken as it is, so write `{whole}`")
-        })
-    }
 }
 
 impl Destinations for Clusters<'_, '_> {
@@ -99,8 +87,8 @@ impl Destinations for Clusters<'_, '_> {
         let wanted = destination.port.as_ref().map(|port| port.number).filter(|number| *number > 0);
         let name = |port: u16| format!("outbound|{port}|{subset}|{host}");
         let Some(found) = registry::find(self.view, self.settings, &host) else {
-            let message =
-                format!("there is no service `{host}`; what goes there answers 503{}", self.meant(&host));
+            let meant = registry::meant(self.view, self.settings, &host);
+            let message = format!("there is no service `{host}`; what goes there answers 503{meant}");
             self.say(Reason::NotFound, &format!("{at}.host"), message);
             return self.missing(name(wanted.unwrap_or(self.port)), &[]);
         };
@@ -174,8 +162,7 @@ fn cluster(
     output: &mut Output,
 ) -> Cluster {
     if let Port::Entry(entry, _) = port
-        && (!entry.object().content.subject_alt_names.is_empty() && !settings.allow_unprotected
-            || entry.object().content.resolution == Resolution::DynamicDns)
+        && (asks_for_more(*entry, settings) || entry.object().content.resolution == Resolution::DynamicDns)
     {
         return Cluster::unavailable(name.to_owned());
     }
@@ -186,6 +173,10 @@ fn cluster(
             Some(tls)
         }
         Security::Refused(wrong) => {
+            if wrong.as_ref().is_some_and(|(reason, _)| *reason == Reason::NotFound) {
+                let because = written.iter().copied().cloned().collect();
+                output.missing.push(Missing { what: Absent::Anchors(name.to_owned()), because });
+            }
             let reports = written.first().zip(wrong).map(|(held, (reason, message))| {
                 let message = format!("{message}; what goes to `{host}` answers 503");
                 Report::new(held, Level::Error, reason, message)
@@ -208,5 +199,39 @@ fn cluster(
         labels: port.labels(view, settings, host),
         original_destination: asked_for && settings.role.knows_destinations(),
         ..Cluster::new(name.to_owned(), port.endpoints(view, settings, host, labels))
+    }
+}
+
+/// Whether servers of an entry would have to prove to be somebody.
+fn asks_for_more(entry: Of<'_, ServiceEntry>, settings: &Settings) -> bool {
+    !entry.object().content.subject_alt_names.is_empty() && !settings.allow_unprotected
+}
+
+/// A cluster that routes go on with although they will not name it any more, under the protection that objects ask for today:
+/// what has to be refused is refused.
+pub(crate) fn guarded(view: &View<'_>, settings: &Settings, cluster: &Arc<Cluster>) -> Guarded {
+    let as_it_was = || Guarded { cluster: Arc::clone(cluster), secret: None };
+    let refused = || Guarded { cluster: Arc::new(Cluster::unavailable(cluster.name.clone())), secret: None };
+    let mut words = cluster.name.splitn(4, '|');
+    let parts = (words.next(), words.next().and_then(|port| port.parse().ok()), words.next(), words.next());
+    let (Some("outbound"), Some(port), Some(subset), Some(host)) = parts else { return as_it_was() };
+    let found = registry::find(view, settings, host);
+    if let Some(Host::Entry(entry)) = found
+        && asks_for_more(entry, settings)
+    {
+        return refused();
+    }
+    // A service that is gone may have left its rules.
+    let gone = || names::split_service(host, &settings.cluster_domain).map(|(namespace, _)| namespace);
+    let namespace = found.map(|found| found.namespace()).or_else(gone).unwrap_or(&settings.pod_namespace);
+    let rule = destination_rule::find(view, settings, host, namespace);
+    match rule.policy(subset, port).security(view, settings, host) {
+        Security::Plain => as_it_was(),
+        Security::Tls(tls, secret) => {
+            let cluster = Cluster { tls: Some(tls), ..(**cluster).clone() };
+            Guarded { cluster: Arc::new(cluster), secret: secret.map(Arc::new) }
+        }
+        Security::Refused(Some((Reason::NotFound, _))) if hold::has_anchors(cluster) => as_it_was(),
+        Security::Refused(_) => refused(),
     }
 }

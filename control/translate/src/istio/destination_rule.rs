@@ -45,7 +45,8 @@ pub(super) enum Security {
     Plain,
     /// With the trust anchors that it names.
     Tls(ClusterTls, Option<spec::Secret>),
-    /// In a way that is not there: nothing may be sent. What is wrong, where that was not said of the rule itself.
+    /// In a way that is not there: nothing may be sent. What is wrong, where that was not said of the rule itself; it is
+    /// [`Reason::NotFound`] where nothing but the Secret with the trust anchors is missing.
     Refused(Option<(Reason, String)>),
 }
 
@@ -152,7 +153,8 @@ fn client_tls(content: &DestinationRule) -> Vec<(String, &ClientTlsSettings)> {
     found
 }
 
-fn is_sound(object: Of<'_, DestinationRule>) -> bool {
+/// Whether it can be used.
+pub(super) fn is_sound(object: Of<'_, DestinationRule>) -> bool {
     let mut notes = Notes::about(object.held());
     check(&object.object().content, &mut notes);
     notes.is_sound()
@@ -169,9 +171,15 @@ fn check(content: &DestinationRule, notes: &mut Notes<'_>) {
     for (index, subset) in content.subsets.iter().enumerate() {
         let at = format!("spec.subsets[{index}].name");
         if !names::is_subset(&subset.name) {
-            notes.invalid(&at, format!("`{}` is not a name: use a to z, 0 to 9 and `-`", subset.name));
+            notes.invalid(
+                &at,
+                format!("`{}` is not a name: use a to z, 0 to 9 and, inside, `-`", subset.name),
+            );
         } else if !seen.insert(&subset.name) {
             notes.invalid(&at, format!("`{}` names two subsets", subset.name));
+        }
+        if subset.traffic_policy.as_ref() == Some(&TrafficPolicy::default()) {
+            notes.invalid(&format!("spec.subsets[{index}].trafficPolicy"), "says nothing; leave it out");
         }
     }
     for (at, tls) in client_tls(content).into_iter().filter(|(_, tls)| !tls.sni.is_empty()) {

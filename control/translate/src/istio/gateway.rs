@@ -207,6 +207,14 @@ fn check(gateway: Of<'_, Gateway>) -> Vec<Report> {
                         "{protocol} needs `tls`; write `tls: {{ mode: SIMPLE, credentialName: ... }}`"
                     );
                     say(format!("{at}.tls"), message);
+                } else if matches!(&*protocol, "TCP" | "MONGO") && server.tls.is_some() {
+                    let message = format!("{protocol} has no TLS; write protocol TLS, or leave `tls` out");
+                    say(format!("{at}.tls"), message);
+                } else if secure && server.tls.as_ref().is_some_and(|tls| tls.https_redirect) {
+                    let message = format!(
+                        "{protocol} is where a redirect would lead to; set it at a server with protocol HTTP"
+                    );
+                    say(format!("{at}.tls.httpsRedirect"), message);
                 } else if !secure && server.tls.as_ref().is_some_and(|tls| !tls.https_redirect) {
                     let message =
                         format!("{protocol} has no TLS but `httpsRedirect: true`; write protocol HTTPS");

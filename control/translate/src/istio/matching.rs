@@ -143,7 +143,16 @@ fn headers(
     let mut possible = true;
     for (name, comparison) in wanted {
         let at = format!("{at}[{name}]");
+        let twice = match name.as_str() {
+            ":method" => found.method.is_some() || !found.methods.is_empty(),
+            ":authority" => found.authority.is_some(),
+            _ => false,
+        };
         match name.as_str() {
+            pseudo @ (":method" | ":authority") if twice => {
+                let field = pseudo.trim_start_matches(':');
+                notes.invalid(&at, format!("the match has `{field}` already; write one of both"));
+            }
             ":method" => method_into(found, comparison, &at, notes),
             ":authority" => found.authority = value(comparison, &at, notes).map(lower),
             ":scheme" => match scheme(comparison, &at, notes) {

@@ -29,8 +29,10 @@ mod sidecar;
 mod site;
 mod sound;
 mod tls;
+mod unknown_host;
 mod virtual_service;
 
+pub(crate) use destination::guarded;
 pub(crate) use examined::Examined;
 pub(crate) use mesh_config::shape as shape_by_mesh;
 pub(crate) use policy::{Policies, look as policies};
@@ -74,6 +76,7 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     let mut plan = Plan { reports: mesh_config::report(view), ..Plan::default() };
     let sites = sites(view, settings, &mut plan.reports);
     let services = examined.look(view, settings, &mut plan.reports);
+    plan.reports.extend(unknown_host::reports(view, settings));
     for ((table, name), host) in attach::hosts(view, settings, &sites, services, &mut plan.reports) {
         let piece = Piece::Host(table, name.into());
         plan.units.insert(UnitKey::Gateway(piece), translator::Members::Gateway(Members::Host(host)));

@@ -92,10 +92,13 @@ pub(super) fn wrong_label(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a text is the name of a subset.
+/// Whether a text is the name of a subset: a label (RFC 1123).
 pub(super) fn is_subset(name: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && name.bytes().all(inside)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 /// Whether a text is a host as VirtualServices and Gateways have it: a name, `*`, or a wildcard for the beginning of a name.

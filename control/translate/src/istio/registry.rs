@@ -55,12 +55,25 @@ pub(super) fn find<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Opti
     entries(view, settings).into_iter().find(of_host).map(Host::Entry)
 }
 
+/// What a host that is not there may have been meant to be; empty where nobody can say.
+pub(super) fn meant(view: &View<'_>, settings: &Settings, host: &str) -> String {
+    let as_service = host.split_once('.').filter(|(_, namespace)| !namespace.contains('.'));
+    let whole = as_service.filter(|(name, namespace)| view.get::<Service>(namespace, name).is_some());
+    whole.map_or_else(String::new, |(name, namespace)| {
+        let whole = names::service(name, namespace, &settings.cluster_domain);
+        format!("; a name with a dot is taken as it is, so write `{whole}`")
+    })
+}
+
 /// The ServiceEntries that the pod's namespace sees, from the oldest to the youngest.
 pub(super) fn entries<'s>(view: &View<'s>, settings: &Settings) -> Vec<Of<'s, ServiceEntry>> {
-    let by = &settings.pod_namespace;
+    let (default, by) = (&settings.mesh.services_export_to, &settings.pod_namespace);
+    let seen = |entry: &Of<'s, ServiceEntry>| {
+        names::seen_by(&entry.object().content.export_to, default, entry.namespace(), by).is_some()
+    };
     let mut entries: Vec<Of<'s, ServiceEntry>> = view
         .all::<ServiceEntry>()
-        .filter(|entry| names::seen(&entry.object().content.export_to, entry.namespace(), by).is_some())
+        .filter(seen)
         .filter(|entry| super::service_entry::is_sound(*entry))
         .collect();
     entries.sort_by_key(|entry| {

@@ -1,8 +1,12 @@
 //! One rule of a VirtualService becomes routes, one for each of its matches.
 
 use super::{
-    destination::Destinations, fault, headers, matching, names, notes::Notes, redirect, retry, rewrite,
-    site::Here, virtual_service::UNBOUNDED,
+    destination::Destinations,
+    fault, headers, matching, names,
+    notes::Notes,
+    redirect, retry, rewrite,
+    site::{By, Here},
+    virtual_service::UNBOUNDED,
 };
 use crate::report::Reason;
 use sluice_crds::istio::{HttpMatchRequest, HttpMirrorPolicy, HttpRoute, Percent as Written};
@@ -30,7 +34,8 @@ pub(super) fn routes(
     destinations: &mut dyn Destinations,
     notes: &mut Notes<'_>,
 ) -> Vec<Draft> {
-    if !one_action(rule, at, notes) {
+    // What a delegate inherits may stand beside its own action, which comes first.
+    if matches!(here.by, By::Any) && !one_action(rule, at, notes) {
         return Vec::new();
     }
     if let Some(wrong) = names::wrong_label(&rule.name) {
@@ -87,29 +92,19 @@ fn one_action(rule: &HttpRoute, at: &str, notes: &mut Notes<'_>) -> bool {
         ("route", !rule.route.is_empty()),
         ("fault", rule.fault.is_some()),
         ("rewrite", rule.rewrite.is_some()),
-        ("redirect", rule.redirect.is_some()),
         ("directResponse", rule.direct_response.is_some()),
-        ("delegate", rule.delegate.is_some()),
     ];
     let excludes: &[&str] = if rule.redirect.is_some() {
-        &["route", "fault", "rewrite", "directResponse", "delegate"]
+        &["route", "fault", "rewrite", "directResponse"]
     } else if rule.direct_response.is_some() {
-        &["route", "fault", "rewrite", "delegate"]
-    } else if rule.delegate.is_some() {
-        &["route"]
+        &["route", "fault", "rewrite"]
     } else if rule.route.is_empty() {
         notes.invalid(at, "a rule needs one of `route`, `redirect`, `directResponse` and `delegate`");
         return false;
     } else {
         &[]
     };
-    let action = if rule.redirect.is_some() {
-        "redirect"
-    } else if rule.direct_response.is_some() {
-        "directResponse"
-    } else {
-        "delegate"
-    };
+    let action = if rule.redirect.is_some() { "redirect" } else { "directResponse" };
     let mut alone = true;
     for (other, _) in said.iter().filter(|(name, there)| *there && excludes.contains(name)) {
         notes.invalid(&format!("{at}.{other}"), format!("cannot stand beside `{action}`"));
@@ -128,14 +123,21 @@ fn route(
     notes: &mut Notes<'_>,
 ) -> Option<Route> {
     let edits = headers::edits(rule.headers.as_ref(), &format!("{at}.headers"), notes);
-    if let Some(written) = &rule.redirect {
-        let redirect = redirect::redirect(written, matching, here, &format!("{at}.redirect"), notes)
-            .map(Action::Redirect);
-        return redirect.map(|action| Route { headers: edits, ..Route::new(String::new(), action) });
-    }
-    if let Some(written) = &rule.direct_response {
-        let answer = redirect::respond(written, &format!("{at}.directResponse"), notes).map(Action::Respond);
-        return answer.map(|action| Route { headers: edits, ..Route::new(String::new(), action) });
+    let fault = rule.fault.as_ref().and_then(|fault| fault::fault(fault, &format!("{at}.fault"), notes));
+    let own_action = match (&rule.redirect, &rule.direct_response) {
+        (Some(written), _) => {
+            let at = format!("{at}.redirect");
+            Some(redirect::redirect(written, matching, here, &at, notes).map(Action::Redirect))
+        }
+        (None, Some(written)) => {
+            Some(redirect::respond(written, &format!("{at}.directResponse"), notes).map(Action::Respond))
+        }
+        (None, None) => None,
+    };
+    if let Some(action) = own_action {
+        let mut route = Route { headers: edits, ..Route::new(String::new(), action?) };
+        route.filters.extend(fault);
+        return Some(route);
     }
     let (forward, edits) = forward(rule, edits, at, destinations, notes)?;
     let mut route = Route { headers: edits, ..Route::new(String::new(), Action::Forward(forward)) };
@@ -157,9 +159,8 @@ fn route(
         route.timeouts.request = Duration::from_millis(millis);
     }
     route.retry = retry::retry(rule.retries.as_ref().or(here.retries), &format!("{at}.retries"), notes);
-    let fault = rule.fault.as_ref().and_then(|fault| fault::fault(fault, &format!("{at}.fault"), notes));
     route.filters.extend(fault);
-    route.mirrors = mirrors(rule, at, destinations, notes);
+    route.mirrors = mirrors(rule, here, at, destinations, notes);
     Some(route)
 }
 
@@ -208,11 +209,12 @@ fn forward(
 
 fn mirrors(
     rule: &HttpRoute,
+    here: &Here<'_>,
     at: &str,
     destinations: &mut dyn Destinations,
     notes: &mut Notes<'_>,
 ) -> Vec<Mirror> {
-    if rule.mirror.is_some() && !rule.mirrors.is_empty() {
+    if matches!(here.by, By::Any) && rule.mirror.is_some() && !rule.mirrors.is_empty() {
         notes.invalid(&format!("{at}.mirrors"), "only one of `mirror` and `mirrors` can be set");
         return Vec::new();
     }

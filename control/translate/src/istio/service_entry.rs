@@ -6,7 +6,8 @@ use crate::{
     settings::{Role, Settings},
     store::Of,
 };
-use sluice_crds::istio::{Resolution, ServiceEntry, rows};
+use sluice_crds::istio::{Resolution, ServiceEntry, ServicePort, rows};
+use sluice_model::value::Cidr;
 use std::{collections::HashSet, net::IpAddr};
 
 /// What is to be said of a ServiceEntry on its own; it is not used where an error is among it.
@@ -83,6 +84,31 @@ fn check(content: &ServiceEntry, notes: &mut Notes<'_>) {
         } else if !port_names.insert(&port.name) {
             notes.invalid(&format!("{at}.name"), format!("`{}` names two ports", port.name));
         }
+    }
+    for (index, address) in content.addresses.iter().enumerate() {
+        let at = format!("spec.addresses[{index}]");
+        if address.parse::<IpAddr>().is_ok() {
+            continue;
+        }
+        if address.parse::<Cidr>().is_err() {
+            notes.invalid(&at, format!("`{address}` is neither an address nor a network"));
+        } else if !matches!(content.resolution, Resolution::None | Resolution::Static) {
+            notes.invalid(&at, "a network needs `resolution: NONE` or STATIC; write addresses");
+        }
+    }
+    let bytes = |port: &ServicePort| {
+        matches!(&*port.protocol.to_ascii_uppercase(), "TCP" | "MONGO" | "MYSQL" | "REDIS")
+    };
+    if let Some(port) = content.ports.iter().position(bytes)
+        && content.hosts.len() > 1
+        && content.resolution != Resolution::None
+    {
+        let message =
+            "connections do not say which of several `hosts` they are for; write one entry for each";
+        notes.invalid(&format!("spec.ports[{port}].protocol"), message);
+    }
+    if content.resolution == Resolution::DnsRoundRobin && content.endpoints.len() > 1 {
+        notes.invalid("spec.endpoints", "`resolution: DNS_ROUND_ROBIN` has one at most; write DNS");
     }
     if content.workload_selector.is_some() && !content.endpoints.is_empty() {
         notes.invalid("spec.endpoints", "only one of `endpoints` and `workloadSelector` can be set");

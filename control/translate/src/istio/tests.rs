@@ -1,6 +1,6 @@
 //! Manifests in; model and reports out.
 
-use crate::{Settings, tests};
+use crate::{Settings, Translation, tests};
 
 /// A gateway with the labels that the manifests of the documentation select.
 fn settings() -> Settings {
@@ -10,4 +10,12 @@ fn settings() -> Settings {
     settings
 }
 
+/// What is said about objects, a line each.
+fn said(translation: &Translation) -> Vec<String> {
+    translation.reports.iter().map(ToString::to_string).collect()
+}
+
+mod destination_rule;
 mod gateway;
+mod service_entry;
+mod virtual_service;

@@ -48,7 +48,7 @@ pub(super) fn examine(object: Of<'_, VirtualService>, settings: &Settings) -> Ve
         namespace: object.namespace(),
         retries: None,
     };
-    let mut drafts = Vec::new();
+    let (mut drafts, mut delegating) = (Vec::new(), Vec::new());
     let mut ended: Option<usize> = None;
     for (index, rule) in content.http.iter().enumerate() {
         let at = format!("spec.http[{index}]");
@@ -56,18 +56,19 @@ pub(super) fn examine(object: Of<'_, VirtualService>, settings: &Settings) -> Ve
             let message = format!("never reached: http[{before}] takes every request; move it to the end");
             notes.odd(Reason::Unreachable, &at, message);
         }
-        let found = if rule.delegate.is_some() {
-            delegate::examine(rule, content, &at, &mut notes);
-            Vec::new()
-        } else {
-            rule::routes(rule, object.namespace(), &here, &at, &mut Anything, &mut notes)
-        };
+        if rule.delegate.is_some() {
+            // The other one may leave some of the requests to the rules behind this one.
+            let place = (object.namespace(), &here);
+            delegating.extend(delegate::examine(rule, content, place, &at, &mut notes));
+            continue;
+        }
+        drafts.extend(rule::routes(rule, object.namespace(), &here, &at, &mut Anything, &mut notes));
         if ended.is_none() && unconditional(rule, object.held()) {
             ended = Some(index);
         }
-        drafts.extend(found);
     }
     twice(&drafts, &mut notes);
+    drafts.extend(delegating);
     if notes.is_sound() {
         by_model(&drafts, &mut notes);
     }

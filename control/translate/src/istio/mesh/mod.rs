@@ -15,7 +15,7 @@ mod host;
 mod rules;
 mod unknown;
 
-use super::{examined::Examined, mesh_config, sidecar::Scope};
+use super::{examined::Examined, mesh_config, sidecar::Scope, unknown_host};
 use crate::{
     output::Output,
     reads::View,
@@ -57,6 +57,7 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     let mut plan = Plan { reports: mesh_config::report(view), ..Plan::default() };
     let Role::Sidecar(of) = &settings.role else { return plan };
     let services = examined.look(view, settings, &mut plan.reports);
+    plan.reports.extend(unknown_host::reports(view, settings));
     let scope = Scope::of(view, settings, &mut plan.reports);
     plan.reports.extend(pod_is_there(view, settings));
     let rules = Rules::of(services, settings);

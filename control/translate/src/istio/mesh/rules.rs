@@ -31,7 +31,9 @@ impl Rules {
                 continue;
             }
             let whole = |host: &String| names::whole(host, object.namespace(), &settings.cluster_domain);
-            let rule = Rule { name: object.name(), hosts: content.hosts.iter().map(whole).collect() };
+            // A service may be listed under its short name and under its whole one.
+            let hosts: BTreeSet<String> = content.hosts.iter().map(whole).collect();
+            let rule = Rule { name: object.name(), hosts: hosts.into_iter().collect() };
             for host in &rule.hosts {
                 by_host.entry(host.clone()).or_default().push(rule.clone());
             }

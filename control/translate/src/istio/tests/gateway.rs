@@ -1,7 +1,7 @@
 //! Gateways without VirtualServices.
 
-use super::settings;
-use crate::{Translation, tests::translate_with};
+use super::{said, settings};
+use crate::{Reason, Translation, tests::translate_with};
 
 fn gateway(name: &str, servers: &str) -> String {
     format!(
@@ -17,10 +17,6 @@ spec: {{ selector: {{ istio: ingressgateway }}, servers: [{servers}] }}
 
 fn translate(text: &str) -> Translation {
     translate_with(settings(), text)
-}
-
-fn said(translation: &Translation) -> Vec<String> {
-    translation.reports.iter().map(ToString::to_string).collect()
 }
 
 fn listeners(translation: &Translation) -> Vec<&str> {
@@ -203,5 +199,19 @@ fn a_name_that_an_ingress_has_with_tls_is_not_the_gateways_and_it_is_told() {
         assert_eq!(scopes(&translation), [("a.test".to_owned(), certificates), ("b.test".to_owned(), 0)]);
         let told = "WARNING Gateway shop/web: Ingresses have host `a.test` at port 443 already and serve it; give one of them another host or port";
         assert!(said(&translation).iter().any(|line| line == told), "{:#?}", said(&translation));
+    }
+}
+
+#[test]
+fn a_redirect_to_https_belongs_to_servers_for_http() {
+    let redirect = "tls: { httpsRedirect: true, mode: SIMPLE, credentialName: a }";
+    for (protocol, field) in [("HTTPS", "spec.servers[0].tls.httpsRedirect"), ("TCP", "spec.servers[0].tls")]
+    {
+        let servers = format!("{{ port: {{ number: 90, protocol: {protocol} }}, hosts: ['*'], {redirect} }}");
+        let translation = translate(&gateway("web", &servers));
+        let wrong: Vec<_> =
+            translation.reports.iter().map(|report| (&*report.field, report.reason)).collect();
+        assert_eq!(wrong, [(field, Reason::Invalid)], "{protocol}");
+        assert_eq!(listeners(&translation), [""; 0]);
     }
 }

@@ -1,0 +1,120 @@
+//! VirtualServices on their own, and those that delegate.
+
+use super::{said, settings};
+use crate::{Translation, tests::translate_with};
+use sluice_model::spec::{Action, Filter, Route};
+
+const FRONT: &str = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: web, namespace: shop }
+spec: { selector: { istio: ingressgateway }, servers: [{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: cart, namespace: shop }
+spec: { ports: [{ name: http, port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: audit, namespace: shop }
+spec: { ports: [{ name: http, port: 80 }] }
+";
+
+fn service(name: &str, hosts: &str, http: &str) -> String {
+    format!(
+        "
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{ name: {name}, namespace: shop }}
+spec: {{ {hosts} http: [{http}] }}
+"
+    )
+}
+
+const ROOT: &str = "hosts: [shop.test], gateways: [web],";
+const CART: &str = "route: [{ destination: { host: cart } }]";
+
+/// What comes of one rule that delegates, and one that is delegated to.
+fn delegated(root: &str, leaf: &str) -> Translation {
+    let root = format!("{{ {root}, delegate: {{ name: leaf }} }}");
+    translate_with(
+        settings(),
+        &(FRONT.to_owned() + &service("root", ROOT, &root) + &service("leaf", "", leaf)),
+    )
+}
+
+fn only_route(translation: &Translation) -> &Route {
+    let hosts = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
+    match &hosts.flat_map(|host| &host.routes).collect::<Vec<_>>()[..] {
+        [only] => only,
+        other => panic!("{other:?} {:?}", said(translation)),
+    }
+}
+
+#[test]
+fn what_a_delegate_inherits_stands_beside_its_own_action() {
+    let answered = delegated("directResponse: { status: 410 }", &format!("{{ {CART} }}"));
+    assert!(matches!(&only_route(&answered).action, Action::Respond(answer) if answer.status.get() == 410));
+    let own = delegated("directResponse: { status: 410 }", "{ redirect: { uri: /x } }");
+    assert!(matches!(only_route(&own).action, Action::Redirect(_)));
+
+    let fault = "fault: { abort: { httpStatus: 500, percentage: { value: 100 } } }";
+    let inherited = format!("{fault}, rewrite: {{ uri: /x }}, mirror: {{ host: cart }}");
+    let moved = delegated(&inherited, "{ redirect: { uri: /x } }");
+    let route = only_route(&moved);
+    assert!(matches!(route.action, Action::Redirect(_)), "{route:?}");
+    assert!(matches!(&route.filters[..], [Filter::Fault(_)]), "{route:?}");
+
+    let both = delegated(
+        "mirror: { host: cart }",
+        &format!("{{ {CART}, mirrors: [{{ destination: {{ host: audit }} }}] }}"),
+    );
+    assert_eq!(only_route(&both).mirrors.len(), 2);
+}
+
+#[test]
+fn a_rule_that_delegates_is_read_whole() {
+    for (rule, wrong) in [
+        ("timeout: 0.0001s", "spec.http[0].timeout: a timeout is at least"),
+        ("fault: { abort: { grpcStatus: NONSENSE } }", "spec.http[0].fault.abort.grpcStatus"),
+        ("headers: { request: { set: { a: '%NOPE%' } } }", "spec.http[0]: headers.request.set[0]"),
+        ("retries: { attempts: 1, retryOn: whatever }", "spec.http[0].retries.retryOn"),
+        ("route: [{ destination: { host: cart } }]", "spec.http[0].route: cannot stand beside `delegate`"),
+    ] {
+        let said = said(&delegated(rule, &format!("{{ {CART} }}")));
+        assert!(
+            said.iter()
+                .any(|line| line.starts_with("ERROR VirtualService shop/root") && line.contains(wrong)),
+            "{rule}: {said:?}"
+        );
+    }
+    let nobody = FRONT.to_owned() + &service("root", ROOT, "{ delegate: {} }");
+    let said = said(&translate_with(settings(), &nobody));
+    assert!(
+        said.iter().any(|line| line.contains("spec.http[0].delegate.name: name the VirtualService")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn rules_behind_one_that_delegates_are_reached() {
+    let leaf = service("leaf", "", &format!("{{ match: [{{ uri: {{ prefix: /cart }} }}], {CART} }}"));
+    let root = service("root", ROOT, &format!("{{ delegate: {{ name: leaf }} }}, {{ {CART} }}"));
+    let translation = translate_with(settings(), &(FRONT.to_owned() + &root + &leaf));
+    assert_eq!(said(&translation), [""; 0]);
+    assert_eq!(translation.config.route_tables[0].virtual_hosts[0].routes.len(), 2);
+}
+
+#[test]
+fn a_pseudo_header_and_the_field_of_its_name_do_not_both_count() {
+    for (field, value) in [("method", "GET"), ("authority", "shop.test")] {
+        let both = format!(
+            "{{ match: [{{ {field}: {{ exact: {value} }}, headers: {{ ':{field}': {{ exact: {value} }} }} }}], {CART} }}"
+        );
+        let said = said(&translate_with(settings(), &(FRONT.to_owned() + &service("root", ROOT, &both))));
+        let wrong = format!("the match has `{field}` already");
+        assert!(said.iter().any(|line| line.starts_with("ERROR") && line.contains(&wrong)), "{said:?}");
+    }
+}
