@@ -119,8 +119,13 @@ async fn a_policy_that_selects_the_gateway_closes_it_for_as_long_as_it_is_there(
          spec: { rules: [{ to: [{ operation: { paths: [/public] } }] }] }\n";
     gateway.write("policy.yaml", policy);
     gateway.until("503", &Request::get("/").host(HOST), |reply| reply.status == 503).await;
-    assert_eq!(stable.requests().iter().filter(|seen| seen.target == "/public").count(), 0);
-    assert_eq!(gateway.get(HOST, "/public").await.status, 503);
+    // What the policy would allow is closed too: nobody looks at requests yet.
+    let public = Request::get("/public").host(HOST).field("end-user", "jason");
+    for request in [Request::get("/public").host(HOST), public] {
+        assert_eq!(gateway.send(&request).await.status, 503);
+    }
+    let reached = |origin: &Origin| origin.requests().iter().any(|seen| seen.target == "/public");
+    assert!(!reached(&stable) && !reached(&next));
     let status = gateway.status("AuthorizationPolicy default/some").await;
     let condition = &status["status"]["conditions"][0];
     assert_eq!(
@@ -131,6 +136,7 @@ async fn a_policy_that_selects_the_gateway_closes_it_for_as_long_as_it_is_there(
     // That of other pods is theirs to enforce.
     gateway.edit("policy.yaml", "rules:", "selector: { matchLabels: { app: web } }, rules:");
     gateway.says(HOST, "/", "stable").await;
+    assert_eq!(gateway.get(HOST, "/public").await.text(), "stable");
 }
 
 #[tokio::test]
@@ -168,6 +174,10 @@ async fn ports_are_those_of_the_pod_and_redirects_speak_of_those_of_the_gateway(
     let address = gateway.port(8080).await;
     let reply = Http1::connect(address).await.send(&Request::get("/moved").host(HOST)).await;
     assert_eq!((reply.status, reply.field("location")), (301, "http://shop.example.com:8000/new"));
+    let open = gateway.proxy().admin("/listeners").await.json();
+    let names: Vec<&str> =
+        open.as_array().into_iter().flatten().filter_map(|listener| listener["name"].as_str()).collect();
+    assert_eq!(names, ["port-8080"], "the Service's own port is not opened beside that of the pod: {open}");
 }
 
 #[tokio::test]
@@ -199,4 +209,54 @@ async fn a_key_that_does_not_belong_to_its_certificate_shuts_its_server_alone() 
     assert!(TlsClient::trusting(&other, "broken.example.com", &[]).handshake(address).await.is_err());
     let status = gateway.status("Gateway shop/web").await.to_string();
     assert!(status.contains("Secret default/broken: "), "{status}");
+    // It was nothing but the key.
+    gateway.write_in_force("broken.yaml", &secret_manifest("default/broken", &other)).await;
+    let mended = TlsClient::trusting(&other, "broken.example.com", &[]).handshake(address).await;
+    assert!(mended.is_ok(), "{:?}", mended.err());
+}
+
+#[tokio::test]
+async fn what_became_of_an_object_that_makes_no_route_is_shown_too() {
+    let [stable, next] = [Origin::saying("stable").await, Origin::saying("next").await];
+    let more = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: stable, namespace: shop }
+spec: { host: stable, trafficPolicy: { connectionPool: { tcp: { connectTimeout: 3s } } } }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: outside, namespace: shop }
+spec: { hosts: [outside.test], resolution: STATIC, ports: [{ number: 80, name: http, protocol: HTTP }], endpoints: [{ address: 127.0.0.1 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: outside, namespace: shop }
+spec: { hosts: [outside.example.com], gateways: [web], http: [{ name: out, route: [{ destination: { host: outside.test } }] }] }
+";
+    let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: shut, namespace: default }\n\
+         spec: { action: DENY, rules: [{ to: [{ operation: { hosts: [outside.example.com] } }] }] }\n";
+    let mut gateway = recipe(&stable, &next).manifest("more.yaml", more).start().await;
+    gateway.says(HOST, "/", "stable").await;
+    let of = async |gateway: &Gateway, object: &str| {
+        gateway.proxy().admin(&format!("/debug/translation?object={object}")).await.json()
+    };
+    let list = |page: &serde_json::Value, part: &str, key: &str| -> Vec<String> {
+        let entries = page[part].as_array().into_iter().flatten();
+        entries.map(|entry| entry[key].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    for (object, hosts, cluster) in [
+        ("DestinationRule/shop/stable", &[HOST][..], "outbound|80||stable.shop.svc.cluster.local"),
+        ("ServiceEntry/shop/outside", &["outside.example.com"], "outbound|80||outside.test"),
+        ("Gateway/shop/web", &["outside.example.com", HOST], "outbound|80||outside.test"),
+    ] {
+        let page = of(&gateway, object).await;
+        assert_eq!(list(&page, "virtual_hosts", "name"), hosts, "{object}: {page:#}");
+        assert_eq!(list(&page, "listeners", "name"), ["port-80"], "{object}: {page:#}");
+        assert!(list(&page, "clusters", "name").iter().any(|name| name == cluster), "{object}: {page:#}");
+    }
+    gateway.write_in_force("policy.yaml", policy).await;
+    let page = of(&gateway, "AuthorizationPolicy/default/shut").await;
+    assert_eq!(list(&page, "virtual_hosts", "name"), ["outside.example.com"], "{page:#}");
+    assert_eq!(page["virtual_hosts"][0]["routes"][0]["action"]["respond"]["status"], 503, "{page:#}");
 }

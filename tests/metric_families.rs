@@ -325,3 +325,47 @@ spec: { selector: { app: podinfo }, ports: [{ name: http, port: 9898, targetPort
         assert_eq!(sum(&gateway, family, &primary).await, 3.0, "{family}");
     }
 }
+
+/// Nothing about the pod is told but its name: all else is what its object says.
+#[tokio::test]
+async fn the_source_is_the_workload_of_the_own_pod() {
+    let origin = origin("primary").await;
+    let own = "
+apiVersion: v1
+kind: Pod
+metadata:
+  name: front-6f7d8-abc
+  namespace: test
+  labels: { istio: gateway, app: front, version: v3, pod-template-hash: 6f7d8, service.istio.io/canonical-revision: r1 }
+  ownerReferences: [{ apiVersion: apps/v1, kind: ReplicaSet, name: front-6f7d8, uid: '1', controller: true }]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: front, namespace: test }
+spec: { selector: { istio: gateway }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: [app.example] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: api, namespace: test }
+spec: { hosts: [app.example, api], gateways: [front, mesh], http: [{ route: [{ destination: { host: api } }] }] }
+";
+    let pod = ["--pod-name=front-6f7d8-abc", "--pod-namespace=test"];
+    let gateway = pod.iter().fold(gateway!(), |recipe, argument| recipe.argument(argument));
+    for recipe in [gateway, sluice_dsl::sidecar!("test/front-6f7d8-abc")] {
+        let recipe = recipe.argument("--istio-metrics").manifest("own.yaml", own);
+        let mut process = recipe.service("test/api", &[&origin]).start().await;
+        process.says("app.example", "/", "primary").await;
+        let source = [
+            "reporter=\"source\"",
+            "source_workload=\"front\"",
+            "source_workload_namespace=\"test\"",
+            "source_app=\"front\"",
+            "source_version=\"v3\"",
+            "source_canonical_service=\"front\"",
+            "source_canonical_revision=\"r1\"",
+            "source_principal=\"unknown\"",
+            "destination_service_name=\"api\"",
+        ];
+        becomes(&process, "istio_requests_total", &source, 1.0).await;
+    }
+}

@@ -190,6 +190,10 @@ async fn two_pods_see_different_things() {
             }
         }
     }
+    for (pod, listeners) in [(&shop, 1), (&team, 0)] {
+        let page = pod.proxy().admin("/debug/translation?object=Sidecar/shop/default").await.json();
+        assert_eq!(page["listeners"].as_array().map(Vec::len), Some(listeners), "it holds for one: {page:#}");
+    }
     let entry = shop.logged("a host that the pod does not see", |entry| entry["status"] == 404).await;
     assert_eq!(entry["response_flags"], "NR", "{entry}");
 }

@@ -23,7 +23,7 @@ pub(crate) fn text<'a>(
         objects.filter(|held| wants(held, &host)).map(|held| held.object().name()).collect();
     let lost = |report: &&Report| {
         let matters = match report.reason {
-            Reason::Conflict | Reason::Unreachable | Reason::FailsClosed => true,
+            Reason::Conflict | Reason::Unreachable | Reason::FailsClosed | Reason::NotFound => true,
             _ => report.severity == Level::Error,
         };
         // A report about a host names it in this way; one that names another is not about this one.

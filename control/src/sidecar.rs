@@ -11,8 +11,9 @@ use std::process::ExitCode;
 /// not captured: clients connect to the listeners themselves, as to a forward proxy that is chosen by port, or are
 /// brought by something that puts a PROXY header in front (--original-dst proxy-protocol).
 ///
-/// Hosts that nobody knows are answered with 502 where the mesh says so (`outboundTrafficPolicy`: REGISTRY_ONLY); else they are
-/// let through to the address that the connection was on its way to or, where that is not known, answered with 404.
+/// Hosts that nobody knows are answered with 502 where the mesh says so (`outboundTrafficPolicy`: REGISTRY_ONLY), and
+/// connections to ports that nobody has are closed; else both are let through to the address that the connection was on its
+/// way to or, where that is not known, answered with 404.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -131,27 +131,21 @@ impl Told {
         let first = |names: &[&str]| {
             names.iter().map(|name| label(name)).find(|value| !value.is_empty()).unwrap_or_default()
         };
-        // Which Deployment the pod is of, nobody says to a process; its label `app` mostly has the same name.
+        // Which Deployment the pod is of, only its object says; its label `app` mostly has the same name.
         let name = if label("app").is_empty() { pod.to_owned() } else { label("app") };
-        let istio = self.istio_metrics.then(|| IstioMetrics {
-            source: WorkloadLabels {
-                namespace,
-                app: label("app"),
-                version: label("version"),
-                canonical_service: first(&[
-                    "service.istio.io/canonical-name",
-                    "app.kubernetes.io/name",
-                    "app",
-                ]),
-                canonical_revision: first(&[
-                    "service.istio.io/canonical-revision",
-                    "app.kubernetes.io/version",
-                    "version",
-                ]),
-                name,
-            },
-            cluster: "Kubernetes".to_owned(),
-        });
+        let source = WorkloadLabels {
+            namespace,
+            app: label("app"),
+            version: label("version"),
+            canonical_service: first(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]),
+            canonical_revision: first(&[
+                "service.istio.io/canonical-revision",
+                "app.kubernetes.io/version",
+                "version",
+            ]),
+            name,
+        };
+        let istio = self.istio_metrics.then(|| IstioMetrics::new(source, "Kubernetes".to_owned()));
         Ok(Dialects { nginx: nginx.map(Arc::new), istio: istio.map(Arc::new) })
     }
 }

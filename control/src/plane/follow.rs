@@ -3,8 +3,8 @@
 use super::situation::Shared;
 use crate::source::{Finding, News, Source};
 use sluice_model::spec::Config;
-use sluice_proxy::Feeder;
-use sluice_translate::{Change, Level, Report, Settings, Translation, Translator};
+use sluice_proxy::{Feeder, IstioMetrics};
+use sluice_translate::{Change, Level, NamespacedName, Report, Settings, Translation, Translator};
 use std::{collections::BTreeSet, io, sync::Arc, thread, time::Instant};
 use tokio::time::sleep_until;
 
@@ -28,14 +28,22 @@ struct Telling {
     /// What was said in the log already: by the translation, and about objects that stand in several places.
     said: (Arc<[Report]>, Vec<Report>),
     found: Vec<Finding>,
+    /// The pod of this process and what metrics say of it, where both are known.
+    own: Option<(NamespacedName, Arc<IstioMetrics>)>,
 }
 
 // === impl Follower ===
 
 impl Follower {
     pub(super) fn new(source: Source, settings: Settings, frame: Config, shared: Arc<Shared>) -> Self {
-        let telling = Telling { frame, shared, said: Default::default(), found: Vec::new() };
+        let telling = Telling { frame, shared, said: Default::default(), found: Vec::new(), own: None };
         Self { source, settings, telling }
+    }
+
+    /// Metrics say of their source what the object of this pod says.
+    pub(super) fn naming(mut self, pod: Option<NamespacedName>, metrics: Option<Arc<IstioMetrics>>) -> Self {
+        self.telling.own = pod.zip(metrics);
+        self
     }
 
     /// Follows the source, and feeds what comes of it, until the process ends.
@@ -133,13 +141,18 @@ impl Telling {
         };
         translation.config.runtime.clone_from(&self.frame.runtime);
         translation.config.access_log.clone_from(&self.frame.access_log);
+        if let Some((pod, metrics)) = &self.own
+            && let Some(workload) = translator.workload(pod)
+        {
+            metrics.set_source(workload);
+        }
         self.shared.translated(begun.elapsed(), translation.renewed);
         translation
     }
 
-    fn publish(&mut self, feeder: &Feeder, translation: Translation) {
-        let config = Arc::new(translation.config);
-        self.shared.publish(config.clone(), translation.reports, translation.ingresses);
+    fn publish(&mut self, feeder: &Feeder, mut translation: Translation) {
+        let config = Arc::new(std::mem::take(&mut translation.config));
+        self.shared.publish(config.clone(), translation);
         self.log();
         feeder.publish(config);
     }

@@ -144,6 +144,7 @@ impl Plane {
         };
         options.health = self.health;
         options.logging = Some(logging);
+        let istio = dialects.istio.clone();
         options.dialects = dialects;
         options.extension = Some(Arc::new(Pages(shared.clone())));
         let proxy = Proxy::start(options).map_err(|error| start_failure(&error))?;
@@ -151,6 +152,7 @@ impl Plane {
         let writes = self.has_cluster() && settings.role == Role::Gateway;
         let namespace = settings.pod_namespace.clone();
         Follower::new(source, settings, frame, shared.clone())
+            .naming(pod.clone(), istio)
             .start(feeder)
             .map_err(|error| Failure::system(format!("cannot follow {place}: {error}")))?;
         let access = self.told.cluster(None).access;

@@ -1,6 +1,9 @@
 //! What is known about the objects at this moment: written by the thread that translates, read by admin.
 
-use super::{objects, translation};
+use super::{
+    objects,
+    translation::{self, Made},
+};
 use crate::{
     contenders,
     source::{Finding, News, cluster::Stats},
@@ -10,7 +13,7 @@ use serde_json::Value;
 use sluice_crds::ObjectName;
 use sluice_model::spec::Config;
 use sluice_proxy::{Durations, Family, Labels};
-use sluice_translate::{Change, Held, Level, Report};
+use sluice_translate::{Change, Held, Level, Marks, Report, Translation};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
@@ -58,6 +61,8 @@ struct Situation {
     nodes: Vec<Address>,
     /// What the translation said.
     reports: Arc<[Report]>,
+    /// Where parts are that are not named after their objects.
+    marks: Arc<Marks>,
     /// What stands in several places.
     duplicates: Vec<Report>,
     findings: Vec<Finding>,
@@ -116,12 +121,8 @@ impl Shared {
     }
 
     /// What became of all objects that were taken so far.
-    pub(super) fn publish(
-        &self,
-        config: Arc<Config>,
-        reports: Arc<[Report]>,
-        ingresses: Arc<BTreeSet<ObjectName>>,
-    ) {
+    pub(super) fn publish(&self, config: Arc<Config>, translation: Translation) {
+        let Translation { reports, ingresses, marks, .. } = translation;
         let mut situation = self.lock();
         let mut matters = situation.reports != reports || situation.ingresses != ingresses;
         for (name, held) in std::mem::take(&mut situation.coming) {
@@ -133,6 +134,7 @@ impl Shared {
         }
         situation.reports = reports;
         situation.config = config;
+        situation.marks = marks;
         situation.ingresses = ingresses;
         if matters {
             self.news.send_modify(|news| *news += 1);
@@ -194,7 +196,8 @@ impl Shared {
     pub(super) fn translation(&self, query: &str) -> Result<Value, String> {
         let situation = self.lock();
         let reports = situation.reports.iter().chain(&situation.duplicates);
-        translation::show(&situation.objects, &situation.config, reports, query)
+        let Situation { objects, config, marks, .. } = &*situation;
+        translation::show(objects, &Made { config, marks }, reports, query)
     }
 
     pub(super) fn metrics(&self) -> Vec<Family> {

@@ -3,31 +3,58 @@
 use super::objects::find;
 use crate::status::shown_event;
 use serde_json::{Value, json};
-use sluice_crds::ObjectName;
+use sluice_crds::{
+    Kind, Known, ObjectName,
+    istio::{Gateway, VirtualService},
+};
 use sluice_model::spec::{Action, Config, Route};
-use sluice_translate::{Held, Report};
+use sluice_translate::{Held, Marks, Report, gateway_of_reference};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What the objects were made into.
+pub(super) struct Made<'a> {
+    pub(super) config: &'a Config,
+    pub(super) marks: &'a Marks,
+}
+
 /// The parts of the configuration that an object was made into, or that stand for it, and what is said about it. Routes
-/// name the object that they were made from, and clusters and secrets have the names of theirs in their own.
+/// and clusters name the objects that they were made from, or have the names of theirs in their own, as secrets have; the
+/// marks say where an object has a hand in parts that are not its own.
 pub(super) fn show<'r>(
     objects: &BTreeMap<ObjectName, Held>,
-    config: &Config,
+    made: &Made<'_>,
     reports: impl Iterator<Item = &'r Report>,
     query: &str,
 ) -> Result<Value, String> {
     let (object, held) = find(objects, query)?;
+    let config = made.config;
     let named = names(object);
     let is_named = |name: &str| named.iter().any(|object| contains_word(name, object));
     let origin = object.to_string();
-    let is_of = |route: &Route| route.origin.as_deref() == Some(&origin) || clusters(route).any(is_named);
+    let own: BTreeSet<&str> = config
+        .clusters
+        .iter()
+        .filter(|cluster| cluster.origins.contains(&origin) || is_named(&cluster.name))
+        .map(|cluster| cluster.name.as_str())
+        .collect();
+    let marks = made.marks.get(object).into_iter().flatten();
+    let marked: BTreeSet<(&str, Option<&str>)> =
+        marks.map(|mark| (mark.route_table.as_str(), mark.virtual_host.as_deref())).collect();
+    let comes_by = by_gateway(objects, object);
     let (mut tables, mut used) = (BTreeSet::new(), BTreeSet::new());
+    tables.extend(marked.iter().map(|(table, _)| *table));
     let mut hosts = Vec::new();
     for table in &config.route_tables {
+        let in_table = marked.contains(&(table.name.as_str(), None));
         for host in &table.virtual_hosts {
-            // The servers of a Gateway have tables of their own, which are named after it.
-            let all = is_named(&table.name);
-            let routes: Vec<&Route> = host.routes.iter().filter(|route| all || is_of(route)).collect();
+            let shut = marked.contains(&(table.name.as_str(), Some(host.name.as_str())));
+            let is_of = |route: &&Route| {
+                let from = route.origin.as_deref();
+                shut || from == Some(&origin)
+                    || clusters(route).any(|name| own.contains(name) || is_named(name))
+                    || in_table && from.is_some_and(|from| comes_by.contains(from))
+            };
+            let routes: Vec<&Route> = host.routes.iter().filter(is_of).collect();
             if routes.is_empty() {
                 continue;
             }
@@ -54,7 +81,8 @@ pub(super) fn show<'r>(
         .map(|listener| json!({ "name": listener.name, "address": listener.address, "tls": listener.tls.is_some() }))
         .collect();
     let found = config.clusters.iter();
-    let found = found.filter(|cluster| used.contains(cluster.name.as_str()) || is_named(&cluster.name));
+    let found =
+        found.filter(|cluster| used.contains(cluster.name.as_str()) || own.contains(cluster.name.as_str()));
     let secrets = config.secrets.iter().map(|secret| &secret.name).filter(|name| is_named(name));
     let reports = reports.filter(|report| report.object == *object).map(shown_event);
     Ok(json!({
@@ -68,6 +96,24 @@ pub(super) fn show<'r>(
         "secrets": secrets.collect::<Vec<_>>(),
         "events": reports.collect::<Vec<_>>(),
     }))
+}
+
+/// The VirtualServices that come to their places through a Gateway, as routes name them.
+fn by_gateway(objects: &BTreeMap<ObjectName, Held>, object: &ObjectName) -> BTreeSet<String> {
+    if object.kind != Gateway::KIND {
+        return BTreeSet::new();
+    }
+    let names_it = |name: &ObjectName, service: &VirtualService| {
+        let gateways = service.gateways.iter();
+        gateways
+            .filter_map(|written| gateway_of_reference(written, &name.namespace))
+            .any(|gateway| gateway == (object.namespace.as_str(), object.name.as_str()))
+    };
+    let services = objects.iter().filter_map(|(name, held)| Some((name, VirtualService::of(held.object())?)));
+    services
+        .filter(|(name, service)| names_it(name, &service.content))
+        .map(|(name, _)| name.to_string())
+        .collect()
 }
 
 /// How clusters and secrets name an object.

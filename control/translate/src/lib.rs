@@ -19,6 +19,7 @@
 //! | --- | --- |
 //! | `store`, `reads` | the objects, and who looked at what |
 //! | `translator`, `output`, `assemble` | units, and how they become one configuration |
+//! | `marks` | where the parts are that are not named after their objects |
 //! | `hold` | make before break: units that go on as they were while something that they name is not there yet |
 //! | `sound` | what the model refuses costs one unit, never all of them |
 //! | `services` | from a service and a port to endpoints |
@@ -35,6 +36,7 @@ mod configmap;
 mod hold;
 mod ingress;
 mod istio;
+mod marks;
 mod name;
 mod nginx;
 mod output;
@@ -47,6 +49,8 @@ mod sound;
 mod store;
 mod translator;
 
+pub use istio::gateway_of_reference;
+pub use marks::{Mark, Marks};
 pub use report::{Level, Reason, Report};
 pub use settings::{
     AnchorReader, CertificateNames, CertificateReader, Classes, Hsts, IngressDefaults, ListenerDefaults,

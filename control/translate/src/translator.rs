@@ -6,15 +6,17 @@ use crate::{
     hold::Holds,
     ingress,
     istio::{self, mesh},
+    marks::Marks,
     output::Output,
     reads::{Read, View},
     report::{Level, Reason, Report},
-    settings::{Role, Settings},
+    services,
+    settings::{NamespacedName, Role, Settings},
     sound,
     store::{Change, Store},
 };
-use sluice_crds::ObjectName;
-use sluice_model::spec;
+use sluice_crds::{ObjectName, core::Pod};
+use sluice_model::spec::{self, WorkloadLabels};
 use std::{
     borrow::Borrow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -93,6 +95,9 @@ pub struct Translator {
     difference: Difference,
     config: spec::Config,
     reports: Arc<[Report]>,
+    marks: Arc<Marks>,
+    /// Whether plans have other ones than `marks` was made from.
+    other_marks: bool,
     /// Whether something may refer to other objects than when somebody asked last.
     other_references: bool,
 }
@@ -101,6 +106,8 @@ pub struct Translator {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) units: BTreeMap<UnitKey, Members>,
+    /// Places of objects that have no part in routes.
+    pub(crate) marks: Marks,
     /// About objects that are in no unit.
     pub(crate) reports: Vec<Report>,
 }
@@ -116,6 +123,8 @@ pub struct Translation {
     pub reports: Arc<[Report]>,
     /// The Ingresses that are served: ours, not refused, and with a part in a host, if only as a canary.
     pub ingresses: Arc<BTreeSet<ObjectName>>,
+    /// Where the parts of objects are that no part is named after.
+    pub marks: Arc<Marks>,
     /// How many pieces were made again.
     pub renewed: usize,
     /// When something comes to its end that goes on as it was: then it is to be translated again, also without a change.
@@ -151,6 +160,8 @@ impl Translator {
             difference: Difference::ALL,
             config: spec::Config::default(),
             reports: Arc::default(),
+            marks: Arc::default(),
+            other_marks: false,
             other_references: true,
         }
     }
@@ -176,6 +187,11 @@ impl Translator {
         self.store.apply(change, |read| {
             touched.insert(read);
         });
+    }
+
+    /// The workload of a pod, where its object is there.
+    pub fn workload(&self, pod: &NamespacedName) -> Option<WorkloadLabels> {
+        self.store.get::<Pod>(&pod.namespace, &pod.name).map(services::workload)
     }
 
     /// The Secrets, ConfigMaps and Endpoints that the last translation looked for, there or not: of these kinds, a source
@@ -233,6 +249,7 @@ impl Translator {
             config: self.config.clone(),
             reports: Arc::clone(&self.reports),
             ingresses: Arc::clone(&self.ingresses),
+            marks: Arc::clone(&self.marks),
             renewed,
             wake_at: self.holds.wake_at(),
         }
@@ -241,6 +258,16 @@ impl Translator {
     /// One configuration, and all reports, from what the units are; as far as anything differs.
     fn put_together(&mut self) {
         let mut difference = std::mem::replace(&mut self.difference, Difference::NONE);
+        if std::mem::take(&mut self.other_marks) || difference.is_structural() {
+            let mut marks = self.policies.marks(&self.settings, self.units.values());
+            for planned in &self.plans {
+                marks
+                    .extend(planned.plan.marks.iter().map(|(object, marks)| (object.clone(), marks.clone())));
+            }
+            if marks != *self.marks {
+                self.marks = marks.into();
+            }
+        }
         if difference.is_structural() {
             let (config, lost) = assemble(&self.settings, self.units.values(), &self.config);
             let lost: Vec<Report> = lost.iter().flat_map(|lost| self.lost(lost)).collect();
@@ -325,6 +352,7 @@ impl Translator {
             self.ingresses = Arc::new(plan.ingresses().cloned().collect());
         }
         self.difference.reports |= old.reports != plan.reports;
+        self.other_marks |= old.marks != plan.marks;
         self.plans[index].plan = plan;
     }
 

@@ -131,7 +131,7 @@ fn decided(text: &str, sent: &Sent) -> Option<f64> {
     let Verdict::Route(served) = answer.verdict else { panic!("{answer}") };
     let Outcome::Forward { to, .. } = served.outcome else { panic!("no forward") };
     let share = |name| to.iter().filter(|to| to.cluster == name).map(|to| to.share / 100.0).sum::<f64>();
-    let served = to.iter().all(|to| !to.endpoints.is_empty());
+    let served = to.iter().all(|to| to.endpoints.as_ref().is_some_and(|endpoints| !endpoints.is_empty()));
     served.then(|| share("shop/next:80"))
 }
 

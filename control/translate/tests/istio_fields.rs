@@ -46,7 +46,8 @@ fn gateway() -> Settings {
 /// That of the pod shop/web.
 fn sidecar() -> Settings {
     Settings {
-        role: Role::Sidecar(SidecarOf { pod: "web".to_owned(), original_destination: false }),
+        role: Role::Sidecar(SidecarOf { original_destination: false }),
+        pod: Some("web".to_owned()),
         labels: [("app".to_owned(), "web".to_owned())].into(),
         pod_namespace: "shop".to_owned(),
         ..Settings::default()

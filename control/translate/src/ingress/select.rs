@@ -140,7 +140,7 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     }
     let units = pieces.into_iter();
     let units = units.map(|(piece, site)| (UnitKey::Ingress(piece), Members::Ingress(site))).collect();
-    Plan { units, reports }
+    Plan { units, reports, ..Plan::default() }
 }
 
 /// A canary makes no host.

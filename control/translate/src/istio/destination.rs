@@ -26,8 +26,26 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Finds the clusters that rules name.
 pub(super) trait Destinations {
-    /// The name of the cluster. `at` is where the destination stands.
-    fn cluster(&mut self, destination: &Destination, at: &str, notes: &mut Notes<'_>) -> String;
+    /// The name of the cluster. `at` is where the destination stands, and `gets` what it is to get.
+    fn cluster(&mut self, destination: &Destination, gets: Gets, at: &str, notes: &mut Notes<'_>) -> String;
+}
+
+/// What goes to a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gets {
+    Requests,
+    /// Copies of requests that go somewhere else.
+    Copies,
+}
+
+impl Gets {
+    /// What becomes of it where the destination is not there.
+    const fn without(self) -> &'static str {
+        match self {
+            Self::Requests => "what goes there answers 503",
+            Self::Copies => "nothing is copied",
+        }
+    }
 }
 
 /// Whatever a rule names is there: for rules that are looked at on their own.
@@ -49,7 +67,7 @@ impl Anything {
 }
 
 impl Destinations for Anything {
-    fn cluster(&mut self, destination: &Destination, at: &str, notes: &mut Notes<'_>) -> String {
+    fn cluster(&mut self, destination: &Destination, _: Gets, at: &str, notes: &mut Notes<'_>) -> String {
         if !names::is_host(&destination.host) || destination.host.starts_with('*') {
             notes.invalid(&format!("{at}.host"), format!("`{}` is not the name of a host", destination.host));
         }
@@ -81,14 +99,15 @@ impl<'a, 's> Clusters<'a, 's> {
 }
 
 impl Destinations for Clusters<'_, '_> {
-    fn cluster(&mut self, destination: &Destination, at: &str, _: &mut Notes<'_>) -> String {
+    fn cluster(&mut self, destination: &Destination, gets: Gets, at: &str, _: &mut Notes<'_>) -> String {
+        let lost = gets.without();
         let host = names::whole(&destination.host, self.object.namespace(), &self.settings.cluster_domain);
         let subset = destination.subset.as_str();
         let wanted = destination.port.as_ref().map(|port| port.number).filter(|number| *number > 0);
         let name = |port: u16| format!("outbound|{port}|{subset}|{host}");
         let Some(found) = registry::find(self.view, self.settings, &host) else {
             let meant = registry::meant(self.view, self.settings, &host);
-            let message = format!("there is no service `{host}`; what goes there answers 503{meant}");
+            let message = format!("there is no service `{host}`; {lost}{meant}");
             self.say(Reason::NotFound, &format!("{at}.host"), message);
             return self.missing(name(wanted.unwrap_or(self.port)), &[]);
         };
@@ -96,7 +115,7 @@ impl Destinations for Clusters<'_, '_> {
             Ok(port) => port,
             Err(number) => {
                 let way_out = if wanted.is_none() { "; name one of its ports" } else { "" };
-                let message = format!("`{host}` has no port {number}; what goes there answers 503{way_out}");
+                let message = format!("`{host}` has no port {number}; {lost}{way_out}");
                 self.say(Reason::NotFound, &format!("{at}.port"), message);
                 return self.missing(name(number), &[]);
             }
@@ -107,9 +126,7 @@ impl Destinations for Clusters<'_, '_> {
             ("", _) => None,
             (_, Some(found)) => Some(&found.labels),
             (_, None) => {
-                let message = format!(
-                    "no DestinationRule for `{host}` has a subset `{subset}`; what goes there answers 503"
-                );
+                let message = format!("no DestinationRule for `{host}` has a subset `{subset}`; {lost}");
                 self.say(Reason::NotFound, &format!("{at}.subset"), message);
                 return self.missing(name, &rule.written);
             }
@@ -161,10 +178,12 @@ fn cluster(
     (labels, written): (Option<&BTreeMap<String, String>>, &[&Held]),
     output: &mut Output,
 ) -> Cluster {
+    let origins = std::iter::once(port.held()).chain(written.iter().copied());
+    let origins: Vec<String> = origins.map(|held| held.object().name().to_string()).collect();
     if let Port::Entry(entry, _) = port
         && (asks_for_more(*entry, settings) || entry.object().content.resolution == Resolution::DynamicDns)
     {
-        return Cluster::unavailable(name.to_owned());
+        return Cluster { origins, ..Cluster::unavailable(name.to_owned()) };
     }
     let tls = match policy.security(view, settings, host) {
         Security::Plain => None,
@@ -182,7 +201,7 @@ fn cluster(
                 Report::new(held, Level::Error, reason, message)
             });
             output.reports.extend(reports);
-            return Cluster::unavailable(name.to_owned());
+            return Cluster { origins, ..Cluster::unavailable(name.to_owned()) };
         }
     };
     let protocol = match port.protocol() {
@@ -198,6 +217,7 @@ fn cluster(
         keep_alive: policy.keep_alive(),
         labels: port.labels(view, settings, host),
         original_destination: asked_for && settings.role.knows_destinations(),
+        origins,
         ..Cluster::new(name.to_owned(), port.endpoints(view, settings, host, labels))
     }
 }
@@ -211,7 +231,11 @@ fn asks_for_more(entry: Of<'_, ServiceEntry>, settings: &Settings) -> bool {
 /// what has to be refused is refused.
 pub(crate) fn guarded(view: &View<'_>, settings: &Settings, cluster: &Arc<Cluster>) -> Guarded {
     let as_it_was = || Guarded { cluster: Arc::clone(cluster), secret: None };
-    let refused = || Guarded { cluster: Arc::new(Cluster::unavailable(cluster.name.clone())), secret: None };
+    let refused = || {
+        let origins = cluster.origins.clone();
+        let cluster = Cluster { origins, ..Cluster::unavailable(cluster.name.clone()) };
+        Guarded { cluster: Arc::new(cluster), secret: None }
+    };
     let mut words = cluster.name.splitn(4, '|');
     let parts = (words.next(), words.next().and_then(|port| port.parse().ok()), words.next(), words.next());
     let (Some("outbound"), Some(port), Some(subset), Some(host)) = parts else { return as_it_was() };

@@ -35,9 +35,11 @@ mod virtual_service;
 pub(crate) use destination::guarded;
 pub(crate) use examined::Examined;
 pub(crate) use mesh_config::shape as shape_by_mesh;
+pub use names::gateway as gateway_of_reference;
 pub(crate) use policy::{Policies, look as policies};
 
 use crate::{
+    marks::Mark,
     output::{Output, TableKey},
     reads::View,
     settings::Settings,
@@ -82,6 +84,7 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
         plan.units.insert(UnitKey::Gateway(piece), translator::Members::Gateway(Members::Host(host)));
     }
     for site in sites {
+        plan.marks.entry(site.gateway.name()).or_default().insert(Mark::table(&site.table));
         let (piece, members) = match site.table.server {
             None => (Piece::Port(site.table.port), Members::Port),
             Some(_) => (Piece::Server(site.table.clone()), Members::Server(site.gateway.name(), site.index)),

@@ -71,7 +71,7 @@ pub(super) fn narrower<'h>(one: &'h str, other: &'h str) -> Option<&'h str> {
 
 /// Namespace and name of a Gateway as a VirtualService of `own` refers to it: `namespace/name`, `./name`, `name`, and
 /// `name.namespace.svc...` of older days. `None` for `mesh`.
-pub(super) fn gateway<'r>(reference: &'r str, own: &'r str) -> Option<(&'r str, &'r str)> {
+pub fn gateway<'r>(reference: &'r str, own: &'r str) -> Option<(&'r str, &'r str)> {
     if reference == "mesh" {
         return None;
     }

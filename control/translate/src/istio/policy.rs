@@ -7,6 +7,7 @@
 
 use super::port::within;
 use crate::{
+    marks::{Mark, Marks},
     output::{Output, TableKey},
     reads::View,
     report::{Level, Reason, Report},
@@ -213,6 +214,23 @@ impl Policies {
     /// Whether both refuse the same.
     pub(crate) fn refuse_as(&self, other: &Self) -> bool {
         self.closing == other.closing
+    }
+
+    /// The virtual hosts of outputs that are shut, each under the policies that shut it.
+    pub(crate) fn marks<'o>(&self, settings: &Settings, outputs: impl Iterator<Item = &'o Output>) -> Marks {
+        let mut marks = Marks::new();
+        if self.closing.is_empty() {
+            return marks;
+        }
+        for (table, host) in outputs.flat_map(|output| &output.hosts) {
+            for closing in self.closing.iter().filter(|closing| closing.concerns.host(settings, table, host))
+            {
+                let virtual_host = Some(host.name.clone());
+                let mark = Mark { route_table: table.to_string(), virtual_host };
+                marks.entry(closing.policy.clone()).or_default().insert(mark);
+            }
+        }
+        marks
     }
 
     /// Lets the routes that the policies can concern answer 503.

@@ -173,7 +173,15 @@ impl<'s> Host<'s> {
 
 // === impl Port ===
 
-impl Port<'_> {
+impl<'s> Port<'s> {
+    /// The object that has it.
+    pub(super) fn held(&self) -> &'s Held {
+        match self {
+            Self::Service(service, _) => service.held(),
+            Self::Entry(entry, _) => entry.held(),
+        }
+    }
+
     /// The service's number for it.
     pub(super) fn number(&self) -> u16 {
         match self {

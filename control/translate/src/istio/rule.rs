@@ -1,7 +1,7 @@
 //! One rule of a VirtualService becomes routes, one for each of its matches.
 
 use super::{
-    destination::Destinations,
+    destination::{Destinations, Gets},
     fault, headers, matching, names,
     notes::Notes,
     redirect, retry, rewrite,
@@ -183,7 +183,7 @@ fn forward(
         if rule.route.len() > 1 && written.weight == 0 {
             continue;
         }
-        let cluster = destinations.cluster(destination, &format!("{at}.destination"), notes);
+        let cluster = destinations.cluster(destination, Gets::Requests, &format!("{at}.destination"), notes);
         found.push(Destination { cluster, weight: written.weight, headers: own });
     }
     if found.is_empty() {
@@ -242,7 +242,7 @@ fn mirrors(
             notes.odd(Reason::NoEffect, &at, "copies nothing: the share is 0");
             return None;
         }
-        let cluster = destinations.cluster(&destination, &at, notes);
+        let cluster = destinations.cluster(&destination, Gets::Copies, &at, notes);
         Some(Mirror {
             cluster,
             percent,

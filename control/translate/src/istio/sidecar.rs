@@ -8,7 +8,7 @@ use crate::{
     store::Of,
 };
 use sluice_crds::{
-    Need, Verdict,
+    Need, ObjectName, Verdict,
     istio::{IstioEgressListener, OutboundTrafficMode, Sidecar, rows},
 };
 use std::collections::HashSet;
@@ -19,6 +19,8 @@ pub(super) struct Scope {
     listeners: Vec<Egress>,
     /// What becomes of requests for hosts that are not known.
     pub(super) unknown: OutboundTrafficMode,
+    /// The one that says so.
+    pub(super) sidecar: Option<ObjectName>,
 }
 
 /// What is asked for at a port, or at all ports that have no entry of their own.
@@ -44,7 +46,7 @@ impl Scope {
     pub(super) fn of(view: &View<'_>, settings: &Settings, reports: &mut Vec<Report>) -> Self {
         let unknown = settings.mesh.outbound.unwrap_or(OutboundTrafficMode::AllowAny);
         let Some(sidecar) = holding(view, settings, reports) else {
-            return Self { listeners: vec![Egress::everything()], unknown };
+            return Self { listeners: vec![Egress::everything()], unknown, sidecar: None };
         };
         let content = &sidecar.object().content;
         let mut listeners: Vec<Egress> =
@@ -53,7 +55,7 @@ impl Scope {
             listeners.push(Egress::everything());
         }
         let unknown = content.outbound_traffic_policy.as_ref().map_or(unknown, |policy| policy.mode);
-        Self { listeners, unknown }
+        Self { listeners, unknown, sidecar: Some(sidecar.name()) }
     }
 
     /// Whether the pod asks for this host of a namespace at a port.
@@ -258,7 +260,11 @@ mod tests {
             opaque: false,
             hosts: hosts.iter().filter_map(|host| Import::of(host, "shop")).collect(),
         };
-        Scope { listeners: listeners.iter().map(egress).collect(), unknown: OutboundTrafficMode::AllowAny }
+        Scope {
+            listeners: listeners.iter().map(egress).collect(),
+            unknown: OutboundTrafficMode::AllowAny,
+            sidecar: None,
+        }
     }
 
     #[test]

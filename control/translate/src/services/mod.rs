@@ -7,5 +7,5 @@ mod port;
 
 pub(crate) use endpoints::endpoints;
 pub(crate) use host::is_host;
-pub(crate) use labels::labels;
+pub(crate) use labels::{labels, workload};
 pub(crate) use port::{PortRef, find_port};

@@ -157,8 +157,11 @@ pub struct Target {
     pub cluster: String,
     /// Its share of the requests like this one, in percent.
     pub share: f64,
-    /// Where it is served, as written: names are not resolved. Empty answers 503 `UH`.
-    pub endpoints: Vec<String>,
+    /// The objects that it was made from.
+    pub origins: Vec<String>,
+    /// Where it is served, as written: names are not resolved. Empty answers 503 `UH`; `None`, where it only stands in for
+    /// something that is not there, 503 `NC`.
+    pub endpoints: Option<Vec<String>>,
 }
 
 /// A route that does not serve the request.
@@ -336,13 +339,15 @@ fn forwarded(
     if to.is_empty() {
         return Outcome::Nowhere;
     }
-    let target = |(destination, share): (&Destination, f64)| Target {
-        cluster: destination.cluster_name.to_string(),
-        share: share * 100.0,
-        endpoints: snapshot
-            .cluster(destination.cluster)
-            .map(|cluster| endpoints(cluster))
-            .unwrap_or_default(),
+    let target = |(destination, share): (&Destination, f64)| {
+        let cluster = snapshot.cluster(destination.cluster);
+        Target {
+            cluster: destination.cluster_name.to_string(),
+            share: share * 100.0,
+            // What it stands in for is said where it is unavailable too.
+            origins: snapshot.origins(&destination.cluster_name).to_vec(),
+            endpoints: cluster.map(|cluster| endpoints(cluster)),
+        }
     };
     let to = to.into_iter().map(target).collect();
     let ruled_out = forward.ruled_out(request, scratch).into_iter();

@@ -76,11 +76,16 @@ impl fmt::Display for Served {
                 writeln!(out, "forward    {}", reason(*why))?;
                 for target in to {
                     let share = rounded(target.share);
-                    let endpoints = match target.endpoints.as_slice() {
-                        [] => "no endpoint: 503 UH".to_owned(),
-                        endpoints => endpoints.join(", "),
+                    let endpoints = match target.endpoints.as_deref() {
+                        None => "nothing, as it is not there or must not be used: 503 NC".to_owned(),
+                        Some([]) => "no endpoint: 503 UH".to_owned(),
+                        Some(endpoints) => endpoints.join(", "),
                     };
-                    writeln!(out, "           {share} % {} at {endpoints}", target.cluster)?;
+                    write!(out, "           {share} % {} at {endpoints}", target.cluster)?;
+                    match &*target.origins {
+                        [] => writeln!(out)?,
+                        origins => writeln!(out, " (from {})", origins.join(", "))?,
+                    }
                 }
                 for canary in ruled_out {
                     writeln!(
@@ -135,7 +140,12 @@ mod tests {
             held: Vec::new(),
             outcome: Outcome::Forward {
                 why: Why::Weight,
-                to: vec![Target { cluster: "v2".into(), share: 12.5, endpoints: Vec::new() }],
+                to: vec![Target {
+                    cluster: "v2".into(),
+                    share: 12.5,
+                    origins: Vec::new(),
+                    endpoints: Some(Vec::new()),
+                }],
                 nobody: 87.5,
                 ruled_out: Vec::new(),
             },

@@ -134,6 +134,12 @@ impl Snapshot {
         self.clusters.get(slot as usize)?.cluster.as_ref()
     }
 
+    /// The objects that the cluster of this name was made from, also where it is unavailable.
+    pub(crate) fn origins(&self, cluster: &str) -> &[String] {
+        let written = self.config.as_ref().and_then(|config| config.cluster(cluster));
+        written.map_or(&[], |cluster| &cluster.origins)
+    }
+
     /// Its endpoints are names as well as addresses, so answers of DNS concern it.
     pub fn has_names(&self) -> bool {
         self.config.as_ref().is_some_and(|config| !config.endpoint_names().is_empty())

@@ -40,6 +40,9 @@ pub struct Cluster {
     /// Who serves it, for metrics in the words of ingress-nginx and Istio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<ClusterLabels>,
+    /// The objects that it was made from; shown by `sluice explain`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
 }
 
 impl Cluster {
@@ -56,6 +59,7 @@ impl Cluster {
             original_destination: false,
             unavailable: false,
             labels: None,
+            origins: Vec::new(),
         }
     }
 

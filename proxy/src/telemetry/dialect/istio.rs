@@ -18,7 +18,7 @@ use sluice_net::RequestSummary;
 use std::{
     cell::LazyCell,
     collections::{BTreeMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 const PREFIX: &str = "istio_";
@@ -51,12 +51,14 @@ const BUCKETS: [f64; 19] = [
 ];
 
 /// How `istio_*` are shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct IstioMetrics {
     /// The workload that this proxy is, or is beside: labels `source_*`.
-    pub source: WorkloadLabels,
+    source: Mutex<WorkloadLabels>,
+    /// What is said of it where nobody knows better.
+    told: WorkloadLabels,
     /// The cluster that it is in: labels `source_cluster` and `destination_cluster`; `Kubernetes` in most.
-    pub cluster: String,
+    cluster: String,
 }
 
 /// What a request is counted under.
@@ -103,6 +105,35 @@ struct Total {
     duration: Distribution,
     request_bytes: Distribution,
     response_bytes: Distribution,
+}
+
+// === impl IstioMetrics ===
+
+impl IstioMetrics {
+    /// `source` is the workload that this proxy is, or is beside: labels `source_*`, as far as it is known. `cluster` is the
+    /// cluster that it is in: labels `source_cluster` and `destination_cluster`; `Kubernetes` in most.
+    pub fn new(source: WorkloadLabels, cluster: String) -> Self {
+        Self { source: Mutex::new(source.clone()), told: source, cluster }
+    }
+
+    /// What the workload turned out to be. What it leaves empty is as it was told. Everything is shown under it from now on,
+    /// what was counted before too.
+    pub fn set_source(&self, found: WorkloadLabels) {
+        let told = |found: String, told: &String| if found.is_empty() { told.clone() } else { found };
+        let source = WorkloadLabels {
+            name: told(found.name, &self.told.name),
+            namespace: told(found.namespace, &self.told.namespace),
+            app: told(found.app, &self.told.app),
+            version: told(found.version, &self.told.version),
+            canonical_service: told(found.canonical_service, &self.told.canonical_service),
+            canonical_revision: told(found.canonical_revision, &self.told.canonical_revision),
+        };
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = source;
+    }
+
+    fn source(&self) -> WorkloadLabels {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl AllBounds {
@@ -209,8 +240,9 @@ pub(super) fn families<'s>(
             stats.response_bytes.add_to(&bounds.bytes, &mut total.response_bytes);
         });
     }
+    let source = told.source();
     let labelled: Vec<(Labels, &Total)> =
-        totals.iter().map(|(key, total)| (key.labels(told), total)).collect();
+        totals.iter().map(|(key, total)| (key.labels(&source, &told.cluster), total)).collect();
     let histogram = |name, help, of: fn(&Total) -> &Distribution| {
         let samples = labelled.iter().map(|(labels, total)| (labels.clone(), of(total).clone()));
         Family::distribution(name, help, samples.collect()).under(PREFIX)
@@ -229,10 +261,10 @@ pub(super) fn families<'s>(
 }
 
 impl IstioKey {
-    fn labels(&self, told: &IstioMetrics) -> Labels {
+    fn labels(&self, source: &WorkloadLabels, cluster: &str) -> Labels {
         let known = |text: &str| if text.is_empty() { UNKNOWN } else { text }.to_owned();
         let nobody = WorkloadLabels::default();
-        let (source, destination) = (&told.source, self.workload.as_deref().unwrap_or(&nobody));
+        let destination = self.workload.as_deref().unwrap_or(&nobody);
         let service = |of: fn(&ServiceLabels) -> &str| self.service.as_deref().map_or("", of);
         let namespace = service(|service| &service.namespace);
         let canonical = |workload: &WorkloadLabels| {
@@ -251,7 +283,7 @@ impl IstioKey {
             ("source_version", known(&source.version)),
             ("source_canonical_service", source_service),
             ("source_canonical_revision", source_revision),
-            ("source_cluster", known(&told.cluster)),
+            ("source_cluster", known(cluster)),
             ("destination_workload", known(&destination.name)),
             ("destination_workload_namespace", known(&destination.namespace)),
             ("destination_principal", UNKNOWN.to_owned()),
@@ -262,7 +294,7 @@ impl IstioKey {
             ("destination_service", known(service(|service| &service.host))),
             ("destination_service_name", known(service(|service| &service.name))),
             ("destination_service_namespace", known(namespace)),
-            ("destination_cluster", known(self.service.as_ref().map_or("", |_| &told.cluster))),
+            ("destination_cluster", known(self.service.as_ref().map_or("", |_| cluster))),
             ("request_protocol", if self.grpc { "grpc" } else { "http" }.to_owned()),
             ("response_code", self.status.to_string()),
             ("grpc_response_status", self.grpc_status.map_or_else(String::new, |status| status.to_string())),
@@ -312,8 +344,15 @@ mod tests {
                 stats.duration.add(&counting.bounds.milliseconds, 700);
             }
         }
-        let told = IstioMetrics { cluster: "Kubernetes".into(), ..IstioMetrics::default() };
-        let text = prometheus(&families(&told, registries.iter().map(|registry| &**registry)));
+        let front = WorkloadLabels { app: "front".into(), ..WorkloadLabels::default() };
+        let told = IstioMetrics::new(front, "Kubernetes".into());
+        let shown = || prometheus(&families(&told, registries.iter().map(|registry| &**registry)));
+        assert!(shown().contains("source_workload=\"unknown\""));
+        told.set_source(WorkloadLabels { name: "gateway".into(), ..WorkloadLabels::default() });
+        let text = shown();
+        for source in ["source_workload=\"gateway\"", "source_app=\"front\"", "source_version=\"unknown\""] {
+            assert!(text.contains(source) && text.contains("reporter=\"source\""), "{source}: {text}");
+        }
         let of = |start: &str, label: &str| {
             let mut lines = text.lines().filter(|line| line.starts_with(start) && line.contains(label));
             lines.next().map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned())

@@ -17,7 +17,8 @@ mod unknown;
 
 use super::{examined::Examined, mesh_config, sidecar::Scope, unknown_host};
 use crate::{
-    output::Output,
+    marks::Mark,
+    output::{Output, TableKey},
     reads::View,
     report::{Level, Reason, Report},
     settings::{Role, Settings},
@@ -94,6 +95,10 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
         plan.units.insert(UnitKey::Mesh(piece), members);
     };
     for port in ports {
+        if let Some(sidecar) = &scope.sidecar {
+            let table = Mark::table(&TableKey { port, server: None });
+            plan.marks.entry(sidecar.clone()).or_default().insert(table);
+        }
         unknown(Piece::Port(port));
     }
     if of.original_destination {
