@@ -63,6 +63,9 @@
 //! [`Exchange::request_body`] says. Start the mirrors ([`Exchange::mirrors`]) on the first `Send` only
 //! ([`Exchange::is_first_send`]). Nobody but the codec writes `connection`, `content-length` and `transfer-encoding`.
 //!
+//! While the endpoint takes nothing of it, say since when ([`Exchange::request_blocked`]): the route may have a patience of
+//! its own for that.
+//!
 //! **Copies.** A mirror ends with the client's body, not with the primary's answer. Where the answer comes first, or is our
 //! own, and [`Exchange::copies_go_on`], read the body on for the copies that still want it, also after `Done`: up to
 //! [`Exchange::max_body`], and with no pause longer than [`Exchange::idle_timeout`]. Nothing of it is reported then. The
@@ -251,6 +254,8 @@ struct Deadlines {
     request: Option<Instant>,
     /// The last byte in either direction.
     active: Option<Instant>,
+    /// Since when the endpoint takes nothing of the request.
+    blocked: Option<Instant>,
 }
 
 // === impl Exchange ===
