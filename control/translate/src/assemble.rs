@@ -5,14 +5,17 @@
 
 use crate::{
     hold::Absent,
+    ingress,
     output::{Output, TableKey},
     scopes::Scopes,
     settings::{Role, Settings},
 };
 use sluice_crds::ObjectName;
 use sluice_model::{
-    spec::{self, ForwardedFields, NormalizePath, PathPolicy, RequestId, UpstreamPath},
-    value::{Cidr, HostPattern},
+    spec::{
+        self, ForwardedFields, NormalizePath, PathPolicy, RequestId, Runtime, UnderscorePolicy, UpstreamPath,
+    },
+    value::{Cidr, Duration, HostPattern},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -100,10 +103,12 @@ pub(crate) fn assemble<'o>(
     let mut destinations = Destinations::default();
     let mut scopes = Scopes::default();
     let mut seen: HashSet<(u16, &str)> = HashSet::new();
-    let [mut secure, mut known_names_only, mut as_nginx]: [BTreeSet<u16>; 3] = Default::default();
+    let [mut secure, mut known_names_only, mut known_hosts_only, mut as_nginx]: [BTreeSet<u16>; 4] =
+        Default::default();
     for output in outputs {
         secure.extend(&output.secure_ports);
         known_names_only.extend(&output.known_names_only);
+        known_hosts_only.extend(&output.known_hosts_only);
         as_nginx.extend(&output.as_nginx);
         for port in &output.ports {
             tables.entry(TableKey { port: *port, server: None }).or_default();
@@ -155,6 +160,12 @@ pub(crate) fn assemble<'o>(
     for (port, scopes) in scopes.share(&mut lost) {
         tls(&mut ports, port).scopes = scopes;
     }
+    for port in &known_hosts_only {
+        if let Some(tls) = ports.get_mut(port) {
+            tls.certificates.clear();
+        }
+        ports.retain(|number, tls| number != port || !tls.scopes.is_empty());
+    }
     for cluster in outlived {
         clusters.entry(&cluster.name).or_insert_with(|| Arc::clone(cluster));
     }
@@ -164,6 +175,15 @@ pub(crate) fn assemble<'o>(
     for port in &known_names_only {
         if let Some(tls) = ports.get_mut(port) {
             tls.require_known_name = true;
+        }
+    }
+    for port in &as_nginx {
+        let key = TableKey { port: *port, server: None };
+        if !taken.contains(&(&key, &HostPattern::Any)) {
+            let name = key.to_string();
+            let known = before.route_tables.iter().find(|table| table.name == name);
+            let known = known.map_or(&[][..], |table| &table.virtual_hosts);
+            tables.entry(key).or_default().push(ingress::probe(settings, known));
         }
     }
     tables.retain(|key, _| {
@@ -189,6 +209,7 @@ pub(crate) fn assemble<'o>(
             if settings.listener.request_id {
                 listener.request_id = RequestId::Keep;
             }
+            shape(&mut listener, settings, &OF_NGINX);
         }
         if settings.role.knows_destinations() {
             listener.original_destination = Some(destinations.of(port));
@@ -208,7 +229,10 @@ pub(crate) fn assemble<'o>(
         .into_iter()
         .map(|(key, virtual_hosts)| spec::RouteTable { name: key.to_string(), virtual_hosts })
         .chain(destinations.table());
+    let usual = Runtime::default();
+    let runtime = Runtime { drain_timeout: settings.drain_timeout.unwrap_or(usual.drain_timeout), ..usual };
     let config = spec::Config {
+        runtime,
         listeners,
         route_tables: tables.map(table).collect(),
         clusters: clusters.into_values().collect(),
@@ -240,7 +264,8 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
     if let Some(normalize) = settings.mesh.normalize_path {
         listener.path.normalize = normalize;
     }
-    listener.headers.underscores = settings.listener.underscores;
+    let own = (listener.timeouts.header, listener.limits.concurrent_streams, listener.headers.underscores);
+    shape(&mut listener, settings, &own);
     listener.public_port = (listener.address.port() != port).then_some(port);
     listener.forwarded.trusted.clone_from(&settings.ingress.trusted);
     listener.forwarded.believed = settings.ingress.believed;
@@ -259,6 +284,19 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
         listener.protocols.retain(|protocol| *protocol != spec::Protocol::Http2);
     }
     listener
+}
+
+/// The time for a head, the streams of a connection, and names with underscores: where the ConfigMap says nothing.
+type Usual = (Duration, u32, UnderscorePolicy);
+
+/// What they are in ingress-nginx.
+const OF_NGINX: Usual = (Duration::from_secs(60), 128, UnderscorePolicy::Drop);
+
+fn shape(listener: &mut spec::Listener, settings: &Settings, usual: &Usual) {
+    let told = &settings.listener;
+    listener.timeouts.header = told.header_timeout.unwrap_or(usual.0);
+    listener.limits.concurrent_streams = told.concurrent_streams.unwrap_or(usual.1);
+    listener.headers.underscores = told.underscores.unwrap_or(usual.2);
 }
 
 /// Every address.

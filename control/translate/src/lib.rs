@@ -47,6 +47,7 @@ mod sound;
 mod store;
 mod translator;
 
+pub use ingress::{Alias, HostCertificate, IngressFacts, Lack, Orphan, aliases};
 pub use report::{Level, Reason, Report};
 pub use settings::{
     AnchorReader, CertificateNames, CertificateReader, Classes, Hsts, IngressDefaults, ListenerDefaults,

@@ -1,6 +1,6 @@
 //! What the translation of one unit gives.
 
-use crate::{assemble::are_same, hold::Missing, report::Report};
+use crate::{assemble::are_same, hold::Missing, ingress::Orphan, report::Report};
 use sluice_crds::ObjectName;
 use sluice_model::spec;
 use std::{net::IpAddr, sync::Arc};
@@ -26,6 +26,8 @@ pub(crate) struct Output {
     pub(crate) as_nginx: Vec<u16>,
     /// Ports where clients are refused that no certificate is for, as there is no certificate for all others.
     pub(crate) known_names_only: Vec<u16>,
+    /// Ports with TLS where handshakes for names that nobody has are refused, whatever certificate there is for them.
+    pub(crate) known_hosts_only: Vec<u16>,
     /// Hosts and where they are served.
     pub(crate) hosts: Vec<(TableKey, Arc<spec::VirtualHost>)>,
     /// Who is told when another unit has such a host already.
@@ -36,6 +38,8 @@ pub(crate) struct Output {
     pub(crate) outlived: Vec<Arc<spec::Cluster>>,
     /// What is named and is not there.
     pub(crate) missing: Vec<Missing>,
+    /// Ingresses that name a service which nobody serves.
+    pub(crate) orphans: Vec<Orphan>,
     /// Objects that ask for a protection which is not in effect, so that they are refused.
     pub(crate) closed: Vec<ObjectName>,
     /// Addresses whose connections are served by a table of their own, at the port of that.
@@ -44,6 +48,8 @@ pub(crate) struct Output {
     pub(crate) other_ports: Option<Arc<spec::VirtualHost>>,
     /// Certificates that the unit brings along; with the port where they are for everybody who names them.
     pub(crate) certificates: Vec<(u16, Arc<spec::Secret>)>,
+    /// Ports where the hosts have TLS with the certificate for all other names.
+    pub(crate) default_certificate: Vec<u16>,
     /// Secrets that clusters name.
     pub(crate) secrets: Vec<Arc<spec::Secret>>,
     /// Servers with TLS, with certificates of their own.
@@ -91,6 +97,7 @@ impl Output {
             && self.secure_ports == other.secure_ports
             && self.as_nginx == other.as_nginx
             && self.known_names_only == other.known_names_only
+            && self.known_hosts_only == other.known_hosts_only
             && self.owners == other.owners
             && tables(self) == tables(other)
             && are_same(&hosts(self), &hosts(other))
@@ -100,6 +107,7 @@ impl Output {
             && self.addresses == other.addresses
             && self.other_ports == other.other_ports
             && self.certificates == other.certificates
+            && self.default_certificate == other.default_certificate
             && self.secrets == other.secrets
             && self.servers == other.servers
     }

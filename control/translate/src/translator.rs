@@ -4,7 +4,7 @@ use crate::{
     assemble::{Difference, Lost, assemble},
     configmap,
     hold::Holds,
-    ingress,
+    ingress::{self, IngressFacts},
     istio::{self, mesh},
     output::Output,
     reads::{Read, View},
@@ -78,6 +78,7 @@ pub struct Translator {
     plans: Vec<Planned>,
     /// The members of all hosts of Ingresses.
     ingresses: Arc<BTreeSet<ObjectName>>,
+    facts: Arc<IngressFacts>,
     examined: ingress::Examined,
     istio_examined: istio::Examined,
     units: BTreeMap<UnitKey, Output>,
@@ -108,14 +109,16 @@ pub(crate) struct Plan {
 /// What the objects mean at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Translation {
-    /// The configuration, for [`sluice_model::validate`]. Listeners, route tables, clusters and secrets only. Its parts are the
-    /// same as the time before where they did not change.
+    /// The configuration, for [`sluice_model::validate`]. Listeners, route tables, clusters and secrets, and how long a
+    /// drain may take, only. Its parts are the same as the time before where they did not change.
     pub config: spec::Config,
     /// What is to be said about the objects, by object. The same as the time before, not just equal, where nothing of it
     /// changed.
     pub reports: Arc<[Report]>,
     /// The Ingresses that are served: ours, not refused, and with a part in a host, if only as a canary.
     pub ingresses: Arc<BTreeSet<ObjectName>>,
+    /// What metrics in the words of ingress-nginx say about Ingresses; nothing where nobody shows them.
+    pub facts: Arc<IngressFacts>,
     /// How many pieces were made again.
     pub renewed: usize,
     /// When something comes to its end that goes on as it was: then it is to be translated again, also without a change.
@@ -140,6 +143,7 @@ impl Translator {
             store: Store::default(),
             touched: HashSet::new(),
             ingresses: Arc::default(),
+            facts: Arc::default(),
             examined: ingress::Examined::default(),
             istio_examined: istio::Examined::default(),
             units: BTreeMap::new(),
@@ -233,6 +237,7 @@ impl Translator {
             config: self.config.clone(),
             reports: Arc::clone(&self.reports),
             ingresses: Arc::clone(&self.ingresses),
+            facts: Arc::clone(&self.facts),
             renewed,
             wake_at: self.holds.wake_at(),
         }
@@ -241,6 +246,12 @@ impl Translator {
     /// One configuration, and all reports, from what the units are; as far as anything differs.
     fn put_together(&mut self) {
         let mut difference = std::mem::replace(&mut self.difference, Difference::NONE);
+        if self.settings.metric_labels.rules {
+            let facts = IngressFacts::of(&self.units, &self.facts, difference.is_structural());
+            if !facts.is_same(&self.facts) {
+                self.facts = Arc::new(facts);
+            }
+        }
         if difference.is_structural() {
             let (config, lost) = assemble(&self.settings, self.units.values(), &self.config);
             let lost: Vec<Report> = lost.iter().flat_map(|lost| self.lost(lost)).collect();

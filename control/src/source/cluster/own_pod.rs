@@ -30,7 +30,9 @@ pub(super) async fn read(cluster: Arc<Cluster>, pod: NamespacedName) {
                     let node = found.content.node_name.clone();
                     let zone = zone(&cluster, &node).await;
                     let labels = found.metadata.labels.clone().unwrap_or_default();
-                    cluster.inbox.own_pod(OwnPod { labels, topology: Topology { node, zone } });
+                    cluster
+                        .inbox
+                        .own_pod(OwnPod { labels, topology: Topology { node, zone, ..Topology::default() } });
                 }
                 cluster.inbox.put(object);
                 break;

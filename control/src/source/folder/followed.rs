@@ -89,6 +89,6 @@ fn own_pod(changes: &[Change], name: &NamespacedName) -> Option<OwnPod> {
     let (_, pod) = named.find(|(found, _)| found.name == name.name && found.namespace == name.namespace)?;
     Some(OwnPod {
         labels: pod.metadata.labels.clone().unwrap_or_default(),
-        topology: Topology { node: pod.content.node_name.clone(), zone: String::new() },
+        topology: Topology { node: pod.content.node_name.clone(), ..Topology::default() },
     })
 }

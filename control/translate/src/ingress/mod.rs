@@ -14,6 +14,7 @@ mod answer;
 mod backend;
 mod canary;
 mod error_pages;
+mod facts;
 mod headers;
 mod host;
 mod labels;
@@ -21,6 +22,7 @@ mod location;
 mod mirror;
 mod names;
 mod paths;
+mod probe;
 mod redirect;
 mod rewrite;
 mod select;
@@ -32,6 +34,9 @@ mod upstream;
 mod verdict;
 mod virtual_host;
 
+pub use facts::{HostCertificate, IngressFacts, Lack, Orphan};
+pub use names::{Alias, aliases};
+pub(crate) use probe::virtual_host as probe;
 pub(crate) use select::{CLASS_ANNOTATION, Examined, Piece, Site, plan};
 pub(crate) use survey::{Survey, SurveyedPath, survey};
 

@@ -5,11 +5,16 @@ use super::{
     select::{Member, Site},
 };
 use crate::{
+    certificates::Certificate,
     reads::View,
     report::{Level, Reason, Report},
     settings::Settings,
 };
-use sluice_crds::core::Ingress;
+use sluice_crds::{
+    annotations::{Lookup, Value, look_up},
+    core::Ingress,
+    object::Object,
+};
 use sluice_model::value::HostPattern;
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,8 +64,7 @@ pub(super) fn grant(
         }
     }
     for (host, site) in &mut *sites {
-        let asks = |member: &&Member| member.annotations.flag("from-to-www-redirect") == Some(true);
-        let Some(member) = mains(&site.members).find(asks) else { continue };
+        let Some(member) = wants_counterpart(&site.members) else { continue };
         let counterpart = match host.0.strip_prefix("www.") {
             Some(bare) => Host::of(bare),
             None => Host::of(&format!("www.{host}")),
@@ -85,6 +89,50 @@ pub(super) fn grant(
             }
         }
     }
+}
+
+/// The first one that wants clients of the counterpart to be sent to the host.
+fn wants_counterpart(members: &[Member]) -> Option<&Member> {
+    mains(members).find(|member| member.annotations.flag("from-to-www-redirect") == Some(true))
+}
+
+/// Where clients with TLS cannot be sent to the host without seeing a certificate that is not for what they asked for.
+pub(super) fn uncertified_counterpart(
+    view: &View<'_>,
+    settings: &Settings,
+    host: &Host,
+    site: &Site,
+    certificate: &Certificate,
+) -> Option<Report> {
+    let counterpart = site.counterpart.as_ref().filter(|other| !certificate.covers(&other.0))?;
+    let member = wants_counterpart(&site.members)?;
+    let ingress = view.get::<Ingress>(&member.name.namespace, &member.name.name)?;
+    let message = format!(
+        "the certificate of host `{host}` is not for `{counterpart}`, so clients with TLS are refused or warned there before \
+         they are redirected; get one for both names"
+    );
+    let field = format!("metadata.annotations[{}/from-to-www-redirect]", settings.annotations_prefix);
+    Some(Report::new(ingress.held(), Level::Warning, Reason::NoEffect, message).at(field))
+}
+
+/// A name that an Ingress wants for its hosts beside their own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alias {
+    /// As it is written.
+    pub written: String,
+    /// What it stands for.
+    pub pattern: HostPattern,
+}
+
+/// The aliases that an Ingress has in the annotation `server-alias`, whether it gets them or not; without those that are
+/// no names. `prefix` stands before annotations, without the slash.
+pub fn aliases(ingress: &Object<Ingress>, prefix: &str) -> Vec<Alias> {
+    let Lookup::Known(row) = look_up("server-alias") else { return Vec::new() };
+    let text = ingress.annotation(&format!("{prefix}/{}", row.name)).unwrap_or_default();
+    let Ok(Value::List(list)) = row.parse(text) else { return Vec::new() };
+    let aliases =
+        list.into_iter().filter_map(|written| Some(Alias { pattern: alias_pattern(&written)?, written }));
+    aliases.collect()
 }
 
 fn mains(members: &[Member]) -> impl Iterator<Item = &Member> {

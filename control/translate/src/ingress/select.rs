@@ -109,7 +109,7 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
         }
         let name = ingress.name();
         let member = Member { name, personality, annotations: Arc::clone(&reading.annotations) };
-        for host in hosts(&ingress.content) {
+        for host in hosts(&ingress.content, member.is_canary()) {
             sites.entry(host).or_default().members.push(member.clone());
         }
     }
@@ -154,10 +154,11 @@ fn lonely_canary(view: &View<'_>, host: &Host, member: &Member) -> Option<Report
 }
 
 /// The hosts that an Ingress has something to say about.
-pub(super) fn hosts(ingress: &Ingress) -> Vec<Host> {
+pub(super) fn hosts(ingress: &Ingress, canary: bool) -> Vec<Host> {
     let hosts = ingress.rules.iter().map(|rule| Host::of(&rule.host));
     let mut hosts: Vec<Host> = hosts.filter(|host| host.pattern().is_some()).collect();
-    if ingress.rules.is_empty() && ingress.default_backend.is_some() {
+    // The default backend of a canary stands beside the one for all hosts, whatever rules it has.
+    if (canary || ingress.rules.is_empty()) && ingress.default_backend.is_some() {
         hosts.push(Host::of(""));
     }
     hosts.sort();
@@ -177,7 +178,7 @@ fn strange_hosts(ingress: Of<'_, Ingress>) -> Vec<Report> {
         Report::new(ingress.held(), Level::Error, Reason::Invalid, message)
             .at(format!("spec.rules[{index}].host"))
     });
-    let own: HashSet<Host> = hosts(content).into_iter().collect();
+    let own: HashSet<Host> = hosts(content, false).into_iter().collect();
     let tls = content.tls.iter().enumerate().flat_map(|(index, item)| {
         item.hosts.iter().enumerate().map(move |(position, host)| (index, position, host))
     });

@@ -69,10 +69,10 @@ pub(crate) fn survey<'s>(view: &View<'s>, settings: &Settings) -> Survey<'s> {
     let ours = view
         .all::<Ingress>()
         .filter(|ingress| select::personality(view, &settings.classes, *ingress).is_some());
-    let ours = ours.map(|ingress| Ours {
-        ingress,
-        canary: canary::is_canary(&Annotations::read(ingress, settings).0),
-        hosts: select::hosts(&ingress.content).iter().map(ToString::to_string).collect(),
+    let ours = ours.map(|ingress| {
+        let canary = canary::is_canary(&Annotations::read(ingress, settings).0);
+        let hosts = select::hosts(&ingress.content, canary).iter().map(ToString::to_string).collect();
+        Ours { ingress, canary, hosts }
     });
     let plan = select::plan(view, settings, &mut Examined::default());
     let hosts = plan.units.iter().filter_map(|unit| {

@@ -9,6 +9,8 @@ use std::collections::HashSet;
 pub(super) struct Served<'l, 's> {
     pub(super) settings: &'l Settings,
     pub(super) host: &'l Host,
+    /// What load balancers ask.
+    pub(super) probe: Option<Route>,
     /// What `/` gets.
     pub(super) app_root: Option<Route>,
     pub(super) locations: Vec<(&'l Location<'s>, Route)>,
@@ -19,7 +21,8 @@ pub(super) struct Served<'l, 's> {
 impl Served<'_, '_> {
     /// What clients of a scheme get. `certified`: the name that they ask for has a certificate.
     pub(super) fn routes(&self, scheme: Scheme, certified: bool) -> Vec<Route> {
-        let mut routes: Vec<Route> = self.app_root.clone().into_iter().chain(self.slashes(scheme)).collect();
+        let first = self.probe.iter().chain(&self.app_root).cloned();
+        let mut routes: Vec<Route> = first.chain(self.slashes(scheme)).collect();
         for (location, route) in &self.locations {
             let moved = match scheme {
                 Scheme::Http if !location.answers_at_once() => {
