@@ -2,9 +2,9 @@
 
 use super::situation::Shared;
 use crate::source::{Finding, News, OwnPod, Source};
-use sluice_model::spec::Config;
+use sluice_model::spec::{Config, Runtime};
 use sluice_proxy::Feeder;
-use sluice_translate::{Level, Report, Role, Settings, Translation, Translator};
+use sluice_translate::{Level, Report, Role, Settings, Topology, Translation, Translator};
 use std::{collections::BTreeSet, io, sync::Arc, thread, time::Instant};
 use tokio::time::sleep_until;
 
@@ -91,7 +91,7 @@ fn adopt(settings: &mut Settings, own: Option<OwnPod>) {
     if settings.labels.is_empty() && settings.role == Role::Gateway {
         settings.labels = labels;
     }
-    settings.topology = topology;
+    settings.topology = Topology { hints: settings.topology.hints, ..topology };
 }
 
 fn refer(source: &mut Source, translator: &mut Translator) {
@@ -129,15 +129,17 @@ impl Telling {
             Some(now) => translator.translate_at(now),
             None => translator.translate(),
         };
-        translation.config.runtime.clone_from(&self.frame.runtime);
+        let drain_timeout = translation.config.runtime.drain_timeout;
+        translation.config.runtime = Runtime { drain_timeout, ..self.frame.runtime.clone() };
         translation.config.access_log.clone_from(&self.frame.access_log);
         self.shared.translated(begun.elapsed(), translation.renewed);
         translation
     }
 
     fn publish(&mut self, feeder: &Feeder, translation: Translation) {
-        let config = Arc::new(translation.config);
-        self.shared.publish(config.clone(), translation.reports, translation.ingresses);
+        let Translation { config, reports, ingresses, facts, .. } = translation;
+        let config = Arc::new(config);
+        self.shared.publish(config.clone(), reports, ingresses, facts);
         self.log();
         feeder.publish(config);
     }

@@ -1,6 +1,6 @@
 //! What is known about the objects at this moment: written by the thread that translates, read by admin.
 
-use super::{objects, translation};
+use super::{nginx_numbers::NginxNumbers, objects, translation};
 use crate::{
     contenders,
     source::{Finding, News, cluster::Stats},
@@ -9,8 +9,8 @@ use crate::{
 use serde_json::Value;
 use sluice_crds::ObjectName;
 use sluice_model::spec::Config;
-use sluice_proxy::{Durations, Family, Labels};
-use sluice_translate::{Change, Held, Level, Report};
+use sluice_proxy::{Durations, Family, Labels, NginxMetrics};
+use sluice_translate::{Change, Held, IngressFacts, Level, Report};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     situation: Mutex<Situation>,
     /// For the status of Ingresses.
     addresses: Origin,
+    /// What stands before annotations of Ingresses.
+    prefix: String,
     /// Of the watches of a cluster.
     watches: Option<Arc<Stats>>,
     translations: AtomicU64,
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     news: watch::Sender<u64>,
     /// What was written to a cluster, where there is one.
     writes: OnceLock<Arc<Tally>>,
+    /// For metrics in the words of ingress-nginx, where somebody shows them.
+    nginx: Option<NginxNumbers>,
 }
 
 /// Held by whoever follows the objects.
@@ -66,10 +70,18 @@ struct Situation {
 }
 
 impl Shared {
-    pub(super) fn new(addresses: Origin, watches: Option<Arc<Stats>>) -> Self {
+    /// `prefix` stands before annotations of Ingresses; `nginx_metrics` says whether metrics in the words of ingress-nginx
+    /// are shown.
+    pub(super) fn new(
+        addresses: Origin,
+        prefix: String,
+        watches: Option<Arc<Stats>>,
+        nginx_metrics: bool,
+    ) -> Self {
         Self {
             situation: Mutex::default(),
             addresses,
+            prefix,
             watches,
             translations: AtomicU64::new(0),
             renewed: AtomicU64::new(0),
@@ -77,6 +89,7 @@ impl Shared {
             abandoned: AtomicBool::new(false),
             news: watch::Sender::new(0),
             writes: OnceLock::new(),
+            nginx: nginx_metrics.then(NginxNumbers::default),
         }
     }
 
@@ -121,10 +134,15 @@ impl Shared {
         config: Arc<Config>,
         reports: Arc<[Report]>,
         ingresses: Arc<BTreeSet<ObjectName>>,
+        facts: Arc<IngressFacts>,
     ) {
         let mut situation = self.lock();
         let mut matters = situation.reports != reports || situation.ingresses != ingresses;
-        for (name, held) in std::mem::take(&mut situation.coming) {
+        let coming = std::mem::take(&mut situation.coming);
+        if let Some(nginx) = &self.nginx {
+            nginx.take(&coming, &ingresses, &reports, facts);
+        }
+        for (name, held) in coming {
             matters |= !QUIET.contains(&name.kind);
             match held {
                 Some(held) => drop(situation.objects.insert(name, held)),
@@ -165,7 +183,7 @@ impl Shared {
     pub(super) fn contenders(&self, authority: &str) -> String {
         let situation = self.lock();
         let reports: Vec<Report> = situation.reports.iter().chain(&situation.duplicates).cloned().collect();
-        contenders::text(situation.objects.values(), &reports, authority)
+        contenders::text(situation.objects.values(), &reports, authority, &self.prefix)
     }
 
     /// `GET /status`: what became of each object, by kind, namespace and name.
@@ -195,6 +213,12 @@ impl Shared {
         let situation = self.lock();
         let reports = situation.reports.iter().chain(&situation.duplicates);
         translation::show(&situation.objects, &situation.config, reports, query)
+    }
+
+    /// Metrics in the words of ingress-nginx.
+    pub(super) fn nginx_metrics(&self, told: &NginxMetrics) -> Vec<Family> {
+        let Some(nginx) = &self.nginx else { return Vec::new() };
+        nginx.families(told, self.writes.get().and_then(|tally| tally.election()))
     }
 
     pub(super) fn metrics(&self) -> Vec<Family> {
@@ -259,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_follower_that_ends_is_a_failure() {
-        let shared = Arc::new(Shared::new(Origin::Nodes { internal: false }, None));
+        let shared = Arc::new(Shared::new(Origin::Nodes { internal: false }, String::new(), None, false));
         let following = shared.following();
         assert_eq!(shared.failure(), None);
         drop(following);
