@@ -1,7 +1,8 @@
 //! How the outputs of all units become one configuration, again and again.
 //!
 //! What a change does not touch is taken over from the configuration before: the same `Arc`, so that those who get it neither
-//! check nor compile it again. Where only endpoints changed, clusters are exchanged in place and nothing else is looked at.
+//! check nor compile it again. Where hosts, clusters and certificates only became other ones of the same name, they are
+//! exchanged in place and nothing else is looked at.
 
 use crate::{
     hold::Absent,
@@ -23,13 +24,21 @@ use std::{
 /// How the outputs of units differ from those that the configuration was put together from last.
 #[derive(Debug)]
 pub(crate) struct Difference {
-    /// Hosts, names, certificates or ports differ.
+    /// There are other hosts, names or ports.
     structure: bool,
+    /// What hosts were at their place, and are now.
+    hosts: Vec<(TableKey, [Arc<spec::VirtualHost>; 2])>,
     /// What clusters are now that are other than they were.
     clusters: Vec<Arc<spec::Cluster>>,
+    /// What secrets are now that are other than they were.
+    secrets: Vec<Arc<spec::Secret>>,
     /// There is something else to be said.
     pub(crate) reports: bool,
 }
+
+/// Everything has to be put together again.
+#[derive(Debug)]
+pub(crate) struct Restructured;
 
 /// A host that another unit, which comes first, has already.
 #[derive(Debug)]
@@ -43,9 +52,16 @@ pub(crate) struct Lost<'o> {
 
 impl Difference {
     /// Everything is to be put together.
-    pub(crate) const ALL: Self = Self { structure: true, clusters: Vec::new(), reports: true };
+    pub(crate) const ALL: Self =
+        Self { structure: true, hosts: Vec::new(), clusters: Vec::new(), secrets: Vec::new(), reports: true };
     /// Nothing is.
-    pub(crate) const NONE: Self = Self { structure: false, clusters: Vec::new(), reports: false };
+    pub(crate) const NONE: Self = Self {
+        structure: false,
+        hosts: Vec::new(),
+        clusters: Vec::new(),
+        secrets: Vec::new(),
+        reports: false,
+    };
 
     /// A unit was something, or was not there, and is something else, or is gone.
     pub(crate) fn add(&mut self, old: Option<&Output>, new: Option<&Output>) {
@@ -56,29 +72,54 @@ impl Difference {
             return;
         };
         self.reports |= old.reports != new.reports;
-        if old.differs_in_clusters_only(new) {
-            let pairs = old.clusters.iter().zip(&new.clusters);
-            let changed = pairs.filter(|(old, new)| !Arc::ptr_eq(old, new));
-            self.clusters.extend(changed.map(|(_, new)| Arc::clone(new)));
-        } else {
+        if !new.has_the_places_of(old) {
             self.structure = true;
+            return;
         }
+        let hosts = old.hosts.iter().zip(&new.hosts);
+        let hosts = hosts.filter(|((_, old), (_, new))| !Arc::ptr_eq(old, new));
+        self.hosts.extend(
+            hosts.map(|((table, old), (_, new))| (table.clone(), [Arc::clone(old), Arc::clone(new)])),
+        );
+        self.clusters.extend(others(old.clusters.iter().zip(&new.clusters)));
+        self.secrets.extend(others(old.all_secrets().zip(new.all_secrets())));
     }
 
-    /// Whether everything has to be put together again.
-    pub(crate) const fn is_structural(&self) -> bool {
-        self.structure
-    }
-
-    /// Exchanges the clusters that changed.
-    pub(crate) fn exchange(&mut self, config: &mut spec::Config) {
+    /// Exchanges in place what is other than it was. Where that cannot be, as a host stands elsewhere because another unit
+    /// has a part of it, everything has to be put together again.
+    pub(crate) fn exchange(&mut self, config: &mut spec::Config) -> Result<(), Restructured> {
+        if self.structure {
+            return Err(Restructured);
+        }
+        for (table, [old, new]) in self.hosts.drain(..) {
+            let name = table.to_string();
+            let table =
+                config.route_tables.iter_mut().find(|known| known.name == name).ok_or(Restructured)?;
+            let place = table.virtual_hosts.iter().position(|known| Arc::ptr_eq(known, &old));
+            let place = place.ok_or(Restructured)?;
+            if let Some(known) = Arc::make_mut(table).virtual_hosts.get_mut(place) {
+                *known = new;
+            }
+        }
         for cluster in self.clusters.drain(..) {
             let place = config.clusters.binary_search_by(|known| known.name.cmp(&cluster.name));
             if let Some(known) = place.ok().and_then(|place| config.clusters.get_mut(place)) {
                 *known = cluster;
             }
         }
+        for secret in self.secrets.drain(..) {
+            let place = config.secrets.binary_search_by(|known| known.name.cmp(&secret.name));
+            if let Some(known) = place.ok().and_then(|place| config.secrets.get_mut(place)) {
+                *known = secret;
+            }
+        }
+        Ok(())
     }
+}
+
+/// The second of each pair that is not the same twice.
+fn others<'p, T: 'p>(pairs: impl Iterator<Item = (&'p Arc<T>, &'p Arc<T>)>) -> impl Iterator<Item = Arc<T>> {
+    pairs.filter(|(old, new)| !Arc::ptr_eq(old, new)).map(|(_, new)| Arc::clone(new))
 }
 
 /// One configuration from all outputs, in their order; of several that have the same host at the same place, the first one

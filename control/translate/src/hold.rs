@@ -10,7 +10,7 @@
 //! protects. While a unit goes on as it was, its clusters are as they are now, endpoints and protection included, as far as
 //! the new version has them too; the others are as they were.
 
-use crate::{output::Output, store::Held, translator::UnitKey};
+use crate::{output::Output, plan::UnitKey, store::Held};
 use std::{
     collections::{BTreeMap, HashSet},
     time::{Duration, Instant},

@@ -17,8 +17,8 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | `store`, `reads` | the objects, and who looked at what |
-//! | `translator`, `output`, `assemble` | units, and how they become one configuration |
+//! | `store`, `reads`, `readers` | the objects, and who looked at what |
+//! | `translator`, `plan`, `output`, `assemble` | which units there are, and how they become one configuration |
 //! | `hold` | make before break: units that go on as they were while something that they name is not there yet |
 //! | `sound` | what the model refuses costs one unit, never all of them |
 //! | `services` | from a service and a port to endpoints |
@@ -38,6 +38,8 @@ mod istio;
 mod name;
 mod nginx;
 mod output;
+mod plan;
+mod readers;
 mod reads;
 mod report;
 mod scopes;

@@ -78,31 +78,49 @@ impl Output {
         }
     }
 
-    /// Whether the configuration differs, if at all, in what clusters are that both name. Parts that did not change have to
-    /// be the same; see [`Output::adopt`].
-    pub(crate) fn differs_in_clusters_only(&self, other: &Self) -> bool {
-        let names =
-            |output: &Self| output.clusters.iter().map(|cluster| cluster.name.clone()).collect::<Vec<_>>();
-        let absent =
-            |output: &Self| output.missing.iter().map(|missing| missing.what.clone()).collect::<Vec<_>>();
-        let hosts = |output: &Self| output.hosts.iter().map(|(_, host)| Arc::clone(host)).collect::<Vec<_>>();
-        let tables = |output: &Self| output.hosts.iter().map(|(table, _)| table.clone()).collect::<Vec<_>>();
+    /// Whether the configuration differs, if at all, in what parts of it are that both name: hosts that answer for the same
+    /// names at the same place, clusters, certificates. Parts that did not change have to be the same; see [`Output::adopt`].
+    pub(crate) fn has_the_places_of(&self, other: &Self) -> bool {
+        let pairs = |this: &Arc<spec::VirtualHost>, other: &Arc<spec::VirtualHost>| {
+            Arc::ptr_eq(this, other) || (this.name == other.name && this.hosts == other.hosts)
+        };
         self.ports == other.ports
             && self.secure_ports == other.secure_ports
             && self.as_nginx == other.as_nginx
             && self.known_names_only == other.known_names_only
             && self.owners == other.owners
-            && tables(self) == tables(other)
-            && are_same(&hosts(self), &hosts(other))
-            && names(self) == names(other)
+            && self.hosts.len() == other.hosts.len()
+            && self
+                .hosts
+                .iter()
+                .zip(&other.hosts)
+                .all(|((at, host), (then, other))| at == then && pairs(host, other))
+            && same(&self.clusters, &other.clusters, |cluster| &*cluster.name)
             && are_same(&self.outlived, &other.outlived)
-            && absent(self) == absent(other)
+            && same(&self.missing, &other.missing, |missing| &missing.what)
             && self.addresses == other.addresses
             && self.other_ports == other.other_ports
-            && self.certificates == other.certificates
-            && self.secrets == other.secrets
-            && self.servers == other.servers
+            && same(&self.certificates, &other.certificates, |(port, secret)| (*port, &*secret.name))
+            && same(&self.secrets, &other.secrets, |secret| &*secret.name)
+            && self.servers.len() == other.servers.len()
+            && self.servers.iter().zip(&other.servers).all(|(this, other)| {
+                this.key == other.key
+                    && this.scope == other.scope
+                    && same(&this.secrets, &other.secrets, |secret| &*secret.name)
+            })
     }
+
+    /// Every secret, with a name that says which it is.
+    pub(crate) fn all_secrets(&self) -> impl Iterator<Item = &Arc<spec::Secret>> {
+        let certificates = self.certificates.iter().map(|(_, secret)| secret);
+        let servers = self.servers.iter().flat_map(|server| &server.secrets);
+        certificates.chain(&self.secrets).chain(servers)
+    }
+}
+
+/// Whether both lists name the same, one after the other.
+fn same<'l, T, N: PartialEq + 'l>(one: &'l [T], other: &'l [T], name: impl Fn(&'l T) -> N) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| name(one) == name(other))
 }
 
 /// Puts the old part in the place of each new one that is equal.

@@ -31,10 +31,12 @@ impl Served<'_, '_> {
                 routes.push(upstream::towards(location, route, scheme));
                 continue;
             };
-            let mut away = Route::new(route.name.clone(), action);
-            away.matches.clone_from(&route.matches);
-            away.origin.clone_from(&route.origin);
-            away.labels.clone_from(&route.labels);
+            let mut away = Route {
+                matches: route.matches.clone(),
+                origin: route.origin.clone(),
+                labels: route.labels.clone(),
+                ..Route::new(route.name.clone(), action)
+            };
             // Whom we trust may have told us that the client came over TLS.
             if self.settings.ingress.believes_schemes() {
                 away.name = format!("to https: {}", route.name);
@@ -51,6 +53,8 @@ impl Served<'_, '_> {
                 route.headers.response.set.extend(header(hsts));
             }
         }
+        // They are large, and most hosts have one.
+        routes.shrink_to_fit();
         routes
     }
 

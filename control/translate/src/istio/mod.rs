@@ -37,9 +37,9 @@ pub(crate) use policy::{Policies, look as policies};
 
 use crate::{
     output::{Output, TableKey},
+    plan::{self, Plan, UnitKey},
     reads::View,
     settings::Settings,
-    translator::{self, Plan, UnitKey},
 };
 use gateway::{Site, sites};
 use sluice_crds::{ObjectName, istio::Gateway};
@@ -76,14 +76,14 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     let services = examined.look(view, settings, &mut plan.reports);
     for ((table, name), host) in attach::hosts(view, settings, &sites, services, &mut plan.reports) {
         let piece = Piece::Host(table, name.into());
-        plan.units.insert(UnitKey::Gateway(piece), translator::Members::Gateway(Members::Host(host)));
+        plan.units.insert(UnitKey::Gateway(piece), plan::Members::Gateway(Members::Host(host)));
     }
     for site in sites {
         let (piece, members) = match site.table.server {
             None => (Piece::Port(site.table.port), Members::Port),
             Some(_) => (Piece::Server(site.table.clone()), Members::Server(site.gateway.name(), site.index)),
         };
-        plan.units.insert(UnitKey::Gateway(piece), translator::Members::Gateway(members));
+        plan.units.insert(UnitKey::Gateway(piece), plan::Members::Gateway(members));
     }
     plan
 }
