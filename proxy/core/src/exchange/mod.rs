@@ -107,6 +107,7 @@ mod connection;
 mod decide;
 mod error_page;
 mod event;
+mod pick;
 mod reply;
 mod request;
 mod request_id;
@@ -121,6 +122,7 @@ pub use connection::{Connection, Context, ShardState};
 pub use event::{Action, ConnectFailure, Event, FailureKind, Sent, UpstreamFailure};
 pub use write::{Attempt, MirrorCopy, Outgoing};
 
+use crate::balance::{Busy, MadeCookie};
 use crate::edits::CompiledEdits;
 use crate::flags::ResponseFlags;
 use crate::head::Edits;
@@ -153,6 +155,10 @@ pub struct Exchange {
     tried: SmallVec<[usize; 4]>,
     /// When an endpoint was asked first.
     first_try: Option<Instant>,
+    /// Counts the attempt at its endpoint.
+    busy: Option<Busy>,
+    /// The cookie that keeps the client at its endpoint, where the client sent none.
+    made_cookie: Option<MadeCookie>,
     reuse: Reuse,
     /// The attempt rides a connection that has carried a request before.
     reused: bool,
@@ -284,6 +290,8 @@ impl Exchange {
             endpoint: 0,
             tried: SmallVec::new(),
             first_try: None,
+            busy: None,
+            made_cookie: None,
             reuse: Reuse::Any,
             reused: false,
             stale: false,
@@ -331,6 +339,8 @@ impl Exchange {
         self.matched = None;
         self.tried.clear();
         self.first_try = None;
+        self.busy = None;
+        self.made_cookie = None;
         self.reused = false;
         self.stale = false;
         self.target.clear();
@@ -495,6 +505,7 @@ impl Exchange {
 
     fn finish(&mut self, now: Instant, cx: &mut Context<'_>) {
         self.state = State::Done;
+        self.busy = None;
         self.record.duration = now.saturating_duration_since(self.record.started);
         if !self.request_ended {
             self.close_downstream = true;
