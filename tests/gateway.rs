@@ -186,6 +186,26 @@ async fn a_port_that_cannot_be_listened_on_stops_no_other_and_is_named() {
 }
 
 #[tokio::test]
+async fn health_listens_where_the_flags_of_ingress_nginx_say() {
+    let mut gateway = recipe()
+        .argument("--healthz-host=127.0.0.1")
+        .argument("--healthz-port=0")
+        .argument("--health-check-path=/well")
+        .manifest("blog.yaml", &blog("web"))
+        .start()
+        .await;
+    let line = gateway.process_says("health on ").await;
+    let address = line.rsplit_once(' ').unwrap().1.parse().unwrap();
+    for path in ["/well", "/healthz", "/metrics"] {
+        assert_eq!(Http1::connect(address).await.get(path).await.status, 200, "{path}");
+    }
+    // Load balancers ask the ports of Ingresses, under a name that nobody has.
+    assert_eq!(gateway.get("10.0.0.1", "/well").await.status, 200);
+    assert_eq!(gateway.get("10.0.0.1", "/healthz").await.status, 404);
+    assert_eq!(gateway.get("blog.example.com", "/well").await.status, 503, "its host has the path");
+}
+
+#[tokio::test]
 async fn health_tells_anybody_whether_all_is_well_and_nothing_else() {
     let mut gateway = gateway!().argument("--health=127.0.0.1:0").start().await;
     let line = gateway.process_says("health on ").await;

@@ -73,6 +73,27 @@ async fn headers_and_cookies_choose_the_next_version() {
 }
 
 #[tokio::test]
+async fn users_stay_with_the_version_that_they_got_while_the_share_grows() {
+    let servers = Servers::start().await;
+    let mut gateway = servers.recipe().start().await;
+    let host = "sticky.canary.example";
+    let mut got = Vec::new();
+    for user in 0..40 {
+        got.push(answer(&mut gateway, host, Some(("cookie", &format!("user={user}")))).await);
+    }
+    let next = got.iter().filter(|version| *version == "next").count();
+    assert!((5..=35).contains(&next), "about half of 40: {next}");
+    gateway.edit_in_force("sticky.yaml", "canary-weight: \"50\"", "canary-weight: \"80\"").await;
+    for (user, before) in got.iter().enumerate() {
+        let cookie = format!("user={user}");
+        let now = answer(&mut gateway, host, Some(("cookie", &cookie))).await;
+        assert!(now == *before || now == "next", "user {user} went back to {now}");
+        let beta = format!("{cookie}; group=beta");
+        assert_eq!(answer(&mut gateway, host, Some(("cookie", &beta))).await, "next");
+    }
+}
+
+#[tokio::test]
 async fn a_weight_that_steps_up_is_followed_under_load_without_a_lost_request() {
     let servers = Servers::start().await;
     let mut gateway = servers.recipe().start().await;

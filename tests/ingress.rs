@@ -2,5 +2,7 @@
 
 #[path = "ingress/error_pages.rs"]
 mod error_pages;
+#[path = "ingress/handshakes.rs"]
+mod handshakes;
 #[path = "ingress/told.rs"]
 mod told;

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![allow(clippy::float_cmp, reason = "counters are whole numbers")]
 
-use sluice_dsl::{Answer, Gateway, Origin, Request, gateway, within};
+use sluice_dsl::{
+    Answer, Certificate, Gateway, Origin, Request, gateway, secret_manifest, service_manifest, within,
+};
 use std::collections::BTreeMap;
 
 /// One line of a scrape.
@@ -159,7 +161,7 @@ async fn clients_cannot_make_up_labels() {
 async fn counters_go_on_where_routes_and_endpoints_change() {
     let (mut gateway, [_primary, canary]) = podinfo(&["--enable-metrics=true"]).await;
     gateway.get("app.example", "/").await;
-    let moved = sluice_dsl::service_manifest("test/podinfo", &[&canary]);
+    let moved = service_manifest("test/podinfo", &[&canary]);
     gateway.write("services/test-podinfo.yaml", &moved);
     gateway.says("app.example", "/", "canary").await;
     let before = sum(&gateway, REQUESTS, &OF_PODINFO).await;
@@ -230,6 +232,133 @@ async fn the_controller_says_what_it_is_and_how_its_configuration_is() {
     assert_ne!(value("config_hash").await, hash);
     gateway.edit_in_force("a-main.yaml", "path: /api,", "path: /,").await;
     assert_eq!(value("config_hash").await, hash, "the same configuration has the same hash");
+}
+
+#[tokio::test]
+async fn certificates_of_hosts_say_when_they_end_and_what_they_are() {
+    let certificate = Certificate::of(&["app.example"]);
+    let origin = origin("app").await;
+    let tls = |text: String, tls: &str| text.replace("rules:", &format!("tls: [{tls}]\n  rules:"));
+    let gateway = gateway!()
+        .argument("--enable-metrics")
+        .manifest("class.yaml", CLASS)
+        .service("test/app", &[&origin])
+        .manifest("secret.yaml", &secret_manifest("test/own", &certificate))
+        .manifest(
+            "own.yaml",
+            &tls(ingress("own", "", "app.example", "/", "app"), "{ hosts: [app.example], secretName: own }"),
+        )
+        .manifest(
+            "default.yaml",
+            &tls(ingress("default", "", "b.example", "/", "app"), "{ hosts: [b.example] }"),
+        )
+        .manifest("plain.yaml", &ingress("plain", "", "c.example", "/", "app"))
+        .start()
+        .await;
+    let ends = samples(&gateway, "nginx_ingress_controller_ssl_expire_time_seconds").await;
+    let mut hosts: Vec<&str> = ends.iter().map(|sample| &*sample.labels["host"]).collect();
+    hosts.sort_unstable();
+    assert_eq!(hosts, ["_", "app.example", "b.example"], "those that have TLS, and all others");
+    let own = ends.iter().find(|sample| sample.labels["host"] == "app.example").unwrap();
+    // What the test's certificates have: the year 4096.
+    assert_eq!(own.value, 67_090_118_400.0);
+    let label = |sample: &Sample, name: &str| sample.labels[name].clone();
+    assert_eq!((&*label(own, "namespace"), &*label(own, "secret_name")), ("test", "own"));
+    assert_eq!(label(own, "class"), "k8s.io/ingress-nginx");
+    let infos = samples(&gateway, "nginx_ingress_controller_ssl_certificate_info").await;
+    let info = infos.iter().find(|sample| sample.labels["host"] == "app.example").unwrap();
+    assert_eq!((info.value, &*label(info, "public_key_algorithm")), (1.0, "ECDSA"));
+    assert!(label(info, "issuer_common_name").starts_with("Authority of "), "{info:?}");
+    assert_eq!(label(info, "identifier"), format!("-{}", label(info, "serial_number")));
+    assert_eq!(label(own, "identifier"), label(info, "identifier"));
+
+    gateway.write("secret.yaml", &secret_manifest("test/own", &Certificate::of(&["app.example"])));
+    let renewed = async {
+        loop {
+            let infos = samples(&gateway, "nginx_ingress_controller_ssl_certificate_info").await;
+            let now = infos.iter().find(|sample| sample.labels["host"] == "app.example").unwrap();
+            if label(now, "serial_number") != label(info, "serial_number") {
+                break;
+            }
+        }
+    };
+    within("the certificate of the new Secret", renewed).await;
+}
+
+#[tokio::test]
+async fn ingresses_that_nobody_serves_are_orphans_until_somebody_does() {
+    let origin = origin("app").await;
+    let gateway = gateway!()
+        .argument("--enable-metrics")
+        .manifest("class.yaml", CLASS)
+        .service("test/app", &[&origin])
+        .service("test/idle", &[])
+        .manifest("good.yaml", &ingress("good", "", "a.example", "/", "app"))
+        .manifest("idle.yaml", &ingress("idle", "", "b.example", "/", "idle"))
+        .manifest("gone.yaml", &ingress("gone", "", "c.example", "/", "gone"))
+        .start()
+        .await;
+    let orphans = "nginx_ingress_controller_orphan_ingress";
+    let found: BTreeMap<String, f64> = samples(&gateway, orphans)
+        .await
+        .into_iter()
+        .map(|sample| (format!("{} {}", sample.labels["ingress"], sample.labels["type"]), sample.value))
+        .collect();
+    let wanted = [
+        ("gone no-endpoint", 0.0),
+        ("gone no-service", 1.0),
+        ("good no-endpoint", 0.0),
+        ("good no-service", 0.0),
+        ("idle no-endpoint", 1.0),
+        ("idle no-service", 0.0),
+    ];
+    assert_eq!(found, wanted.map(|(name, value)| (name.to_owned(), value)).into());
+    gateway.write("services/test-idle.yaml", &service_manifest("test/idle", &[&origin]));
+    gateway.write("more.yaml", &service_manifest("test/gone", &[&origin]));
+    let served = async { while sum(&gateway, orphans, &[]).await != 0.0 {} };
+    within("no Ingress is an orphan any more", served).await;
+}
+
+#[tokio::test]
+async fn every_ingress_that_is_written_is_checked_and_counted() {
+    let origin = origin("app").await;
+    let good = ingress("web", "", "a.example", "/", "app");
+    let gateway = gateway!()
+        .argument("--enable-metrics")
+        .manifest("class.yaml", CLASS)
+        .service("test/app", &[&origin])
+        .manifest("web.yaml", &good)
+        .start()
+        .await;
+    let of_web = ["namespace=\"test\"", "ingress=\"web\""];
+    let counted =
+        async |name: &str| sum(&gateway, &format!("nginx_ingress_controller_check_{name}"), &of_web).await;
+    assert_eq!((counted("success").await, counted("errors").await), (1.0, 0.0));
+    gateway.write("web.yaml", &good.replace("path: /,", "path: no-slash,"));
+    becomes(&gateway, "nginx_ingress_controller_check_errors", &of_web, 1.0).await;
+    gateway.write("web.yaml", &good.replace("path: /,", "path: /web,"));
+    becomes(&gateway, "nginx_ingress_controller_check_success", &of_web, 2.0).await;
+    gateway.remove("web.yaml");
+    let forgotten = async { while counted("success").await != 0.0 {} };
+    within("nothing is said of an Ingress that is gone", forgotten).await;
+}
+
+#[tokio::test]
+async fn an_error_that_a_page_replaced_counts_under_the_status_that_the_client_got() {
+    let (app, pages) = (origin("app").await, Origin::http1(|_| Answer::status(418)).await);
+    let annotations = "nginx.ingress.kubernetes.io/custom-http-errors: '500', \
+                       nginx.ingress.kubernetes.io/default-backend: pages";
+    let mut gateway = gateway!()
+        .argument("--enable-metrics")
+        .manifest("class.yaml", CLASS)
+        .service("test/podinfo", &[&app])
+        .service("test/pages", &[&pages])
+        .manifest("web.yaml", &ingress("podinfo", annotations, "app.example", "/", "podinfo"))
+        .start()
+        .await;
+    assert_eq!(gateway.get("app.example", "/broken").await.status, 418);
+    becomes(&gateway, REQUESTS, &["status=\"418\"", "service=\"podinfo\""], 1.0).await;
+    assert_eq!(sum(&gateway, REQUESTS, &[]).await, 1.0);
 }
 
 #[tokio::test]

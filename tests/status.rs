@@ -277,6 +277,7 @@ async fn only_the_holder_of_the_lease_writes_and_another_takes_over_when_it_ends
             .argument("--election-id=sluice-test")
             .argument("--election-ttl=10s")
             .argument("--update-status-on-shutdown=false")
+            .argument("--enable-metrics")
     };
     let mut first = recipe().start().await;
     api.becomes("Lease default/sluice-test", |lease| !lease["spec"]["holderIdentity"].is_null()).await;
@@ -284,6 +285,11 @@ async fn only_the_holder_of_the_lease_writes_and_another_takes_over_when_it_ends
     let second = recipe().start().await;
     first.proxy().stat_becomes("sluice_status_leader", &[], |value| value == 1.0).await;
     assert_eq!(second.proxy().stat("sluice_status_leader", &[]).await, 0.0);
+    let (leads, lease) = ("nginx_ingress_controller_leader_election_status", ["name=\"sluice-test\""]);
+    assert_eq!(
+        (first.proxy().stat(leads, &lease).await, second.proxy().stat(leads, &lease).await),
+        (1.0, 0.0)
+    );
     api.put(&ingress("web", ""));
     api.becomes("Ingress shop/web", has_addresses).await;
     // It counts what it wrote when it is answered.

@@ -12,7 +12,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         let cluster = snapshot.cluster_named("servers").unwrap();
         let (mut balancers, mut rng) = (Balancers::default(), fastrand::Rng::with_seed(1));
         group.bench_function(BenchmarkId::from_parameter(endpoints), |bencher| {
-            bencher.iter(|| balancers.pick(black_box(cluster), &[], &mut rng));
+            bencher.iter(|| balancers.pick(black_box(cluster), &[], None, &mut rng));
         });
     }
     group.finish();

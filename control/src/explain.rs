@@ -1,7 +1,7 @@
 //! `sluice explain`.
 
 use crate::{
-    admin_client, check, contenders,
+    admin_client, check,
     failure::Failure,
     file::Folder,
     manifests::Input,
@@ -89,7 +89,7 @@ impl Explain {
         let mut others = String::new();
         let config = match Input::read(self.file.as_deref(), &self.told, &self.beside)? {
             Input::Manifests(manifests) => {
-                others = contenders::text(manifests.objects(), manifests.reports(), &self.host);
+                others = manifests.contenders(&self.host);
                 manifests.usable()?
             }
             Input::Config(source) => {

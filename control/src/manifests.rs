@@ -1,6 +1,7 @@
 //! Manifests read once, for commands that say what would become of them.
 
 use crate::{
+    contenders,
     failure::Failure,
     file, output,
     source::{
@@ -32,6 +33,8 @@ pub(crate) struct Manifests {
     findings: Vec<Finding>,
     reports: Vec<Report>,
     objects: Vec<Held>,
+    /// What stands before annotations of Ingresses.
+    prefix: String,
     /// As it would be served.
     pub(crate) config: sluice_model::spec::Config,
 }
@@ -95,6 +98,7 @@ fn has_objects(text: &str) -> bool {
 
 impl Manifests {
     fn of(name: String, scan: Scan, settings: Settings) -> Self {
+        let prefix = settings.annotations_prefix.clone();
         let mut translator = Translator::new(settings);
         let mut objects = Vec::new();
         for change in scan.changes {
@@ -106,17 +110,12 @@ impl Manifests {
         let Translation { config, reports, .. } = translator.translate();
         let mut reports: Vec<Report> = reports.iter().cloned().chain(scan.duplicates).collect();
         reports.sort();
-        Self { name, findings: scan.findings, reports, objects, config }
+        Self { name, findings: scan.findings, reports, objects, prefix, config }
     }
 
-    /// Every object.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = &Held> {
-        self.objects.iter()
-    }
-
-    /// What is said about them.
-    pub(crate) fn reports(&self) -> &[Report] {
-        &self.reports
+    /// Objects that want a host and do not serve it as written, and why.
+    pub(crate) fn contenders(&self, authority: &str) -> String {
+        contenders::text(self.objects.iter(), &self.reports, authority, &self.prefix)
     }
 
     /// One line for each thing that is to be said.

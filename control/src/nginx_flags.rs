@@ -15,7 +15,10 @@ use sluice_crds::{
 use sluice_model::value::Duration;
 use sluice_proxy::NginxMetrics;
 use sluice_translate::{NamespacedName, Settings};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 /// The flags that were given.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +37,6 @@ const METRICS: [&str; 7] = [
     "size-buckets",
     "time-buckets",
 ];
-const ADMIN: &str = "/healthz is answered by the admin endpoint (--admin) and where --health says";
 
 impl NginxFlags {
     /// What they say about the translation. `pod_namespace` is where names without a namespace are.
@@ -62,6 +64,10 @@ impl NginxFlags {
         settings.https_port = port("https-port", settings.https_port);
         settings.external_names = !is("disable-svc-external-name");
         settings.metric_labels.rules = is("enable-metrics");
+        settings.topology.hints = self.is("enable-topology-aware-routing", true);
+        if let Some(path) = self.health_path() {
+            settings.health_path = path;
+        }
         if let Some(prefix) = text("annotations-prefix") {
             settings.annotations_prefix = prefix;
         }
@@ -167,6 +173,34 @@ impl NginxFlags {
         }
     }
 
+    /// Where health and metrics can be read (`--healthz-port`, `--healthz-host`); `None` where neither was given.
+    pub(crate) fn health(&self) -> Result<Option<SocketAddr>, Failure> {
+        const USUAL: u16 = 10254;
+        let host = self.text("healthz-host");
+        let port = match self.0.get("healthz-port") {
+            Some(Value::Int(port)) => Some(u16::try_from(*port).map_err(|_| {
+                Failure::usage(format!("--healthz-port: `{port}` is not a port; write a number up to 65535"))
+            })?),
+            _ => None,
+        };
+        if host.is_none() && port.is_none() {
+            return Ok(None);
+        }
+        let address = host.map_or(Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), |host| {
+            host.parse().map_err(|_| {
+                Failure::usage(format!(
+                    "--healthz-host: `{host}` is not an address; write one, as in 127.0.0.1"
+                ))
+            })
+        })?;
+        Ok(Some(SocketAddr::new(address, port.unwrap_or(USUAL))))
+    }
+
+    /// Where there, and at the ports of Ingresses, it is said that the process is well (`--health-check-path`).
+    pub(crate) fn health_path(&self) -> Option<String> {
+        self.text("health-check-path")
+    }
+
     /// How long `/ready` says no before listeners close (`--shutdown-grace-period`).
     pub(crate) fn drain_grace(&self) -> Duration {
         match self.0.get("shutdown-grace-period") {
@@ -249,6 +283,10 @@ fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
         | "disable-catch-all"
         | "disable-svc-external-name"
         | "enable-metrics"
+        | "enable-topology-aware-routing"
+        | "health-check-path"
+        | "healthz-host"
+        | "healthz-port"
         | "http-port"
         | "https-port"
         | "ingress-class"
@@ -258,8 +296,6 @@ fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
         | "shutdown-grace-period"
         | "watch-ingress-without-class"
         | "watch-namespace" => None,
-        "health-check-path" | "healthz-host" | "healthz-port" => Some(ADMIN),
-        "post-shutdown-grace-period" => Some("the process ends when the last connection is done"),
         "apiserver-host"
         | "certificate-authority"
         | "disable-leader-election"
@@ -276,8 +312,6 @@ fn not_here(name: &str, cluster: bool) -> Option<&'static str> {
             None
         }
         "watch-namespace-selector" => Some("only --watch-namespace narrows a folder"),
-        "disable-sync-events" => Some("an Event is written for each problem, none for each change"),
-        "enable-topology-aware-routing" => Some("hints of EndpointSlices count where there are any"),
         _ if cluster => Some(NO_NEED),
         _ => Some(NO_CLUSTER),
     }

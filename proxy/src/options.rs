@@ -14,6 +14,8 @@ pub struct Options {
     /// Where `/ready`, `/healthz` and `/metrics` of admin can be read as well, by whoever comes: kubelets and Prometheus,
     /// to whom a loopback address says nothing. Read once; off without it.
     pub health: Option<SocketAddr>,
+    /// One more path where `health` answers what `/healthz` does.
+    pub health_path: Option<Arc<str>>,
     /// React to SIGTERM, SIGINT (drain; a second one ends at once) and SIGHUP (read again, reopen log files). Off where
     /// several proxies share a process.
     pub signals: bool,
@@ -114,6 +116,7 @@ impl Options {
             source,
             overrides: Overrides::default(),
             health: None,
+            health_path: None,
             signals: true,
             logging: None,
             extension: None,

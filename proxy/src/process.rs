@@ -198,7 +198,8 @@ fn run_control(
                 }
             }
         }
-        let sockets = [(Some(admin), Audience::Operator), (health, Audience::Anybody)];
+        let anybody = Audience::Anybody { healthz: beginning.options.health_path.clone() };
+        let sockets = [(Some(admin), Audience::Operator), (health, anybody)];
         for (socket, audience) in sockets {
             let Some(socket) = socket else { continue };
             match tokio::net::TcpListener::from_std(socket) {

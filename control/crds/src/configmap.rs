@@ -275,7 +275,7 @@ static TABLE: [Key; 201] = [
     row("whitelist-source-range", Addresses, None, FailsClosed(Need::AccessLists)),
     row("worker-cpu-affinity", Text, None, NoEffect(ENGINE)),
     row("worker-processes", Text, None, NoEffect("there is one data thread for each CPU")),
-    row("worker-shutdown-timeout", Time, Some("240s"), NoEffect("the process bounds its own drain")),
+    row("worker-shutdown-timeout", Time, Some("240s"), InEffect),
 ];
 
 const fn row(name: &'static str, value: ValueKind, default: Option<&'static str>, verdict: Verdict) -> Key {

@@ -4,7 +4,7 @@
 //! Names and defaults are those of ingress-nginx 1.15.
 
 use crate::{
-    annotations::ValueKind::{self, Bool, GoDuration, Int, List, ObjectName, Path, Text},
+    annotations::ValueKind::{self, Bool, Float, GoDuration, Int, List, ObjectName, Path, Text},
     verdict::Need,
     verdict::Verdict::{self, InEffect, Never, NoEffect, NotYet},
 };
@@ -24,13 +24,18 @@ pub struct Flag {
 }
 
 const ENGINE: &str = "it is about the nginx process";
+const LOG: &str = "`--log` says what is logged";
+const NATIVE: &str = "histograms have the buckets that `--time-buckets` and the like name";
+const NO_PLACES: &str = "places of addresses are not looked up";
 const WEBHOOK: &str =
     "there is no admission webhook; `sluice check` says the same before objects are applied";
 
 /// All flags, by name.
-static TABLE: [Flag; 62] = [
+static TABLE: [Flag; 76] = [
+    row("alsologtostderr", Bool, Some("false"), NoEffect(LOG)),
     row("annotations-prefix", Text, Some("nginx.ingress.kubernetes.io"), InEffect),
     row("apiserver-host", Text, None, InEffect),
+    row("bucket-factor", Float, Some("0"), NoEffect(NATIVE)),
     row("certificate-authority", Text, None, InEffect),
     row("configmap", ObjectName, None, InEffect),
     row("controller-class", Text, Some("k8s.io/ingress-nginx"), InEffect),
@@ -42,7 +47,12 @@ static TABLE: [Flag; 62] = [
     row("disable-full-test", Bool, Some("false"), NoEffect(WEBHOOK)),
     row("disable-leader-election", Bool, Some("false"), InEffect),
     row("disable-svc-external-name", Bool, Some("false"), InEffect),
-    row("disable-sync-events", Bool, Some("false"), InEffect),
+    row(
+        "disable-sync-events",
+        Bool,
+        Some("false"),
+        NoEffect("an Event is written for each problem, none for each change"),
+    ),
     row("dynamic-configuration-retries", Int, Some("15"), NoEffect(ENGINE)),
     row("election-id", Text, Some("ingress-controller-leader"), InEffect),
     row("election-ttl", GoDuration, Some("30s"), InEffect),
@@ -63,10 +73,23 @@ static TABLE: [Flag; 62] = [
     row("internal-logger-address", Text, Some("127.0.0.1:11514"), NoEffect(ENGINE)),
     row("kubeconfig", Text, None, InEffect),
     row("length-buckets", List, None, InEffect),
+    row("logtostderr", Bool, Some("true"), NoEffect(LOG)),
+    row("max-buckets", Int, Some("100"), NoEffect(NATIVE)),
+    row("maxmind-edition-ids", List, Some("GeoLite2-City,GeoLite2-ASN"), Never(NO_PLACES)),
+    row("maxmind-license-key", Text, None, Never(NO_PLACES)),
+    row("maxmind-mirror", Text, None, Never(NO_PLACES)),
+    row("maxmind-retries-count", Int, Some("1"), Never(NO_PLACES)),
+    row("maxmind-retries-timeout", GoDuration, Some("0s"), Never(NO_PLACES)),
     row("metrics-per-host", Bool, Some("true"), InEffect),
     row("metrics-per-undefined-host", Bool, Some("false"), InEffect),
     row("monitor-max-batch-size", Int, Some("10000"), NoEffect("metrics are not collected in batches")),
-    row("post-shutdown-grace-period", Int, Some("10"), InEffect),
+    row(
+        "post-shutdown-grace-period",
+        Int,
+        Some("10"),
+        NoEffect("the process ends when the last connection is done"),
+    ),
+    row("profiler-address", Text, Some("127.0.0.1"), NoEffect("there is no profiler")),
     row("profiler-port", Int, Some("10245"), NoEffect("there is no profiler")),
     row("profiling", Bool, Some("true"), NoEffect("there is no profiler")),
     row("publish-service", ObjectName, None, InEffect),
@@ -78,6 +101,7 @@ static TABLE: [Flag; 62] = [
     row("ssl-passthrough-proxy-port", Int, Some("442"), NoEffect(ENGINE)),
     row("status-port", Int, Some("10246"), NoEffect(ENGINE)),
     row("status-update-interval", Int, Some("60"), InEffect),
+    row("stderrthreshold", Text, Some("2"), NoEffect(LOG)),
     row("stream-port", Int, Some("10247"), NoEffect(ENGINE)),
     row(
         "sync-period",
@@ -85,14 +109,22 @@ static TABLE: [Flag; 62] = [
         Some("0s"),
         NoEffect("watches are kept up, nothing is listed again and again"),
     ),
+    row(
+        "sync-rate-limit",
+        Float,
+        Some("0.3"),
+        NoEffect("changes are gathered for some milliseconds and then take effect"),
+    ),
     row("tcp-services-configmap", ObjectName, None, NotYet(Need::Layer4)),
     row("time-buckets", List, None, InEffect),
     row("udp-services-configmap", ObjectName, None, NotYet(Need::Layer4)),
     row("update-status", Bool, Some("true"), InEffect),
     row("update-status-on-shutdown", Bool, Some("true"), InEffect),
+    row("v", Int, Some("0"), NoEffect(LOG)),
     row("validating-webhook", Text, None, NoEffect(WEBHOOK)),
     row("validating-webhook-certificate", Text, None, NoEffect(WEBHOOK)),
     row("validating-webhook-key", Text, None, NoEffect(WEBHOOK)),
+    row("vmodule", Text, None, NoEffect(LOG)),
     row("watch-ingress-without-class", Bool, Some("false"), InEffect),
     row("watch-namespace", Text, None, InEffect),
     row("watch-namespace-selector", Text, None, InEffect),

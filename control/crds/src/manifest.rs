@@ -36,7 +36,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub enum EntryContent {
     /// An object of a kind that Sluice knows.
-    Object(Box<AnyObject>),
+    Object(AnyObject),
     /// An object of another kind, which is nobody's mistake.
     Other {
         /// As written.
@@ -59,9 +59,9 @@ macro_rules! kinds {
         /// An object of any kind that Sluice knows.
         #[derive(Debug, Clone, PartialEq)]
         #[allow(missing_docs, reason = "each variant is named after its kind")]
-        #[allow(clippy::large_enum_variant, reason = "it stands in a box, and not for long")]
         pub enum AnyObject {
-            $($kind(Object<$kind>),)*
+            // Boxed: kinds differ much in size, and there may be very many objects.
+            $($kind(Box<Object<$kind>>),)*
         }
 
         impl AnyObject {
@@ -78,7 +78,7 @@ macro_rules! kinds {
                         if group != $kind::GROUP || version != $kind::VERSION && !$kind::OTHER_VERSIONS.contains(&version) {
                             return Err($kind::API_VERSION);
                         }
-                        return Ok(Some(Self::$kind(Object::read(tree, node, repairs))));
+                        return Ok(Some(Object::<$kind>::read(tree, node, repairs).into()));
                     }
                 )*
                 Ok(None)
@@ -91,7 +91,7 @@ macro_rules! kinds {
                 let mut repairs = Repairs::for_api(tree);
                 $(
                     if kind == $kind::KIND {
-                        return Some(Self::$kind(Object::read(tree, root, &mut repairs)));
+                        return Some(Object::<$kind>::read(tree, root, &mut repairs).into());
                     }
                 )*
                 None
@@ -145,7 +145,7 @@ macro_rules! kinds {
 
         $(impl From<Object<$kind>> for AnyObject {
             fn from(object: Object<$kind>) -> Self {
-                Self::$kind(object)
+                Self::$kind(Box::new(object))
             }
         })*
     };
@@ -190,7 +190,7 @@ impl Manifest {
     /// The objects of known kinds.
     pub fn objects(&self) -> impl Iterator<Item = &AnyObject> {
         self.entries.iter().filter_map(|entry| match &entry.content {
-            EntryContent::Object(object) => Some(&**object),
+            EntryContent::Object(object) => Some(object),
             _ => None,
         })
     }
@@ -239,7 +239,7 @@ impl Reader<'_> {
         }
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         match AnyObject::read(tree, node, self.repairs, (group, version, kind)) {
-            Ok(Some(object)) => self.push(node, EntryContent::Object(Box::new(object))),
+            Ok(Some(object)) => self.push(node, EntryContent::Object(object)),
             Ok(None) => {
                 let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
                 self.push(node, EntryContent::Other { api_version, kind });

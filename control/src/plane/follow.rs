@@ -2,7 +2,7 @@
 
 use super::situation::Shared;
 use crate::source::{Finding, News, Source};
-use sluice_model::spec::Config;
+use sluice_model::spec::{Config, Runtime};
 use sluice_proxy::{Feeder, IstioMetrics};
 use sluice_translate::{Change, Level, NamespacedName, Report, Settings, Translation, Translator};
 use std::{collections::BTreeSet, io, sync::Arc, thread, time::Instant};
@@ -139,7 +139,8 @@ impl Telling {
             Some(now) => translator.translate_at(now),
             None => translator.translate(),
         };
-        translation.config.runtime.clone_from(&self.frame.runtime);
+        let drain_timeout = translation.config.runtime.drain_timeout;
+        translation.config.runtime = Runtime { drain_timeout, ..self.frame.runtime.clone() };
         translation.config.access_log.clone_from(&self.frame.access_log);
         if let Some((pod, metrics)) = &self.own
             && let Some(workload) = translator.workload(pod)

@@ -10,6 +10,7 @@
 
 mod default_certificate;
 mod follow;
+mod nginx_numbers;
 mod objects;
 mod pages;
 mod situation;
@@ -131,7 +132,13 @@ impl Plane {
             Source::Folder(_) => None,
             Source::Cluster(cluster) => Some(cluster.stats()),
         };
-        let shared = Arc::new(Shared::new(nginx.address_origin(&settings.pod_namespace), watches));
+        let addresses = nginx.address_origin(&settings.pod_namespace);
+        let shared = Arc::new(Shared::new(
+            addresses,
+            settings.annotations_prefix.clone(),
+            watches,
+            dialects.nginx.is_some(),
+        ));
         let place = source.to_string();
         let (feeder, feed) = feed("objects", frame.clone());
 
@@ -142,7 +149,12 @@ impl Plane {
             name_server: self.dns,
             ..Overrides::default()
         };
-        options.health = self.health;
+        let of_nginx = self.told.nginx.health()?;
+        if let (Some(address), Some(_)) = (self.health, of_nginx) {
+            output::note(&format!("--healthz-port and --healthz-host: no effect: --health says {address}"));
+        }
+        options.health = self.health.or(of_nginx);
+        options.health_path = self.told.nginx.health_path().map(Into::into);
         options.logging = Some(logging);
         let istio = dialects.istio.clone();
         options.dialects = dialects;

@@ -1,7 +1,7 @@
 //! What objects add to the admin endpoint.
 
 use super::situation::Shared;
-use sluice_proxy::{Extension, Family, PageContent};
+use sluice_proxy::{Extension, Family, NginxMetrics, PageContent};
 use std::sync::Arc;
 
 /// The pages and metrics of a process that serves objects.
@@ -42,5 +42,9 @@ impl Extension for Pages {
 
     fn metrics(&self) -> Vec<Family> {
         self.0.metrics()
+    }
+
+    fn nginx_metrics(&self, told: &NginxMetrics) -> Vec<Family> {
+        self.0.nginx_metrics(told)
     }
 }

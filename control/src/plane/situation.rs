@@ -1,6 +1,7 @@
 //! What is known about the objects at this moment: written by the thread that translates, read by admin.
 
 use super::{
+    nginx_numbers::NginxNumbers,
     objects,
     translation::{self, Made},
 };
@@ -12,7 +13,7 @@ use crate::{
 use serde_json::Value;
 use sluice_crds::ObjectName;
 use sluice_model::spec::Config;
-use sluice_proxy::{Durations, Family, Labels};
+use sluice_proxy::{Durations, Family, Labels, NginxMetrics};
 use sluice_translate::{Change, Held, Level, Marks, Report, Translation};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     situation: Mutex<Situation>,
     /// For the status of Ingresses.
     addresses: Origin,
+    /// What stands before annotations of Ingresses.
+    prefix: String,
     /// Of the watches of a cluster.
     watches: Option<Arc<Stats>>,
     translations: AtomicU64,
@@ -44,6 +47,8 @@ pub(crate) struct Shared {
     news: watch::Sender<u64>,
     /// What was written to a cluster, where there is one.
     writes: OnceLock<Arc<Tally>>,
+    /// For metrics in the words of ingress-nginx, where somebody shows them.
+    nginx: Option<NginxNumbers>,
 }
 
 /// Held by whoever follows the objects.
@@ -71,10 +76,18 @@ struct Situation {
 }
 
 impl Shared {
-    pub(super) fn new(addresses: Origin, watches: Option<Arc<Stats>>) -> Self {
+    /// `prefix` stands before annotations of Ingresses; `nginx_metrics` says whether metrics in the words of ingress-nginx
+    /// are shown.
+    pub(super) fn new(
+        addresses: Origin,
+        prefix: String,
+        watches: Option<Arc<Stats>>,
+        nginx_metrics: bool,
+    ) -> Self {
         Self {
             situation: Mutex::default(),
             addresses,
+            prefix,
             watches,
             translations: AtomicU64::new(0),
             renewed: AtomicU64::new(0),
@@ -82,6 +95,7 @@ impl Shared {
             abandoned: AtomicBool::new(false),
             news: watch::Sender::new(0),
             writes: OnceLock::new(),
+            nginx: nginx_metrics.then(NginxNumbers::default),
         }
     }
 
@@ -122,10 +136,14 @@ impl Shared {
 
     /// What became of all objects that were taken so far.
     pub(super) fn publish(&self, config: Arc<Config>, translation: Translation) {
-        let Translation { reports, ingresses, marks, .. } = translation;
+        let Translation { reports, ingresses, facts, marks, .. } = translation;
         let mut situation = self.lock();
         let mut matters = situation.reports != reports || situation.ingresses != ingresses;
-        for (name, held) in std::mem::take(&mut situation.coming) {
+        let coming = std::mem::take(&mut situation.coming);
+        if let Some(nginx) = &self.nginx {
+            nginx.take(&coming, &ingresses, &reports, facts);
+        }
+        for (name, held) in coming {
             matters |= !QUIET.contains(&name.kind);
             match held {
                 Some(held) => drop(situation.objects.insert(name, held)),
@@ -167,7 +185,7 @@ impl Shared {
     pub(super) fn contenders(&self, authority: &str) -> String {
         let situation = self.lock();
         let reports: Vec<Report> = situation.reports.iter().chain(&situation.duplicates).cloned().collect();
-        contenders::text(situation.objects.values(), &reports, authority)
+        contenders::text(situation.objects.values(), &reports, authority, &self.prefix)
     }
 
     /// `GET /status`: what became of each object, by kind, namespace and name.
@@ -198,6 +216,12 @@ impl Shared {
         let reports = situation.reports.iter().chain(&situation.duplicates);
         let Situation { objects, config, marks, .. } = &*situation;
         translation::show(objects, &Made { config, marks }, reports, query)
+    }
+
+    /// Metrics in the words of ingress-nginx.
+    pub(super) fn nginx_metrics(&self, told: &NginxMetrics) -> Vec<Family> {
+        let Some(nginx) = &self.nginx else { return Vec::new() };
+        nginx.families(told, self.writes.get().and_then(|tally| tally.election()))
     }
 
     pub(super) fn metrics(&self) -> Vec<Family> {
@@ -262,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_follower_that_ends_is_a_failure() {
-        let shared = Arc::new(Shared::new(Origin::Nodes { internal: false }, None));
+        let shared = Arc::new(Shared::new(Origin::Nodes { internal: false }, String::new(), None, false));
         let following = shared.following();
         assert_eq!(shared.failure(), None);
         drop(following);

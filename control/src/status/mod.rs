@@ -68,10 +68,10 @@ impl StatusThread {
             pod,
             identity: identity.clone(),
         };
-        let tally = Arc::new(Tally::default());
-        shared.writes(tally.clone());
         let lease = NamespacedName { namespace: namespace.to_owned(), name: flags.election_id() };
         let candidate = flags.election_ttl().map(|ttl| Candidate::new(identity, ttl));
+        let tally = Arc::new(Tally::new(candidate.as_ref().map(|_| lease.name.clone())));
+        shared.writes(tally.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (end, ends) = oneshot::channel();
         let work = async move {

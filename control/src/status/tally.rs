@@ -16,9 +16,21 @@ pub(crate) struct Tally {
     failures: Mutex<BTreeMap<&'static str, u64>>,
     queue: AtomicUsize,
     leader: AtomicBool,
+    /// The name of the Lease; absent where nobody is elected.
+    lease: Option<String>,
 }
 
 impl Tally {
+    /// `lease` is the name of the Lease whose holder writes, if there is one.
+    pub(super) fn new(lease: Option<String>) -> Self {
+        Self { lease, ..Self::default() }
+    }
+
+    /// The name of the Lease, and whether this process holds it; `None` where nobody is elected.
+    pub(crate) fn election(&self) -> Option<(&str, bool)> {
+        Some((self.lease.as_deref()?, self.leader.load(Ordering::Relaxed)))
+    }
+
     pub(super) fn wrote(&self, kind: &'static str) {
         *self.writes.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default() += 1;
     }

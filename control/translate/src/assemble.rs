@@ -1,18 +1,22 @@
 //! How the outputs of all units become one configuration, again and again.
 //!
 //! What a change does not touch is taken over from the configuration before: the same `Arc`, so that those who get it neither
-//! check nor compile it again. Where only endpoints changed, clusters are exchanged in place and nothing else is looked at.
+//! check nor compile it again. Where hosts, clusters and certificates only became other ones of the same name, they are
+//! exchanged in place and nothing else is looked at.
 
 use crate::{
     hold::Absent,
+    ingress,
     output::{Output, TableKey},
     scopes::Scopes,
     settings::{Role, Settings},
 };
 use sluice_crds::ObjectName;
 use sluice_model::{
-    spec::{self, ForwardedFields, NormalizePath, PathPolicy, RequestId, UpstreamPath},
-    value::{Cidr, HostPattern},
+    spec::{
+        self, ForwardedFields, NormalizePath, PathPolicy, RequestId, Runtime, UnderscorePolicy, UpstreamPath,
+    },
+    value::{Cidr, Duration, HostPattern},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -23,13 +27,21 @@ use std::{
 /// How the outputs of units differ from those that the configuration was put together from last.
 #[derive(Debug)]
 pub(crate) struct Difference {
-    /// Hosts, names, certificates or ports differ.
+    /// There are other hosts, names or ports.
     structure: bool,
+    /// What hosts were at their place, and are now.
+    hosts: Vec<(TableKey, [Arc<spec::VirtualHost>; 2])>,
     /// What clusters are now that are other than they were.
     clusters: Vec<Arc<spec::Cluster>>,
+    /// What secrets are now that are other than they were.
+    secrets: Vec<Arc<spec::Secret>>,
     /// There is something else to be said.
     pub(crate) reports: bool,
 }
+
+/// Everything has to be put together again.
+#[derive(Debug)]
+pub(crate) struct Restructured;
 
 /// A host that another unit, which comes first, has already.
 #[derive(Debug)]
@@ -43,9 +55,16 @@ pub(crate) struct Lost<'o> {
 
 impl Difference {
     /// Everything is to be put together.
-    pub(crate) const ALL: Self = Self { structure: true, clusters: Vec::new(), reports: true };
+    pub(crate) const ALL: Self =
+        Self { structure: true, hosts: Vec::new(), clusters: Vec::new(), secrets: Vec::new(), reports: true };
     /// Nothing is.
-    pub(crate) const NONE: Self = Self { structure: false, clusters: Vec::new(), reports: false };
+    pub(crate) const NONE: Self = Self {
+        structure: false,
+        hosts: Vec::new(),
+        clusters: Vec::new(),
+        secrets: Vec::new(),
+        reports: false,
+    };
 
     /// A unit was something, or was not there, and is something else, or is gone.
     pub(crate) fn add(&mut self, old: Option<&Output>, new: Option<&Output>) {
@@ -56,29 +75,54 @@ impl Difference {
             return;
         };
         self.reports |= old.reports != new.reports;
-        if old.differs_in_clusters_only(new) {
-            let pairs = old.clusters.iter().zip(&new.clusters);
-            let changed = pairs.filter(|(old, new)| !Arc::ptr_eq(old, new));
-            self.clusters.extend(changed.map(|(_, new)| Arc::clone(new)));
-        } else {
+        if !new.has_the_places_of(old) {
             self.structure = true;
+            return;
         }
+        let hosts = old.hosts.iter().zip(&new.hosts);
+        let hosts = hosts.filter(|((_, old), (_, new))| !Arc::ptr_eq(old, new));
+        self.hosts.extend(
+            hosts.map(|((table, old), (_, new))| (table.clone(), [Arc::clone(old), Arc::clone(new)])),
+        );
+        self.clusters.extend(others(old.clusters.iter().zip(&new.clusters)));
+        self.secrets.extend(others(old.all_secrets().zip(new.all_secrets())));
     }
 
-    /// Whether everything has to be put together again.
-    pub(crate) const fn is_structural(&self) -> bool {
-        self.structure
-    }
-
-    /// Exchanges the clusters that changed.
-    pub(crate) fn exchange(&mut self, config: &mut spec::Config) {
+    /// Exchanges in place what is other than it was. Where that cannot be, as a host stands elsewhere because another unit
+    /// has a part of it, everything has to be put together again.
+    pub(crate) fn exchange(&mut self, config: &mut spec::Config) -> Result<(), Restructured> {
+        if self.structure {
+            return Err(Restructured);
+        }
+        for (table, [old, new]) in self.hosts.drain(..) {
+            let name = table.to_string();
+            let table =
+                config.route_tables.iter_mut().find(|known| known.name == name).ok_or(Restructured)?;
+            let place = table.virtual_hosts.iter().position(|known| Arc::ptr_eq(known, &old));
+            let place = place.ok_or(Restructured)?;
+            if let Some(known) = Arc::make_mut(table).virtual_hosts.get_mut(place) {
+                *known = new;
+            }
+        }
         for cluster in self.clusters.drain(..) {
             let place = config.clusters.binary_search_by(|known| known.name.cmp(&cluster.name));
             if let Some(known) = place.ok().and_then(|place| config.clusters.get_mut(place)) {
                 *known = cluster;
             }
         }
+        for secret in self.secrets.drain(..) {
+            let place = config.secrets.binary_search_by(|known| known.name.cmp(&secret.name));
+            if let Some(known) = place.ok().and_then(|place| config.secrets.get_mut(place)) {
+                *known = secret;
+            }
+        }
+        Ok(())
     }
+}
+
+/// The second of each pair that is not the same twice.
+fn others<'p, T: 'p>(pairs: impl Iterator<Item = (&'p Arc<T>, &'p Arc<T>)>) -> impl Iterator<Item = Arc<T>> {
+    pairs.filter(|(old, new)| !Arc::ptr_eq(old, new)).map(|(_, new)| Arc::clone(new))
 }
 
 /// One configuration from all outputs, in their order; of several that have the same host at the same place, the first one
@@ -100,10 +144,12 @@ pub(crate) fn assemble<'o>(
     let mut destinations = Destinations::default();
     let mut scopes = Scopes::default();
     let mut seen: HashSet<(u16, &str)> = HashSet::new();
-    let [mut secure, mut known_names_only, mut as_nginx]: [BTreeSet<u16>; 3] = Default::default();
+    let [mut secure, mut known_names_only, mut known_hosts_only, mut as_nginx]: [BTreeSet<u16>; 4] =
+        Default::default();
     for output in outputs {
         secure.extend(&output.secure_ports);
         known_names_only.extend(&output.known_names_only);
+        known_hosts_only.extend(&output.known_hosts_only);
         as_nginx.extend(&output.as_nginx);
         for port in &output.ports {
             tables.entry(TableKey { port: *port, server: None }).or_default();
@@ -155,6 +201,12 @@ pub(crate) fn assemble<'o>(
     for (port, scopes) in scopes.share(&mut lost) {
         tls(&mut ports, port).scopes = scopes;
     }
+    for port in &known_hosts_only {
+        if let Some(tls) = ports.get_mut(port) {
+            tls.certificates.clear();
+        }
+        ports.retain(|number, tls| number != port || !tls.scopes.is_empty());
+    }
     for cluster in outlived {
         clusters.entry(&cluster.name).or_insert_with(|| Arc::clone(cluster));
     }
@@ -164,6 +216,15 @@ pub(crate) fn assemble<'o>(
     for port in &known_names_only {
         if let Some(tls) = ports.get_mut(port) {
             tls.require_known_name = true;
+        }
+    }
+    for port in &as_nginx {
+        let key = TableKey { port: *port, server: None };
+        if !taken.contains(&(&key, &HostPattern::Any)) {
+            let name = key.to_string();
+            let known = before.route_tables.iter().find(|table| table.name == name);
+            let known = known.map_or(&[][..], |table| &table.virtual_hosts);
+            tables.entry(key).or_default().push(ingress::probe(settings, known));
         }
     }
     tables.retain(|key, _| {
@@ -189,6 +250,7 @@ pub(crate) fn assemble<'o>(
             if settings.listener.request_id {
                 listener.request_id = RequestId::Keep;
             }
+            shape(&mut listener, settings, &OF_NGINX);
         }
         if settings.role.knows_destinations() {
             listener.original_destination = Some(destinations.of(port));
@@ -208,7 +270,10 @@ pub(crate) fn assemble<'o>(
         .into_iter()
         .map(|(key, virtual_hosts)| spec::RouteTable { name: key.to_string(), virtual_hosts })
         .chain(destinations.table());
+    let usual = Runtime::default();
+    let runtime = Runtime { drain_timeout: settings.drain_timeout.unwrap_or(usual.drain_timeout), ..usual };
     let config = spec::Config {
+        runtime,
         listeners,
         route_tables: tables.map(table).collect(),
         clusters: clusters.into_values().collect(),
@@ -240,7 +305,8 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
     if let Some(normalize) = settings.mesh.normalize_path {
         listener.path.normalize = normalize;
     }
-    listener.headers.underscores = settings.listener.underscores;
+    let own = (listener.timeouts.header, listener.limits.concurrent_streams, listener.headers.underscores);
+    shape(&mut listener, settings, &own);
     listener.public_port = (listener.address.port() != port).then_some(port);
     listener.forwarded.trusted.clone_from(&settings.ingress.trusted);
     listener.forwarded.believed = settings.ingress.believed;
@@ -263,6 +329,19 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
         listener.protocols.retain(|protocol| *protocol != spec::Protocol::Http2);
     }
     listener
+}
+
+/// The time for a head, the streams of a connection, and names with underscores: where the ConfigMap says nothing.
+type Usual = (Duration, u32, UnderscorePolicy);
+
+/// What they are in ingress-nginx.
+const OF_NGINX: Usual = (Duration::from_secs(60), 128, UnderscorePolicy::Drop);
+
+fn shape(listener: &mut spec::Listener, settings: &Settings, usual: &Usual) {
+    let told = &settings.listener;
+    listener.timeouts.header = told.header_timeout.unwrap_or(usual.0);
+    listener.limits.concurrent_streams = told.concurrent_streams.unwrap_or(usual.1);
+    listener.headers.underscores = told.underscores.unwrap_or(usual.2);
 }
 
 /// Every address.

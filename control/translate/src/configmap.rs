@@ -102,6 +102,7 @@ impl Keys<'_> {
         self.switch("ssl-redirect", &mut ingress.ssl_redirect);
         self.switch("force-ssl-redirect", &mut ingress.force_ssl_redirect);
         self.switch("preserve-trailing-slash", &mut ingress.preserve_trailing_slash);
+        self.switch("ssl-reject-handshake", &mut ingress.ssl_reject_handshake);
         self.switch("strict-validate-path-type", &mut ingress.strict_validate_path_type);
         self.switch("allow-snippet-annotations", &mut ingress.allow_snippet_annotations);
         self.switch("allow-cross-namespace-resources", &mut ingress.allow_cross_namespace_resources);
@@ -207,7 +208,6 @@ impl Keys<'_> {
         settings.ingress.compute_full_forwarded_for = full && on[0];
         let listener = &mut settings.listener;
         let timeouts = &mut listener.timeouts;
-        timeouts.header = self.time("client-header-timeout").unwrap_or(timeouts.header);
         timeouts.body_idle = self.time("client-body-timeout").unwrap_or(timeouts.body_idle);
         timeouts.keep_alive = self.time("keep-alive").unwrap_or(timeouts.keep_alive);
         let limits = &mut listener.limits;
@@ -217,7 +217,7 @@ impl Keys<'_> {
             self.number("max-worker-connections").filter(|most| *most > 0).or(limits.connections);
         let streams = self.number("http2-max-concurrent-streams");
         if let Some(streams) = streams.filter(|streams| (1..=10_000).contains(streams)) {
-            limits.concurrent_streams = streams;
+            listener.concurrent_streams = Some(streams);
         }
         if let Some(Value::Text(buffers)) = self.value("large-client-header-buffers")
             && let Some((all, one)) = header_buffers(&buffers)
@@ -226,10 +226,13 @@ impl Keys<'_> {
             limits.head = Size::bytes(all);
         }
         if let Some(Value::Bool(allowed)) = self.value("enable-underscores-in-headers") {
-            listener.underscores = if allowed { UnderscorePolicy::Allow } else { UnderscorePolicy::Drop };
+            let policy = if allowed { UnderscorePolicy::Allow } else { UnderscorePolicy::Drop };
+            listener.underscores = Some(policy);
         }
+        listener.header_timeout = self.time("client-header-timeout").or(listener.header_timeout);
         self.switch("use-http2", &mut listener.http2);
         self.switch("generate-request-id", &mut listener.request_id);
+        settings.drain_timeout = self.time("worker-shutdown-timeout").or(settings.drain_timeout);
     }
 }
 

@@ -12,7 +12,7 @@
 //! ([`Guard`]). Where nothing but the trust anchors of a cluster are missing, it goes on with those that it had; without any,
 //! it is refused at once.
 
-use crate::{output::Output, store::Held, translator::UnitKey};
+use crate::{output::Output, plan::UnitKey, store::Held};
 use sluice_model::spec::{Cluster, Secret, ServerVerification};
 use std::{
     collections::{BTreeMap, HashSet},

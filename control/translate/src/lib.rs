@@ -17,8 +17,8 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | `store`, `reads` | the objects, and who looked at what |
-//! | `translator`, `output`, `assemble` | units, and how they become one configuration |
+//! | `store`, `reads`, `readers` | the objects, and who looked at what |
+//! | `translator`, `plan`, `output`, `assemble` | which units there are, and how they become one configuration |
 //! | `marks` | where the parts are that are not named after their objects |
 //! | `hold` | make before break: units that go on as they were while something that they name is not there yet |
 //! | `sound` | what the model refuses costs one unit, never all of them |
@@ -40,6 +40,8 @@ mod marks;
 mod name;
 mod nginx;
 mod output;
+mod plan;
+mod readers;
 mod reads;
 mod report;
 mod scopes;
@@ -49,6 +51,7 @@ mod sound;
 mod store;
 mod translator;
 
+pub use ingress::{Alias, HostCertificate, IngressFacts, Lack, Orphan, aliases};
 pub use istio::gateway_of_reference;
 pub use marks::{Mark, Marks};
 pub use report::{Level, Reason, Report};

@@ -1,6 +1,6 @@
 //! What the translation of one unit gives.
 
-use crate::{assemble::are_same, hold::Missing, report::Report};
+use crate::{assemble::are_same, hold::Missing, ingress::Orphan, report::Report};
 use sluice_crds::ObjectName;
 use sluice_model::spec;
 use std::{net::IpAddr, sync::Arc};
@@ -26,6 +26,8 @@ pub(crate) struct Output {
     pub(crate) as_nginx: Vec<u16>,
     /// Ports where clients are refused that no certificate is for, as there is no certificate for all others.
     pub(crate) known_names_only: Vec<u16>,
+    /// Ports with TLS where handshakes for names that nobody has are refused, whatever certificate there is for them.
+    pub(crate) known_hosts_only: Vec<u16>,
     /// Hosts and where they are served.
     pub(crate) hosts: Vec<(TableKey, Arc<spec::VirtualHost>)>,
     /// Who is told when another unit has such a host already.
@@ -36,6 +38,8 @@ pub(crate) struct Output {
     pub(crate) outlived: Vec<Arc<spec::Cluster>>,
     /// What is named and is not there.
     pub(crate) missing: Vec<Missing>,
+    /// Ingresses that name a service which nobody serves.
+    pub(crate) orphans: Vec<Orphan>,
     /// Objects that ask for a protection which is not in effect, so that they are refused.
     pub(crate) closed: Vec<ObjectName>,
     /// Addresses whose connections are served by a table of their own, at the port of that.
@@ -44,6 +48,8 @@ pub(crate) struct Output {
     pub(crate) other_ports: Option<Arc<spec::VirtualHost>>,
     /// Certificates that the unit brings along; with the port where they are for everybody who names them.
     pub(crate) certificates: Vec<(u16, Arc<spec::Secret>)>,
+    /// Ports where the hosts have TLS with the certificate for all other names.
+    pub(crate) default_certificate: Vec<u16>,
     /// Secrets that clusters name.
     pub(crate) secrets: Vec<Arc<spec::Secret>>,
     /// Servers with TLS, with certificates of their own.
@@ -78,31 +84,51 @@ impl Output {
         }
     }
 
-    /// Whether the configuration differs, if at all, in what clusters are that both name. Parts that did not change have to
-    /// be the same; see [`Output::adopt`].
-    pub(crate) fn differs_in_clusters_only(&self, other: &Self) -> bool {
-        let names =
-            |output: &Self| output.clusters.iter().map(|cluster| cluster.name.clone()).collect::<Vec<_>>();
-        let absent =
-            |output: &Self| output.missing.iter().map(|missing| missing.what.clone()).collect::<Vec<_>>();
-        let hosts = |output: &Self| output.hosts.iter().map(|(_, host)| Arc::clone(host)).collect::<Vec<_>>();
-        let tables = |output: &Self| output.hosts.iter().map(|(table, _)| table.clone()).collect::<Vec<_>>();
+    /// Whether the configuration differs, if at all, in what parts of it are that both name: hosts that answer for the same
+    /// names at the same place, clusters, certificates. Parts that did not change have to be the same; see [`Output::adopt`].
+    pub(crate) fn has_the_places_of(&self, other: &Self) -> bool {
+        let pairs = |this: &Arc<spec::VirtualHost>, other: &Arc<spec::VirtualHost>| {
+            Arc::ptr_eq(this, other) || (this.name == other.name && this.hosts == other.hosts)
+        };
         self.ports == other.ports
             && self.secure_ports == other.secure_ports
             && self.as_nginx == other.as_nginx
             && self.known_names_only == other.known_names_only
+            && self.known_hosts_only == other.known_hosts_only
             && self.owners == other.owners
-            && tables(self) == tables(other)
-            && are_same(&hosts(self), &hosts(other))
-            && names(self) == names(other)
+            && self.hosts.len() == other.hosts.len()
+            && self
+                .hosts
+                .iter()
+                .zip(&other.hosts)
+                .all(|((at, host), (then, other))| at == then && pairs(host, other))
+            && same(&self.clusters, &other.clusters, |cluster| &*cluster.name)
             && are_same(&self.outlived, &other.outlived)
-            && absent(self) == absent(other)
+            && same(&self.missing, &other.missing, |missing| &missing.what)
             && self.addresses == other.addresses
             && self.other_ports == other.other_ports
-            && self.certificates == other.certificates
-            && self.secrets == other.secrets
-            && self.servers == other.servers
+            && self.default_certificate == other.default_certificate
+            && same(&self.certificates, &other.certificates, |(port, secret)| (*port, &*secret.name))
+            && same(&self.secrets, &other.secrets, |secret| &*secret.name)
+            && self.servers.len() == other.servers.len()
+            && self.servers.iter().zip(&other.servers).all(|(this, other)| {
+                this.key == other.key
+                    && this.scope == other.scope
+                    && same(&this.secrets, &other.secrets, |secret| &*secret.name)
+            })
     }
+
+    /// Every secret, with a name that says which it is.
+    pub(crate) fn all_secrets(&self) -> impl Iterator<Item = &Arc<spec::Secret>> {
+        let certificates = self.certificates.iter().map(|(_, secret)| secret);
+        let servers = self.servers.iter().flat_map(|server| &server.secrets);
+        certificates.chain(&self.secrets).chain(servers)
+    }
+}
+
+/// Whether both lists name the same, one after the other.
+fn same<'l, T, N: PartialEq + 'l>(one: &'l [T], other: &'l [T], name: impl Fn(&'l T) -> N) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| name(one) == name(other))
 }
 
 /// Puts the old part in the place of each new one that is equal.

@@ -83,7 +83,13 @@ impl<'s> View<'s> {
         self.store.all()
     }
 
-    /// The same with those that were rejected.
+    /// One of the objects of a kind, for those who asked for [all](Self::all) of them before and will be told of each that
+    /// changes.
+    pub(crate) fn among_all<K: Known>(&self, namespace: &str, name: &str) -> Option<Of<'s, K>> {
+        self.store.get(namespace, name)
+    }
+
+    /// All of them, also those that were rejected.
     pub(crate) fn written<K: Known>(&self) -> impl Iterator<Item = &'s Held> + use<'s, K> {
         self.reads.borrow_mut().insert(Read::All(K::KIND));
         self.store.written::<K>()

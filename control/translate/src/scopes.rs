@@ -1,8 +1,11 @@
 //! Which server with TLS has which names at a port.
 //!
-//! A name belongs to one of them: what Ingresses refuse comes first, then their hosts that have certificates, then the
-//! servers of Gateways. Hosts of Ingresses need a scope of their own only where a server of a Gateway would take them,
-//! as one for `*` does.
+//! A name belongs to one of them: what Ingresses refuse comes first, then their hosts that have TLS, with a certificate of
+//! their own or with the default one, then the servers of Gateways. So a server for `*` or `*.name` gets what no Ingress
+//! has, as the more specific name goes before. An Ingress without TLS for its host has no claim to it: a server of a Gateway
+//! has, and where there is none, the host is served with the default certificate. Hosts of Ingresses need a scope of their
+//! own only where a server of a Gateway would take them, or where handshakes for all other names are refused
+//! (`ssl-reject-handshake`): then those with the same certificate share one.
 
 use crate::{
     assemble::Lost,
@@ -20,8 +23,12 @@ struct OfPort<'o> {
     /// Without a route table of their own.
     refusals: Vec<(&'o Output, &'o Server)>,
     gateways: Vec<(&'o Output, &'o Server)>,
-    /// Units of Ingresses that have a certificate, with its name.
-    certified: Vec<(&'o Output, &'o str)>,
+    /// Units of Ingresses that have a certificate, with its name; `None` is the one for all other names.
+    certified: Vec<(&'o Output, Option<&'o str>)>,
+    /// The certificate for all other names.
+    default: Option<&'o str>,
+    /// Handshakes for names that nobody has are refused.
+    known_hosts_only: bool,
 }
 
 impl<'o> Scopes<'o> {
@@ -32,13 +39,25 @@ impl<'o> Scopes<'o> {
             list.push((output, server));
         }
         for (port, secret) in &output.certificates {
-            self.0.entry(*port).or_default().certified.push((output, &secret.name));
+            let of_port = self.0.entry(*port).or_default();
+            if output.secure_ports.contains(port) {
+                of_port.default = Some(&secret.name);
+            } else {
+                of_port.certified.push((output, Some(&secret.name)));
+            }
+        }
+        for port in &output.known_hosts_only {
+            self.0.entry(*port).or_default().known_hosts_only = true;
+        }
+        for port in &output.default_certificate {
+            self.0.entry(*port).or_default().certified.push((output, None));
         }
     }
 
-    /// The scopes of each port, and what somebody does not get.
+    /// The scopes of each port that has some, and what somebody does not get.
     pub(crate) fn share(self, lost: &mut Vec<Lost<'o>>) -> BTreeMap<u16, Vec<TlsScope>> {
-        self.0.into_iter().map(|(number, port)| (number, port.share(number, lost))).collect()
+        let ports = self.0.into_iter().map(|(number, port)| (number, port.share(number, lost)));
+        ports.filter(|(_, scopes)| !scopes.is_empty()).collect()
     }
 }
 
@@ -52,27 +71,31 @@ impl<'o> OfPort<'o> {
             own(&mut scope.server_names);
             scopes.push(scope);
         }
-        if !self.gateways.is_empty() {
-            let wanted: Vec<&HostPattern> =
-                self.gateways.iter().flat_map(|(_, server)| &server.scope.server_names).collect();
-            for (output, certificate) in self.certified {
-                let hosts =
-                    output.hosts.iter().filter(|(table, _)| table.port == number && table.server.is_none());
-                let mut names: Vec<HostPattern> = hosts
-                    .flat_map(|(_, host)| &host.hosts)
-                    .filter(|name| is_asked_for(name) && wanted.iter().any(|wide| covers(wide, name)))
-                    .cloned()
-                    .collect();
-                own(&mut names);
-                scopes.extend(names.first().map(|first| TlsScope {
-                    name: format!("host {first}"),
-                    server_names: names.clone(),
-                    certificates: vec![certificate.to_owned()],
-                    route_table: None,
-                    require_known_name: false,
-                }));
+        let wanted: Vec<&HostPattern> =
+            self.gateways.iter().flat_map(|(_, server)| &server.scope.server_names).collect();
+        let scoped = |name: &HostPattern| {
+            is_asked_for(name) && (self.known_hosts_only || wanted.iter().any(|wide| covers(wide, name)))
+        };
+        // By certificate, where they all have one.
+        let mut shared: BTreeMap<&str, Vec<HostPattern>> = BTreeMap::new();
+        for (output, certificate) in self.certified {
+            let Some(certificate) = certificate.or(self.default) else { continue };
+            let hosts =
+                output.hosts.iter().filter(|(table, _)| table.port == number && table.server.is_none());
+            let mut names: Vec<HostPattern> =
+                hosts.flat_map(|(_, host)| &host.hosts).filter(|name| scoped(name)).cloned().collect();
+            own(&mut names);
+            if self.known_hosts_only {
+                shared.entry(certificate).or_default().append(&mut names);
+            } else if let Some(first) = names.first() {
+                scopes.push(scope(format!("host {first}"), certificate, names.clone()));
             }
         }
+        let shared = shared.into_iter();
+        scopes.extend(
+            shared
+                .map(|(certificate, names)| scope(format!("certificate {certificate}"), certificate, names)),
+        );
         for (output, server) in self.gateways {
             let mut scope = server.scope.clone();
             own(&mut scope.server_names);
@@ -83,6 +106,12 @@ impl<'o> OfPort<'o> {
         scopes.retain(|scope| !scope.server_names.is_empty());
         scopes
     }
+}
+
+/// Hosts of Ingresses.
+fn scope(name: String, certificate: &str, server_names: Vec<HostPattern>) -> TlsScope {
+    let certificates = vec![certificate.to_owned()];
+    TlsScope { name, server_names, certificates, route_table: None, require_known_name: false }
 }
 
 /// Whether clients can name it in a handshake.
@@ -106,3 +135,6 @@ fn covers(wide: &HostPattern, name: &HostPattern) -> bool {
         (wide, name) => wide == name,
     }
 }
+
+#[cfg(test)]
+mod tests;

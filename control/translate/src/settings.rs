@@ -52,6 +52,9 @@ pub struct Settings {
     pub whole_pods: bool,
     /// Which Ingresses are ours.
     pub classes: Classes,
+    /// The path where the ports of Ingresses say that the gateway is well, for hosts that nobody has
+    /// (`--health-check-path`).
+    pub health_path: String,
     /// What stands before annotations, without the slash (`--annotations-prefix`).
     pub annotations_prefix: String,
     /// The ConfigMap of the controller (`--configmap`); where it is not there, the defaults hold.
@@ -71,6 +74,8 @@ pub struct Settings {
     pub ingress: IngressDefaults,
     /// What listeners get; the ConfigMap of the controller too.
     pub listener: ListenerDefaults,
+    /// How long a drain may take before what is left is cut; absent is as the process has it.
+    pub drain_timeout: Option<Duration>,
     /// What Istio's objects get that do not say otherwise; MeshConfig.
     pub mesh: MeshDefaults,
     /// Let all canaries of a path act, their weights summed, in place of the oldest alone.
@@ -147,6 +152,8 @@ pub struct IngressDefaults {
     pub no_tls_redirect_locations: Vec<String>,
     /// `strict-transport-security` in https answers of hosts that have a certificate.
     pub hsts: Option<Hsts>,
+    /// Refuse handshakes for names that no Ingress has.
+    pub ssl_reject_handshake: bool,
     /// Leave Ingresses out whose paths of type Exact or Prefix look like regular expressions.
     pub strict_validate_path_type: bool,
     /// Whose `x-forwarded-*` is believed.
@@ -225,8 +232,13 @@ pub struct ListenerDefaults {
     pub limits: ListenerLimits,
     /// Bounds in time.
     pub timeouts: ListenerTimeouts,
-    /// Names with underscores.
-    pub underscores: UnderscorePolicy,
+    /// How long a request's head may take; absent is a minute at ports of Ingresses that behave as those of ingress-nginx,
+    /// and what `timeouts` say at others.
+    pub header_timeout: Option<Duration>,
+    /// Streams of an HTTP/2 connection at a time; absent is 128 there, and what `limits` say at others.
+    pub concurrent_streams: Option<u32>,
+    /// Fields whose names have underscores; absent is that they are dropped there, and pass at others.
+    pub underscores: Option<UnderscorePolicy>,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
     /// Whether requests without an id get one.
@@ -266,12 +278,14 @@ pub struct Hsts {
 }
 
 /// Where the gateway's pod is; unknown where empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     /// Its node.
     pub node: String,
     /// The zone of its node.
     pub zone: String,
+    /// Whether the hints of EndpointSlices count (`--enable-topology-aware-routing`).
+    pub hints: bool,
 }
 
 /// Which Ingresses are ours, and how they behave.
@@ -283,12 +297,21 @@ pub struct Classes {
     pub spec_controllers: Vec<String>,
     /// The name that the old annotation `kubernetes.io/ingress.class` has to have (`--ingress-class`).
     pub annotation: String,
-    /// Take IngressClasses by that name too, whatever their controller (`--ingress-class-by-name`).
+    /// Take the IngressClass of that name too, whatever its controller (`--ingress-class-by-name`). Other than in
+    /// ingress-nginx the object need not be there: folders of manifests often lack it.
     pub by_name: bool,
     /// Take Ingresses that name no class (`--watch-ingress-without-class`).
     pub without_class: bool,
     /// Leave out Ingresses that have a default backend (`--disable-catch-all`).
     pub disable_catch_all: bool,
+}
+
+// === impl Topology ===
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self { node: String::new(), zone: String::new(), hints: true }
+    }
 }
 
 // === impl Role ===
@@ -324,6 +347,7 @@ impl Default for Settings {
             topology: Topology::default(),
             whole_pods: true,
             classes: Classes::default(),
+            health_path: "/healthz".to_owned(),
             annotations_prefix: sluice_crds::annotations::PREFIX.to_owned(),
             configmap: None,
             default_backend: None,
@@ -333,6 +357,7 @@ impl Default for Settings {
             anchors: AnchorReader::default(),
             ingress: IngressDefaults::default(),
             listener: ListenerDefaults::default(),
+            drain_timeout: None,
             mesh: MeshDefaults::default(),
             all_canaries: false,
             root_namespace: "istio-system".to_owned(),
@@ -405,6 +430,7 @@ impl Default for IngressDefaults {
             preserve_trailing_slash: false,
             no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
             hsts: Some(Hsts::default()),
+            ssl_reject_handshake: false,
             strict_validate_path_type: true,
             trusted: Vec::new(),
             believed: Believed::All,
@@ -448,7 +474,9 @@ impl Default for ListenerDefaults {
         Self {
             limits: ListenerLimits::default(),
             timeouts: ListenerTimeouts::default(),
-            underscores: UnderscorePolicy::default(),
+            header_timeout: None,
+            concurrent_streams: None,
+            underscores: None,
             http2: true,
             request_id: true,
         }

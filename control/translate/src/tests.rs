@@ -13,7 +13,7 @@ pub(crate) fn changes(text: &str) -> Vec<Change> {
         .filter_map(|(entry, order)| match entry.content {
             EntryContent::Object(object) => {
                 let place = Place { file: "test.yaml".into(), line: entry.position.line };
-                Some(Change::Put(Held::new(*object, Some(place), order)))
+                Some(Change::Put(Held::new(object, Some(place), order)))
             }
             EntryContent::Other { .. } => None,
             EntryContent::Invalid(problem) => panic!("{problem:?}"),
@@ -108,6 +108,35 @@ fn a_change_renews_only_the_host_that_it_touches() {
     let other = clusters.iter().zip(&before.config.clusters).filter(|(now, then)| !Arc::ptr_eq(now, then));
     assert_eq!(other.map(|(now, _)| &*now.name).collect::<Vec<_>>(), ["shop/web:80"]);
     assert!(Arc::ptr_eq(&before.reports, &after.reports));
+    let mut fresh = Translator::new(settings());
+    for held in translator.store().iter().cloned().collect::<Vec<_>>() {
+        fresh.apply(Change::Put(held));
+    }
+    let fresh = fresh.translate();
+    assert_eq!((fresh.config, fresh.reports), (after.config, after.reports));
+}
+
+#[test]
+fn a_route_that_changes_is_exchanged_in_its_place() {
+    let blog = SHOP.replace("shop", "blog").replace("Shop", "Blog");
+    let mut translator = Translator::new(settings());
+    for change in changes(SHOP).into_iter().chain(changes(&blog)) {
+        translator.apply(change);
+    }
+    let before = translator.translate();
+    for change in changes(&SHOP.replace("path: /cart", "path: /basket")) {
+        translator.apply(change);
+    }
+    let after = translator.translate();
+    assert_eq!(after.renewed, 1);
+    let hosts = |of: &Translation| of.config.route_tables[0].virtual_hosts.clone();
+    let same: Vec<bool> =
+        hosts(&before).iter().zip(&hosts(&after)).map(|(then, now)| Arc::ptr_eq(then, now)).collect();
+    assert_eq!(same, [true, false, true], "blog, shop, health");
+    assert_eq!(hosts(&after)[1].routes[0].name, "exact /basket");
+    let (then, now) = (&before.config, &after.config);
+    assert!(then.clusters.iter().zip(&now.clusters).all(|(then, now)| Arc::ptr_eq(then, now)));
+    assert!(Arc::ptr_eq(&then.listeners[0], &now.listeners[0]));
     let mut fresh = Translator::new(settings());
     for held in translator.store().iter().cloned().collect::<Vec<_>>() {
         fresh.apply(Change::Put(held));

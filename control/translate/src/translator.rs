@@ -4,10 +4,12 @@ use crate::{
     assemble::{Difference, Lost, assemble},
     configmap,
     hold::Holds,
-    ingress,
+    ingress::{self, IngressFacts},
     istio::{self, mesh},
     marks::Marks,
     output::Output,
+    plan::{Members, Plan, UnitKey},
+    readers::{Readers, references},
     reads::{Read, View},
     report::{Level, Reason, Report},
     services,
@@ -15,36 +17,16 @@ use crate::{
     sound,
     store::{Change, Store},
 };
-use sluice_crds::{ObjectName, core::Pod};
+use sluice_crds::{
+    Kind, ObjectName,
+    core::{Ingress, Pod},
+};
 use sluice_model::spec::{self, WorkloadLabels};
 use std::{
-    borrow::Borrow,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Instant,
 };
-
-/// A piece of the configuration that is made, and made again, on its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum UnitKey {
-    /// A piece of what Ingresses serve.
-    Ingress(ingress::Piece),
-    /// A piece of what Gateways serve.
-    Gateway(istio::Piece),
-    /// A piece of the mesh.
-    Mesh(mesh::Piece),
-}
-
-/// The objects that a unit is made of.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Members {
-    /// Of a host of Ingresses.
-    Ingress(ingress::Site),
-    /// Of a piece of what Gateways serve.
-    Gateway(istio::Members),
-    /// Of a piece of the mesh.
-    Mesh(mesh::Members),
-}
 
 /// Kinds of units that are planned together, each kind on its own.
 #[derive(Debug, Clone, Copy)]
@@ -78,15 +60,12 @@ pub struct Translator {
     store: Store,
     touched: HashSet<Read>,
     plans: Vec<Planned>,
-    /// The members of all hosts of Ingresses.
-    ingresses: Arc<BTreeSet<ObjectName>>,
-    examined: ingress::Examined,
+    directory: ingress::Directory,
+    facts: Arc<IngressFacts>,
     istio_examined: istio::Examined,
     units: BTreeMap<UnitKey, Output>,
     holds: Holds,
-    reads: HashMap<UnitKey, Box<[Arc<Read>]>>,
-    /// In the order of their keys.
-    readers: HashMap<Arc<Read>, Vec<Arc<UnitKey>>>,
+    readers: Readers,
     /// About objects that were read with mistakes.
     problems: BTreeMap<ObjectName, Vec<Report>>,
     /// About hosts that others have.
@@ -102,27 +81,19 @@ pub struct Translator {
     other_references: bool,
 }
 
-/// Which units a family has, and which objects each is made of.
-#[derive(Debug, Default)]
-pub(crate) struct Plan {
-    pub(crate) units: BTreeMap<UnitKey, Members>,
-    /// Places of objects that have no part in routes.
-    pub(crate) marks: Marks,
-    /// About objects that are in no unit.
-    pub(crate) reports: Vec<Report>,
-}
-
 /// What the objects mean at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Translation {
-    /// The configuration, for [`sluice_model::validate`]. Listeners, route tables, clusters and secrets only. Its parts are the
-    /// same as the time before where they did not change.
+    /// The configuration, for [`sluice_model::validate`]. Listeners, route tables, clusters and secrets, and how long a
+    /// drain may take, only. Its parts are the same as the time before where they did not change.
     pub config: spec::Config,
     /// What is to be said about the objects, by object. The same as the time before, not just equal, where nothing of it
     /// changed.
     pub reports: Arc<[Report]>,
     /// The Ingresses that are served: ours, not refused, and with a part in a host, if only as a canary.
     pub ingresses: Arc<BTreeSet<ObjectName>>,
+    /// What metrics in the words of ingress-nginx say about Ingresses; nothing where nobody shows them.
+    pub facts: Arc<IngressFacts>,
     /// Where the parts of objects are that no part is named after.
     pub marks: Arc<Marks>,
     /// How many pieces were made again.
@@ -148,13 +119,12 @@ impl Translator {
             policies: istio::Policies::default(),
             store: Store::default(),
             touched: HashSet::new(),
-            ingresses: Arc::default(),
-            examined: ingress::Examined::default(),
+            directory: ingress::Directory::default(),
+            facts: Arc::default(),
             istio_examined: istio::Examined::default(),
             units: BTreeMap::new(),
             holds: Holds::default(),
-            reads: HashMap::new(),
-            readers: HashMap::new(),
+            readers: Readers::default(),
             problems: BTreeMap::new(),
             lost: Vec::new(),
             difference: Difference::ALL,
@@ -202,7 +172,7 @@ impl Translator {
         }
         let by_settings = self.settings_reads.iter().flatten();
         let by_plans = self.plans.iter().flat_map(|planned| planned.reads.iter().flatten());
-        let reads = by_settings.chain(by_plans).chain(self.readers.keys().map(|read| &**read));
+        let reads = by_settings.chain(by_plans).chain(self.readers.all_reads());
         Some(reads.filter_map(Read::reference).cloned().collect())
     }
 
@@ -226,18 +196,14 @@ impl Translator {
 
     fn renew_stale(&mut self, now: Option<Instant>) -> Translation {
         let touched = std::mem::take(&mut self.touched);
-        let mut stale: BTreeSet<UnitKey> = touched
-            .iter()
-            .filter_map(|read| self.readers.get(read))
-            .flatten()
-            .map(|key| (**key).clone())
-            .collect();
+        let mut stale: BTreeSet<UnitKey> =
+            touched.iter().flat_map(|read| self.readers.of(read)).cloned().collect();
         if self.settings_reads.as_ref().is_none_or(|reads| !reads.is_disjoint(&touched)) {
             self.resettle(&mut stale);
         }
         for index in 0..self.plans.len() {
             if self.plans[index].reads.as_ref().is_none_or(|reads| !reads.is_disjoint(&touched)) {
-                self.replan(index, &mut stale);
+                self.replan(index, &touched, &mut stale);
             }
         }
         let renewed = stale.len();
@@ -248,7 +214,8 @@ impl Translator {
         Translation {
             config: self.config.clone(),
             reports: Arc::clone(&self.reports),
-            ingresses: Arc::clone(&self.ingresses),
+            ingresses: Arc::clone(self.directory.ingresses()),
+            facts: Arc::clone(&self.facts),
             marks: Arc::clone(&self.marks),
             renewed,
             wake_at: self.holds.wake_at(),
@@ -258,7 +225,14 @@ impl Translator {
     /// One configuration, and all reports, from what the units are; as far as anything differs.
     fn put_together(&mut self) {
         let mut difference = std::mem::replace(&mut self.difference, Difference::NONE);
-        if std::mem::take(&mut self.other_marks) || difference.is_structural() {
+        if self.settings.metric_labels.rules {
+            let facts = IngressFacts::of(&self.units, &self.facts);
+            if !facts.is_same(&self.facts) {
+                self.facts = Arc::new(facts);
+            }
+        }
+        let exchanged = difference.exchange(&mut self.config).is_ok();
+        if std::mem::take(&mut self.other_marks) || !exchanged {
             let mut marks = self.policies.marks(&self.settings, self.units.values());
             for planned in &self.plans {
                 marks
@@ -268,16 +242,15 @@ impl Translator {
                 self.marks = marks.into();
             }
         }
-        if difference.is_structural() {
+        if !exchanged {
             let (config, lost) = assemble(&self.settings, self.units.values(), &self.config);
             let lost: Vec<Report> = lost.iter().flat_map(|lost| self.lost(lost)).collect();
             difference.reports |= lost != self.lost;
             (self.config, self.lost) = (config, lost);
-        } else {
-            difference.exchange(&mut self.config);
         }
         if difference.reports {
             let planned = self.plans.iter().flat_map(|planned| &planned.plan.reports);
+            let planned = planned.chain(self.directory.reports());
             let units = self.units.values().flat_map(|unit| &unit.reports);
             let said = self
                 .problems
@@ -290,7 +263,9 @@ impl Translator {
             let mut reports: Vec<Report> = said.cloned().collect();
             reports.sort();
             reports.dedup();
-            self.reports = reports.into();
+            if *reports != *self.reports {
+                self.reports = reports.into();
+            }
         }
     }
 
@@ -302,6 +277,7 @@ impl Translator {
         let policies = istio::policies(&view, &settings);
         if !policies.refuse_as(&self.policies) {
             stale.extend(self.units.keys().cloned());
+            self.other_marks = true;
         }
         self.difference.reports |= policies.reports != self.policies.reports;
         self.policies = policies;
@@ -312,7 +288,7 @@ impl Translator {
         if settings != self.settings {
             self.settings = settings;
             self.difference = Difference::ALL;
-            self.examined = ingress::Examined::default();
+            self.directory = ingress::Directory::default();
             self.istio_examined = istio::Examined::default();
             for planned in &mut self.plans {
                 planned.reads = None;
@@ -322,38 +298,48 @@ impl Translator {
         }
     }
 
-    fn replan(&mut self, index: usize, stale: &mut BTreeSet<UnitKey>) {
+    fn replan(&mut self, index: usize, touched: &HashSet<Read>, stale: &mut BTreeSet<UnitKey>) {
         let view = View::new(&self.store);
-        let plan = match self.plans[index].family {
+        let Planned { family, plan, reads: known } = &mut self.plans[index];
+        // What goes on from where it was does not look again at what it saw then.
+        let mut kept = None;
+        let replanned = match family {
             Family::Ingress => {
-                let mut plan = ingress::plan(&view, &self.settings, &mut self.examined);
-                plan.reports.extend(configmap::report(&view, &self.settings));
-                plan
+                let changed = known.as_ref().and_then(|known| only_ingresses(touched, known));
+                kept = known.take_if(|_| changed.is_some());
+                let reports = kept.is_none().then(|| configmap::report(&view, &self.settings));
+                let mut replanned = self.directory.follow(&view, &self.settings, changed, plan);
+                if let Some(reports) = reports {
+                    replanned.reports |= plan.reports != reports;
+                    plan.reports = reports;
+                }
+                replanned
             }
-            Family::Gateway => istio::plan(&view, &self.settings, &mut self.istio_examined),
-            Family::Mesh => mesh::plan(&view, &self.settings, &mut self.istio_examined),
+            Family::Gateway => plan.replace(istio::plan(&view, &self.settings, &mut self.istio_examined)),
+            Family::Mesh => plan.replace(mesh::plan(&view, &self.settings, &mut self.istio_examined)),
         };
-        let reads = view.into_reads();
-        let before = self.plans[index].reads.as_ref().map(references).unwrap_or_default();
-        self.other_references |= before != references(&reads);
-        self.plans[index].reads = Some(reads);
-        let old = std::mem::take(&mut self.plans[index].plan);
-        for key in old.units.keys().filter(|key| !plan.units.contains_key(*key)) {
+        let mut reads = view.into_reads();
+        match kept {
+            Some(kept) => {
+                self.other_references |= !references(reads.difference(&kept)).is_empty();
+                reads.extend(kept);
+            }
+            None => {
+                let before = known.as_ref().map(references).unwrap_or_default();
+                self.other_references |= before != references(&reads);
+            }
+        }
+        *known = Some(reads);
+        for key in &replanned.gone {
             stale.remove(key);
             self.difference.add(self.units.remove(key).as_ref(), None);
             self.holds.forget(key);
-            self.other_references |=
-                self.reads.get(key).is_some_and(|reads| !references(&**reads).is_empty());
-            self.forget_reads(key);
+            self.other_references |= !self.readers.references(key).is_empty();
+            self.readers.forget(key);
         }
-        let changed = plan.units.iter().filter(|(key, members)| old.units.get(*key) != Some(*members));
-        stale.extend(changed.map(|(key, _)| key.clone()));
-        if matches!(self.plans[index].family, Family::Ingress) {
-            self.ingresses = Arc::new(plan.ingresses().cloned().collect());
-        }
-        self.difference.reports |= old.reports != plan.reports;
-        self.other_marks |= old.marks != plan.marks;
-        self.plans[index].plan = plan;
+        stale.extend(replanned.changed);
+        self.difference.reports |= replanned.reports;
+        self.other_marks |= replanned.marks;
     }
 
     fn renew(&mut self, key: UnitKey, now: Option<Instant>) {
@@ -387,10 +373,8 @@ impl Translator {
             None => output,
         };
         let reads = view.into_reads();
-        let before = self.reads.get(&key).map(|reads| references(&**reads)).unwrap_or_default();
-        self.other_references |= before != references(&reads);
-        self.forget_reads(&key);
-        self.remember_reads(&key, reads);
+        self.other_references |= self.readers.references(&key) != references(&reads);
+        self.readers.remember(&key, reads);
         self.show(key, shown);
     }
 
@@ -413,56 +397,20 @@ impl Translator {
         );
         held.map(|held| Report::new(held, Level::Warning, Reason::Conflict, message.clone())).collect()
     }
+}
 
-    fn remember_reads(&mut self, key: &UnitKey, reads: HashSet<Read>) {
-        let reader = Arc::new(key.clone());
-        let reads = reads.into_iter().map(|read| {
-            let read = self
-                .readers
-                .get_key_value(&read)
-                .map_or_else(|| Arc::new(read), |(read, _)| Arc::clone(read));
-            let readers = self.readers.entry(Arc::clone(&read)).or_default();
-            if let Err(place) = readers.binary_search(&reader) {
-                readers.insert(place, Arc::clone(&reader));
-            }
-            read
-        });
-        let reads = reads.collect();
-        self.reads.insert(key.clone(), reads);
-    }
-
-    fn forget_reads(&mut self, key: &UnitKey) {
-        for read in self.reads.remove(key).unwrap_or_default() {
-            if let Some(readers) = self.readers.get_mut(&read) {
-                if let Ok(place) = readers.binary_search_by(|reader| (**reader).cmp(key)) {
-                    readers.remove(place);
-                }
-                if readers.is_empty() {
-                    self.readers.remove(&read);
-                }
-            }
+/// The Ingresses that changed, where nothing else did of what a plan `read`.
+fn only_ingresses(touched: &HashSet<Read>, read: &HashSet<Read>) -> Option<BTreeSet<ObjectName>> {
+    let mut ingresses = BTreeSet::new();
+    for touched in touched {
+        match touched {
+            Read::Object(name) if name.kind == Ingress::KIND => drop(ingresses.insert(name.clone())),
+            Read::All(kind) if *kind == Ingress::KIND => {}
+            other if read.contains(other) => return None,
+            _ => {}
         }
     }
-}
-
-/// The objects among them that a source need not read unless somebody refers to them.
-fn references<'r, R: Borrow<Read> + 'r>(reads: impl IntoIterator<Item = &'r R>) -> BTreeSet<ObjectName> {
-    reads.into_iter().filter_map(|read| read.borrow().reference()).cloned().collect()
-}
-
-// === impl Plan ===
-
-impl Plan {
-    /// Every Ingress that a unit is made of.
-    fn ingresses(&self) -> impl Iterator<Item = &ObjectName> {
-        self.units
-            .values()
-            .flat_map(|members| match members {
-                Members::Ingress(site) => site.members.as_slice(),
-                _ => &[],
-            })
-            .map(|member| &member.name)
-    }
+    Some(ingresses)
 }
 
 // === impl Planned ===

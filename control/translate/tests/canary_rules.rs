@@ -110,7 +110,7 @@ fn decided(text: &str, sent: &Sent) -> Option<f64> {
     let mut translator = Translator::new(settings);
     for (order, entry) in (0..).zip(Manifest::read(text).entries) {
         let EntryContent::Object(object) = entry.content else { panic!("{entry:?}") };
-        translator.apply(Change::Put(Held::new(*object, None, order)));
+        translator.apply(Change::Put(Held::new(object, None, order)));
     }
     let loaded =
         sluice_model::validate("test", translator.translate().config, &sluice_model::NoFiles).unwrap();

@@ -138,7 +138,7 @@ stringData: { tls.crt: nonsense, tls.key: nonsense }
 fn changes(text: &str) -> Vec<Change> {
     let entries = Manifest::read(text).entries.into_iter();
     let objects = entries.filter_map(|entry| match entry.content {
-        EntryContent::Object(object) => Some(Change::Put(Held::new(*object, None, 0))),
+        EntryContent::Object(object) => Some(Change::Put(Held::new(object, None, 0))),
         _ => None,
     });
     objects.collect()

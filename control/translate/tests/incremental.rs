@@ -4,7 +4,9 @@
 
 use proptest::prelude::*;
 use sluice_crds::{Manifest, manifest::EntryContent};
-use sluice_translate::{CertificateReader, Change, Held, PemPair, Settings, Translation, Translator};
+use sluice_translate::{
+    CertificateReader, Change, Held, NamespacedName, PemPair, Settings, Translation, Translator,
+};
 
 /// An object that may be there, in one of several forms.
 #[derive(Debug, Clone, Copy)]
@@ -43,16 +45,27 @@ fn manifest(thing: Thing) -> String {
             let class = ["", "ingressClassName: plain"][form / 16 % 2];
             let tls = ["", "tls: [{ hosts: [a.example.com], secretName: s0 }]", "tls: [{ secretName: s1 }]"];
             let annotation = ANNOTATIONS[form / 3 % ANNOTATIONS.len()];
+            let service = form % 3;
+            let backend = format!("{{ service: {{ name: s{service}, port: {{ number: 80 }} }} }}");
+            // Some have two hosts, and some have none but the default one.
+            let rule = |host: &str| {
+                format!(
+                    "  - host: {host}\n    http:\n      paths:\n      - {{ path: {path}, pathType: ImplementationSpecific, backend: {backend} }}\n"
+                )
+            };
+            let rules = match form / 5 % 5 {
+                0 => format!("defaultBackend: {backend}"),
+                1 => format!("rules:\n{}{}", rule(host), rule("b.example.com")),
+                _ => format!("rules:\n{}", rule(host)),
+            };
             format!(
                 "apiVersion: networking.k8s.io/v1\nkind: Ingress\n\
                  metadata:\n  name: i{name}\n  namespace: n{ns}\n  creationTimestamp: '2024-01-0{day}T00:00:00Z'\n\
                  \x20 annotations: {{ nginx.ingress.kubernetes.io/{annotation} }}\n\
-                 spec:\n  {class}\n  {tls}\n  rules:\n  - host: {host}\n    http:\n      paths:\n\
-                 \x20     - {{ path: {path}, pathType: ImplementationSpecific, backend: {{ service: {{ name: s{service}, port: {{ number: 80 }} }} }} }}\n",
+                 spec:\n  {class}\n  {tls}\n  {rules}\n",
                 ns = name % 2,
                 day = 1 + name % 2,
                 tls = tls[form / 2 % 3],
-                service = form % 3,
             )
         }
         Thing::Service { name, form } => format!(
@@ -86,7 +99,7 @@ fn manifest(thing: Thing) -> String {
 fn held(thing: Thing) -> Held {
     let mut manifest = Manifest::read(&manifest(thing));
     match manifest.entries.remove(0).content {
-        EntryContent::Object(object) => Held::new(*object, None, 0),
+        EntryContent::Object(object) => Held::new(object, None, 0),
         other => panic!("{other:?}"),
     }
 }
@@ -104,12 +117,14 @@ fn names(certificate: &[u8], _: &[u8]) -> Result<Vec<String>, String> {
     Ok(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
-fn translator() -> Translator {
+fn translator(default_backend: bool) -> Translator {
     let block = |label| format!("-----BEGIN {label}-----\nd2lsZA==\n-----END {label}-----\n");
     let pair = PemPair { certificate: block("CERTIFICATE"), key: block("PRIVATE KEY") };
     let mut settings = Settings {
         certificates: CertificateReader(names),
         fallback_certificate: Some(pair),
+        default_backend: default_backend
+            .then(|| NamespacedName { namespace: "n0".to_owned(), name: "s0".to_owned() }),
         ..Settings::default()
     };
     settings.classes.without_class = true;
@@ -144,8 +159,9 @@ proptest! {
     #[test]
     fn a_translation_that_followed_every_change_is_a_fresh_one_of_what_is_there(
         steps in prop::collection::vec(step(), 1..40),
+        default_backend: bool,
     ) {
-        let mut followed = translator();
+        let mut followed = translator(default_backend);
         for step in steps {
             match step {
                 Step::Put(thing) => followed.apply(Change::Put(held(thing))),
@@ -158,7 +174,7 @@ proptest! {
         let now = meaning(followed.translate());
         let there: Vec<Held> = followed.store().iter().cloned().collect();
         let fresh = |order: Vec<Held>| {
-            let mut fresh = translator();
+            let mut fresh = translator(default_backend);
             for held in order {
                 fresh.apply(Change::Put(held));
             }

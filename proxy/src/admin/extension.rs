@@ -1,6 +1,6 @@
 //! What a process in which a proxy lives adds to admin: pages and metrics of its own.
 
-use crate::telemetry::Family;
+use crate::telemetry::{Family, NginxMetrics};
 use std::fmt;
 
 /// Pages and metrics that the process in which the proxy lives adds to admin; see
@@ -20,6 +20,14 @@ pub trait Extension: fmt::Debug + Send + Sync {
 
     /// Metrics; their names get the prefix `sluice_`.
     fn metrics(&self) -> Vec<Family>;
+
+    /// Metrics in the words of ingress-nginx that only this process knows; called where
+    /// [`Options::dialects`](crate::Options::dialects) asks for them. Their names get the prefix
+    /// `nginx_ingress_controller_`, and each has the labels that it wants.
+    fn nginx_metrics(&self, told: &NginxMetrics) -> Vec<Family> {
+        let _ = told;
+        Vec::new()
+    }
 
     /// What `/explain` says about a host, which may come with a port, besides what the configuration in force does: lines
     /// of text, or nothing.

@@ -12,7 +12,7 @@ pub use extension::{Extension, PageContent};
 use crate::state::State;
 use bytes::Bytes;
 use guard::Refused;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -39,12 +39,15 @@ const BODY_BYTES: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Who asks at a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// Somebody who may see and change everything.
     Operator,
     /// Whoever can reach it: a kubelet, Prometheus. Sees whether the process is well, and its numbers.
-    Anybody,
+    Anybody {
+        /// Another name of `/healthz`.
+        healthz: Option<Arc<str>>,
+    },
 }
 
 /// Serves until the runtime ends.
@@ -63,16 +66,16 @@ pub(crate) async fn serve(socket: TcpListener, state: Arc<State>, audience: Audi
                 continue;
             }
         };
-        let (state, reserve) = (state.clone(), reserve.clone());
+        let (state, reserve, audience) = (state.clone(), reserve.clone(), audience.clone());
         spawn_local(async move {
-            let _ = time::timeout(CONNECTION, connection(stream, &state, audience)).await;
+            let _ = time::timeout(CONNECTION, connection(stream, &state, &audience)).await;
             drop(place);
             reserve.refill();
         });
     }
 }
 
-async fn connection(stream: TcpStream, state: &Arc<State>, audience: Audience) {
+async fn connection(stream: TcpStream, state: &Arc<State>, audience: &Audience) {
     let service = service_fn(move |request: Request<Incoming>| async move {
         Ok::<_, Infallible>(answer(state, request, audience).await)
     });
@@ -87,12 +90,21 @@ async fn connection(stream: TcpStream, state: &Arc<State>, audience: Audience) {
     }
 }
 
-async fn answer(state: &Arc<State>, request: Request<Incoming>, audience: Audience) -> Response<Full<Bytes>> {
-    let (head, body) = request.into_parts();
+async fn answer(
+    state: &Arc<State>,
+    request: Request<Incoming>,
+    audience: &Audience,
+) -> Response<Full<Bytes>> {
+    let (mut head, body) = request.into_parts();
     let head_only = head.method == Method::HEAD;
     let checked = match audience {
         Audience::Operator => guard::check(&head, &state.published().config.admin().allowed_hosts),
-        Audience::Anybody => guard::check_anybody(&head),
+        Audience::Anybody { healthz } => {
+            if healthz.as_deref() == Some(head.uri.path()) {
+                head.uri = Uri::from_static("/healthz");
+            }
+            guard::check_anybody(&head)
+        }
     };
     let mut response = match checked {
         Err(refused) => refusal(&refused),

@@ -15,6 +15,7 @@
 mod client;
 mod context;
 mod error;
+mod facts;
 mod listener;
 mod names;
 mod pem;
@@ -25,6 +26,7 @@ mod stream;
 pub use client::{ClientAlpn, ClientSettings, ClientTls, ServerName, Verification};
 pub use context::TlsContext;
 pub use error::{HandshakeError, HandshakeFailure, TlsConfigError, TlsConfigErrorKind};
+pub use facts::{CertificateFacts, certificate_facts};
 pub use listener::ListenerTls;
 pub use pem::{certificate_names, check_anchors};
 pub use server::{Certificate, ServerSettings, ServerTls};

@@ -48,7 +48,7 @@ pub fn check_anchors(ca: &[u8]) -> Result<(), TlsConfigErrorKind> {
 }
 
 /// Every certificate; at least one.
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsConfigErrorKind> {
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsConfigErrorKind> {
     let chain = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| TlsConfigErrorKind::Pem)?;

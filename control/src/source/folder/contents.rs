@@ -144,8 +144,8 @@ impl Folder {
     }
 
     /// Looks at these names, in folders as [`Watched::folders`] has them, and at files that may have changed again since they
-    /// were read. `None` where that does not settle it and everything has to be looked at: a file came, or a folder or a
-    /// link is concerned.
+    /// were read. `None` where that does not settle it and everything has to be looked at: a folder or a link is concerned,
+    /// or there is no room for a new file in the order of all.
     pub(crate) fn look_at(&mut self, names: &BTreeSet<PathBuf>) -> Option<Scan> {
         if !self.astray.is_empty() {
             return None;
@@ -154,9 +154,7 @@ impl Folder {
         for name in names {
             let Some(file) = self.file(name).ok()? else { continue };
             let stamp = match fs::symlink_metadata(name) {
-                Ok(metadata) if metadata.is_file() && self.files.contains_key(&file) => {
-                    Some(Stamp::of(&metadata))
-                }
+                Ok(metadata) if metadata.is_file() => Some(Stamp::of(&metadata)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 _ => return None,
             };
@@ -175,11 +173,14 @@ impl Folder {
         if bytes > MAX_BYTES {
             return None;
         }
+        let came =
+            |(file, stamp): &(&PathBuf, &Option<Stamp>)| stamp.is_some() && !self.files.contains_key(*file);
+        let ranks = self.ranks_between(stamps.iter().filter(came).map(|(file, _)| file))?;
         self.bytes = bytes;
         let mut touched = BTreeSet::new();
         for (file, stamp) in stamps {
             match stamp {
-                Some(stamp) => self.look_at_file(&file, stamp, None, &mut touched),
+                Some(stamp) => self.look_at_file(&file, stamp, ranks.get(&file).copied(), &mut touched),
                 None => self.forget(&file, &mut touched),
             }
         }
@@ -293,6 +294,23 @@ impl Folder {
             }
         }
         ranks
+    }
+
+    /// The places of new files, which come in order, between those that are there; `None` where there is no room.
+    fn ranks_between<'p>(&self, new: impl Iterator<Item = &'p PathBuf>) -> Option<HashMap<PathBuf, u64>> {
+        let mut gaps: BTreeMap<(u64, Option<u64>), Vec<&PathBuf>> = BTreeMap::new();
+        for file in new {
+            let before =
+                self.files.range::<PathBuf, _>(..file).next_back().map_or(0, |(_, known)| known.rank);
+            let after = self.files.range::<PathBuf, _>(file..).next().map(|(_, known)| known.rank);
+            gaps.entry((before, after)).or_default().push(file);
+        }
+        let mut ranks = HashMap::new();
+        for ((before, after), files) in gaps {
+            let step = step(before, after, files.len())?;
+            ranks.extend(files.into_iter().cloned().zip((1..).map(|number| before + number * step)));
+        }
+        (ranks.len() + self.files.len() <= tree::MAX_FILES).then_some(ranks)
     }
 
     fn take(
@@ -419,6 +437,12 @@ fn keep_within_bounds(tree: &mut Tree) {
     });
 }
 
+/// From one of so many new numbers to the next, between these; `None` where there is no room for them.
+fn step(before: u64, after: Option<u64>, count: usize) -> Option<u64> {
+    let step = after.map_or(RANK_GAP, |after| (after - before) / (count as u64 + 1));
+    (step > 0).then_some(step)
+}
+
 /// Numbers that grow, from those that are there already; all new ones where there is no room for one between two.
 fn fill(places: &[Option<u64>]) -> Vec<u64> {
     let mut ranks = Vec::with_capacity(places.len());
@@ -432,13 +456,9 @@ fn fill(places: &[Option<u64>]) -> Vec<u64> {
             continue;
         }
         let run = places[index..].iter().take_while(|place| place.is_none()).count();
-        let step = match places.get(index + run) {
-            Some(Some(after)) => (after - before) / (run as u64 + 1),
-            _ => RANK_GAP,
-        };
-        if step == 0 {
+        let Some(step) = step(before, places.get(index + run).copied().flatten(), run) else {
             return (1..=places.len() as u64).map(|number| number * RANK_GAP).collect();
-        }
+        };
         ranks.extend((1..=run as u64).map(|number| before + number * step));
         before += run as u64 * step;
         index += run;

@@ -80,7 +80,7 @@ pub(super) fn parse(name: &Arc<str>, text: &str) -> Content {
     let (mut objects, mut findings) = (Vec::new(), Vec::new());
     for entry in manifest.entries {
         match entry.content {
-            EntryContent::Object(object) => objects.push((*object, entry.position.line)),
+            EntryContent::Object(object) => objects.push((object, entry.position.line)),
             EntryContent::Other { .. } => {}
             EntryContent::Invalid(problem) => findings.push(finding(Explained::new(&problem, true))),
         }

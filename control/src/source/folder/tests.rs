@@ -216,11 +216,38 @@ fn what_a_look_at_names_cannot_settle_takes_a_look_at_everything() {
     let root = fs::canonicalize(scene.root.path()).unwrap();
     scene.write("a.yaml", &service("a"));
     scene.changes();
-    scene.write("new.yaml", &service("new"));
     scene.write("below/b.yaml", &service("b"));
     symlink("a.yaml", scene.path("link.yaml")).unwrap();
-    for name in ["new.yaml", "below", "link.yaml"] {
+    for name in ["below", "below/b.yaml", "link.yaml"] {
         assert!(scene.folder.look_at(&[root.join(name)].into()).is_none(), "{name}");
     }
     assert!(scene.folder.look_at(&[PathBuf::from("/elsewhere/a.yaml")].into()).is_none());
+}
+
+#[test]
+fn new_files_that_a_look_at_names_finds_stand_where_a_look_at_everything_puts_them() {
+    let mut scene = Scene::new();
+    let root = fs::canonicalize(scene.root.path()).unwrap();
+    for name in ["d/c", "d/k"] {
+        scene.write(&format!("{name}.yaml"), &service("same"));
+    }
+    assert_eq!(scene.changes(), ["+default/same d/c.yaml:1"]);
+    let mut look = |names: &[&str]| {
+        for name in names {
+            scene.write(&format!("{name}.yaml"), &service("same"));
+        }
+        let names = names.iter().map(|name| root.join(format!("{name}.yaml"))).collect();
+        scene.folder.look_at(&names).map(|seen| (told(&seen), seen.files))
+    };
+    let first = |name: &str| vec![format!("+default/same d/{name}.yaml:1")];
+    assert_eq!(look(&["d/z", "d/e", "d/f"]), Some((first("c"), 5)));
+    assert_eq!(look(&["d/b", "d/a"]), Some((first("a"), 7)));
+    // Each right before the one before, until there is no room.
+    let mut name = "d/a".to_owned();
+    let settled = (0..60).take_while(|_| {
+        name.push('-');
+        look(&[&name]).is_some()
+    });
+    assert!(settled.count() < 60);
+    assert_eq!(scene.changes(), [format!("+default/same {name}.yaml:1")]);
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Files below one folder; more are reported and left out.
-const MAX_FILES: usize = 100_000;
+pub(super) const MAX_FILES: usize = 100_000;
 /// Folders below one folder.
 const MAX_FOLDERS: usize = 10_000;
 /// Folders in folders.

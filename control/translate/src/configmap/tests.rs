@@ -65,6 +65,26 @@ fn the_config_map_shapes_listeners_and_a_change_of_it_is_a_change_of_everything(
 }
 
 #[test]
+fn ports_of_ingresses_have_the_bounds_of_ingress_nginx_where_the_config_map_is_silent() {
+    let mut translator = translator();
+    let bounds = |translation: &Translation| {
+        let listener = &translation.config.listeners[0];
+        let header = listener.timeouts.header.get().as_secs();
+        (header, listener.limits.concurrent_streams, listener.headers.underscores)
+    };
+    let before = translator.translate();
+    assert_eq!(bounds(&before), (60, 128, UnderscorePolicy::Drop));
+    assert_eq!(before.config.runtime, sluice_model::spec::Runtime::default());
+    let after = with(
+        &mut translator,
+        "  client-header-timeout: '9'\n  http2-max-concurrent-streams: '7'\n  enable-underscores-in-headers: 'true'\n  \
+         worker-shutdown-timeout: 240s\n",
+    );
+    assert_eq!(bounds(&after), (9, 7, UnderscorePolicy::Allow));
+    assert_eq!(after.config.runtime.drain_timeout.get().as_secs(), 240);
+}
+
+#[test]
 fn every_key_is_judged() {
     let reports = with(
         &mut translator(),

@@ -2,6 +2,7 @@
 
 use super::{
     canary, error_pages,
+    facts::{self, Lack},
     location::{Location, Scene, Target, respond},
     select::Personality,
     upstream,
@@ -95,6 +96,7 @@ pub(super) fn cluster(
         let message = format!("there is no Service {namespace}/{}; {}", service.name, instead(location));
         scene.report(location, Level::Warning, Reason::NotFound, message);
         scene.missing(location, format!("Service {namespace}/{}", service.name));
+        facts::orphan(scene.output, location, Lack::Service);
         return None;
     };
     let content = &found.object().content;
@@ -107,6 +109,7 @@ pub(super) fn cluster(
                 format!("Service {namespace}/{} has no port {wanted}; {}", service.name, instead(location));
             scene.report(location, Level::Warning, Reason::NotFound, message);
             scene.missing(location, format!("port {wanted} of {}", found.name()));
+            facts::orphan(scene.output, location, Lack::Endpoint);
             return None;
         };
         let mut cluster = of_port(scene, found, port);
@@ -116,6 +119,9 @@ pub(super) fn cluster(
         }
         cluster
     };
+    if cluster.endpoints.is_empty() {
+        facts::orphan(scene.output, location, Lack::Endpoint);
+    }
     upstream::shape(scene, main, &mut cluster);
     Some(cluster)
 }

@@ -3,8 +3,9 @@
 use super::{
     Host, Site, backend, error_pages,
     location::{self, Location, Scene, Target},
+    names,
     paths::{self, Matching},
-    redirect,
+    probe, redirect,
     select::{Member, Personality},
     sound,
     tls::{self, HostTls},
@@ -55,7 +56,11 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     let found = sound::hold_back(&mut scene, found);
     let app_root = app_root(&mut scene, &locations);
     let rest = rest(&mut scene, &locations);
-    let served = Served { settings, host, app_root, locations: found, rest };
+    let compat = |member: &Member| member.personality == Personality::Compat && !member.is_canary();
+    let probed = host.is_catch_all() && (site.members.is_empty() || site.members.iter().any(compat));
+    let own = |location: &Location<'_>| location.path == settings.health_path;
+    let probe = (probed && !locations.iter().any(own)).then(|| probe::route(settings));
+    let served = Served { settings, host, probe, app_root, locations: found, rest };
 
     let tls = tls::of_host(view, settings, host, &site.members, &mut output);
     let above = || {
@@ -66,7 +71,6 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     };
     // Nobody has a certificate for a name that nobody knows.
     let certified = !host.is_catch_all() && (tls.is_on() || above());
-    let compat = |member: &Member| member.personality == Personality::Compat && !member.is_canary();
     let mut serve = |port: u16, scheme: Scheme| {
         let mut add = |name: String, hosts: Vec<HostPattern>, routes: Vec<Route>| {
             let key = TableKey { port, server: None };
@@ -77,9 +81,15 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
             output.hosts.push((key, host));
         };
         add(name::fit(host.to_string()), vec![pattern.clone()], served.routes(scheme, certified));
-        if !site.aliases.is_empty() {
+        let (certified, others): (Vec<_>, Vec<_>) =
+            site.aliases.iter().cloned().partition(|alias| tls.is_for(alias));
+        if !certified.is_empty() {
+            let name = name::fit(format!("certified aliases of {host}"));
+            add(name, certified, served.routes(scheme, true));
+        }
+        if !others.is_empty() {
             let name = name::fit(format!("aliases of {host}"));
-            add(name, site.aliases.clone(), served.routes(scheme, false));
+            add(name, others, served.routes(scheme, false));
         }
         if let Some((other, pattern)) =
             site.counterpart.as_ref().and_then(|other| Some((other, other.pattern()?)))
@@ -98,8 +108,25 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     let refused = |member: &Member| !member.is_canary() && member.annotations.handshakes_refused;
     if site.members.iter().any(refused) {
         output.servers.extend(refusal(settings, host, pattern, &site.aliases));
-    } else if let HostTls::Own(certificate) = tls {
-        output.certificates.push((settings.https_port, certificate.secret));
+    } else {
+        match tls {
+            // As everywhere in ingress-nginx, the default certificate stands in; there it has to be said.
+            HostTls::None if settings.ingress.ssl_reject_handshake && site.members.iter().any(compat) => {
+                output.default_certificate.push(settings.https_port);
+            }
+            HostTls::None => {}
+            HostTls::Default => output.default_certificate.push(settings.https_port),
+            HostTls::Own(certificate) => {
+                output.reports.extend(names::uncertified_counterpart(
+                    view,
+                    settings,
+                    host,
+                    site,
+                    &certificate,
+                ));
+                output.certificates.push((settings.https_port, certificate.secret));
+            }
+        }
     }
     output
 }
@@ -187,7 +214,7 @@ fn written<'s>(scene: &mut Scene<'_, 's>, member: &Member, ingress: Of<'s, Ingre
     let mut locations = Vec::new();
     let content = &ingress.object().content;
     if let Some(service) = content.default_backend.as_ref().and_then(|backend| backend.service.as_ref())
-        && content.rules.is_empty()
+        && scene.host.is_catch_all()
         && member.is_canary()
     {
         let (target, field) = (Target::Service(service), "spec.defaultBackend".to_owned());

@@ -4,7 +4,7 @@
 //! the first that claims a path has it.
 //!
 //! ```text
-//! select: which Ingresses are ours, what each says on its own (annotations), which hosts there are
+//! directory: which Ingresses are ours (select), what each says on its own (reading), which hosts there are
 //!    └▶ host: the locations of one host, in the order in which they are compared (paths)
 //!          └▶ location: one location becomes a route, step by step: backend, ... each step in a file of its own
 //! ```
@@ -13,7 +13,9 @@ mod annotations;
 mod answer;
 mod backend;
 mod canary;
+mod directory;
 mod error_pages;
+mod facts;
 mod headers;
 mod host;
 mod labels;
@@ -21,6 +23,8 @@ mod location;
 mod mirror;
 mod names;
 mod paths;
+mod probe;
+mod reading;
 mod redirect;
 mod rewrite;
 mod select;
@@ -32,7 +36,11 @@ mod upstream;
 mod verdict;
 mod virtual_host;
 
-pub(crate) use select::{CLASS_ANNOTATION, Examined, Piece, Site, plan};
+pub(crate) use directory::Directory;
+pub use facts::{HostCertificate, IngressFacts, Lack, Orphan};
+pub use names::{Alias, aliases};
+pub(crate) use probe::virtual_host as probe;
+pub(crate) use select::{CLASS_ANNOTATION, Piece, Site};
 pub(crate) use survey::{Survey, SurveyedPath, survey};
 
 use crate::{output::Output, reads::View, settings::Settings};

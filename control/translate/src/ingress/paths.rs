@@ -69,7 +69,7 @@ pub(super) fn mistakes(
 }
 
 /// A path as it stands in a request line.
-fn encoded(path: &str) -> String {
+pub(super) fn encoded(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_graphic() && !b"\"<>#?".contains(&byte) {

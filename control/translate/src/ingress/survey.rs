@@ -2,19 +2,19 @@
 
 use super::{
     annotations::Annotations,
-    canary,
+    canary, directory,
     host::locations,
     location::{Location, Scene},
     paths::Matching,
-    select::{self, Examined, Piece},
+    select::{self, Piece},
     virtual_host::slashed,
 };
 use crate::{
     output::Output,
+    plan::{Members, UnitKey},
     reads::View,
     settings::Settings,
     store::Of,
-    translator::{Members, UnitKey},
 };
 use sluice_crds::core::Ingress;
 use std::collections::HashSet;
@@ -69,12 +69,12 @@ pub(crate) fn survey<'s>(view: &View<'s>, settings: &Settings) -> Survey<'s> {
     let ours = view
         .all::<Ingress>()
         .filter(|ingress| select::personality(view, &settings.classes, *ingress).is_some());
-    let ours = ours.map(|ingress| Ours {
-        ingress,
-        canary: canary::is_canary(&Annotations::read(ingress, settings).0),
-        hosts: select::hosts(&ingress.content).iter().map(ToString::to_string).collect(),
+    let ours = ours.map(|ingress| {
+        let canary = canary::is_canary(&Annotations::read(ingress, settings).0);
+        let hosts = select::hosts(&ingress.content, canary).iter().map(ToString::to_string).collect();
+        Ours { ingress, canary, hosts }
     });
-    let plan = select::plan(view, settings, &mut Examined::default());
+    let plan = directory::plan(view, settings);
     let hosts = plan.units.iter().filter_map(|unit| {
         let (UnitKey::Ingress(Piece::Host(host)), Members::Ingress(site)) = unit else { return None };
         let mut output = Output::default();

@@ -14,6 +14,7 @@ use crate::{
     store::Of,
 };
 use sluice_crds::{ObjectName, core::Ingress, core::IngressTls, core::Secret, object::Kind};
+use sluice_model::value::HostPattern;
 
 /// Where the TLS of a host comes from.
 #[derive(Debug)]
@@ -30,6 +31,14 @@ impl HostTls {
     /// Whether the host counts as one that has a certificate.
     pub(super) fn is_on(&self) -> bool {
         !matches!(self, Self::None)
+    }
+
+    /// Whether an alias of the host has its certificate, as far as a single name goes.
+    pub(super) fn is_for(&self, alias: &HostPattern) -> bool {
+        match (self, alias) {
+            (Self::Own(certificate), HostPattern::Exact(name)) => certificate.covers(name),
+            _ => false,
+        }
     }
 }
 
@@ -152,6 +161,9 @@ pub(super) fn default_certificate(view: &View<'_>, settings: &Settings) -> Outpu
     match named.or_else(fallback) {
         Some(certificate) => output.certificates.push((settings.https_port, certificate.secret)),
         None => output.known_names_only.push(settings.https_port),
+    }
+    if settings.ingress.ssl_reject_handshake {
+        output.known_hosts_only.push(settings.https_port);
     }
     output
 }

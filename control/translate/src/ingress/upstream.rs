@@ -106,6 +106,10 @@ pub(super) fn bound(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
     if let Some(idle) = idle.or(compat.then_some(NGINX_PATIENCE)) {
         route.timeouts.idle = idle;
     }
+    let send = time(location, "proxy-send-timeout").or(defaults.proxy_send_timeout);
+    // Where both are the same, one bound is enough.
+    let send = send.or(compat.then_some(NGINX_PATIENCE)).filter(|send| *send != route.timeouts.idle);
+    route.timeouts.send = send.unwrap_or_default();
     let body = match location.annotations.get("proxy-body-size") {
         Some(Value::Size(size)) => Some(Size::bytes(*size)),
         _ => defaults.proxy_body_size,
@@ -128,15 +132,6 @@ pub(super) fn bound(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
         let message = "FastCGI is not spoken; its paths answer 503";
         scene.report_annotation(location, "backend-protocol", Level::Error, Reason::NotInEffect, message);
         route.action = super::location::unavailable();
-    }
-    let send = time(location, "proxy-send-timeout");
-    if send.is_some_and(|send| send < route.timeouts.idle) {
-        let message = format!(
-            "a request whose server neither takes nor sends anything is given up after proxy-read-timeout (`{}`); \
-             proxy-send-timeout has no effect beside it where it is shorter",
-            route.timeouts.idle
-        );
-        scene.report_annotation(location, "proxy-send-timeout", Level::Info, Reason::NoEffect, message);
     }
 }
 

@@ -39,6 +39,11 @@ pub(super) fn judge(
     }
     let mut refusals = Vec::new();
     for (row, value) in annotations.iter() {
+        if row.name.starts_with("canary-") {
+            let message = "has no effect without `canary: \"true\"`: this Ingress serves its paths itself";
+            say(row.name, Report::new(ingress.held(), Level::Warning, Reason::NoEffect, message));
+            continue;
+        }
         if let Some(message) = forbidden(ingress, row, value, settings) {
             refusals.push(*row);
             let message = format!("{message}; its paths answer 503");

@@ -9,6 +9,8 @@ use std::collections::HashSet;
 pub(super) struct Served<'l, 's> {
     pub(super) settings: &'l Settings,
     pub(super) host: &'l Host,
+    /// What load balancers ask.
+    pub(super) probe: Option<Route>,
     /// What `/` gets.
     pub(super) app_root: Option<Route>,
     pub(super) locations: Vec<(&'l Location<'s>, Route)>,
@@ -19,7 +21,8 @@ pub(super) struct Served<'l, 's> {
 impl Served<'_, '_> {
     /// What clients of a scheme get. `certified`: the name that they ask for has a certificate.
     pub(super) fn routes(&self, scheme: Scheme, certified: bool) -> Vec<Route> {
-        let mut routes: Vec<Route> = self.app_root.clone().into_iter().chain(self.slashes(scheme)).collect();
+        let first = self.probe.iter().chain(&self.app_root).cloned();
+        let mut routes: Vec<Route> = first.chain(self.slashes(scheme)).collect();
         for (location, route) in &self.locations {
             let moved = match scheme {
                 Scheme::Http if !location.answers_at_once() => {
@@ -31,10 +34,12 @@ impl Served<'_, '_> {
                 routes.push(upstream::towards(location, route, scheme));
                 continue;
             };
-            let mut away = Route::new(route.name.clone(), action);
-            away.matches.clone_from(&route.matches);
-            away.origin.clone_from(&route.origin);
-            away.labels.clone_from(&route.labels);
+            let mut away = Route {
+                matches: route.matches.clone(),
+                origin: route.origin.clone(),
+                labels: route.labels.clone(),
+                ..Route::new(route.name.clone(), action)
+            };
             // Whom we trust may have told us that the client came over TLS.
             if self.settings.ingress.believes_schemes() {
                 away.name = format!("to https: {}", route.name);
@@ -51,6 +56,8 @@ impl Served<'_, '_> {
                 route.headers.response.set.extend(header(hsts));
             }
         }
+        // They are large, and most hosts have one.
+        routes.shrink_to_fit();
         routes
     }
 

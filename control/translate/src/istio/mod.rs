@@ -41,9 +41,9 @@ pub(crate) use policy::{Policies, look as policies};
 use crate::{
     marks::Mark,
     output::{Output, TableKey},
+    plan::{self, Plan, UnitKey},
     reads::View,
     settings::Settings,
-    translator::{self, Plan, UnitKey},
 };
 use gateway::{Site, sites};
 use sluice_crds::{ObjectName, istio::Gateway};
@@ -81,7 +81,7 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     plan.reports.extend(unknown_host::reports(view, settings));
     for ((table, name), host) in attach::hosts(view, settings, &sites, services, &mut plan.reports) {
         let piece = Piece::Host(table, name.into());
-        plan.units.insert(UnitKey::Gateway(piece), translator::Members::Gateway(Members::Host(host)));
+        plan.units.insert(UnitKey::Gateway(piece), plan::Members::Gateway(Members::Host(host)));
     }
     for site in sites {
         plan.marks.entry(site.gateway.name()).or_default().insert(Mark::table(&site.table));
@@ -89,7 +89,7 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
             None => (Piece::Port(site.table.port), Members::Port),
             Some(_) => (Piece::Server(site.table.clone()), Members::Server(site.gateway.name(), site.index)),
         };
-        plan.units.insert(UnitKey::Gateway(piece), translator::Members::Gateway(members));
+        plan.units.insert(UnitKey::Gateway(piece), plan::Members::Gateway(members));
     }
     plan
 }

@@ -206,7 +206,8 @@ fn by_model(drafts: &[Draft], notes: &mut Notes<'_>) {
 }
 
 /// Istio bounds neither a request nor how long nothing may come.
-pub(super) const UNBOUNDED: RouteTimeouts = RouteTimeouts { request: Duration::ZERO, idle: Duration::ZERO };
+pub(super) const UNBOUNDED: RouteTimeouts =
+    RouteTimeouts { request: Duration::ZERO, idle: Duration::ZERO, send: Duration::ZERO };
 
 /// A host at a place, and what has a say there.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,7 +1,8 @@
 //! Where a port of a service is served.
 //!
 //! Slices say it; where a service has none, Endpoints of its name, as somebody may have made by hand; where there are
-//! none either, the pods that it selects, as a folder of manifests may hold them. Only ready endpoints count.
+//! none either, the pods that it selects, as a folder of manifests may hold them. Only ready endpoints count, unless the
+//! service publishes the others too (`publishNotReadyAddresses`).
 
 use crate::{reads::View, settings::Topology, store::Of};
 use sluice_crds::core::{
@@ -78,28 +79,30 @@ fn external(name: &str, port: u16) -> Option<spec::Endpoint> {
 
 fn find<'s>(view: &View<'s>, service: Of<'s, Service>, port: &ServicePort) -> Vec<Found<'s>> {
     let name = service.metadata.name.as_deref().unwrap_or_default();
+    let Service { selector, publish_not_ready_addresses: unready_too, .. } = &service.object().content;
     let slices = view.slices(service.namespace(), name);
     if !slices.is_empty() {
-        return slices.iter().flat_map(|slice| of_slice(*slice, port)).collect();
+        return slices.iter().flat_map(|slice| of_slice(*slice, port, *unready_too)).collect();
     }
     if let Some(endpoints) = view.get::<Endpoints>(service.namespace(), name) {
-        return of_endpoints(endpoints, port);
+        return of_endpoints(endpoints, port, *unready_too);
     }
-    let selector = &service.object().content.selector;
     if selector.is_empty() {
         return Vec::new();
     }
     let pods = view.within::<Pod>(service.namespace());
     pods.into_iter()
         .filter(|pod| selects(selector, pod.metadata.labels.as_ref()))
-        .flat_map(|pod| of_pod(pod, port))
+        .flat_map(|pod| of_pod(pod, port, *unready_too))
         .collect()
 }
 
-fn of_slice<'s>(slice: Of<'s, EndpointSlice>, port: &ServicePort) -> Vec<Found<'s>> {
+fn of_slice<'s>(slice: Of<'s, EndpointSlice>, port: &ServicePort, unready_too: bool) -> Vec<Found<'s>> {
     let content = &slice.object().content;
     let Some(number) = number(&content.ports, port) else { return Vec::new() };
-    let ready = content.endpoints.iter().filter(|endpoint| endpoint.conditions.ready != Some(false));
+    // Unknown is ready. One that is about to end may still serve, and is not ready.
+    let ready =
+        content.endpoints.iter().filter(|endpoint| unready_too || endpoint.conditions.ready != Some(false));
     ready
         .filter_map(|endpoint| {
             Some(Found {
@@ -116,11 +119,14 @@ fn of_slice<'s>(slice: Of<'s, EndpointSlice>, port: &ServicePort) -> Vec<Found<'
         .collect()
 }
 
-fn of_endpoints<'s>(endpoints: Of<'s, Endpoints>, port: &ServicePort) -> Vec<Found<'s>> {
+fn of_endpoints<'s>(endpoints: Of<'s, Endpoints>, port: &ServicePort, unready_too: bool) -> Vec<Found<'s>> {
     let subsets = endpoints.object().content.subsets.iter();
     subsets
         .filter_map(|subset| Some((subset, number(&subset.ports, port)?)))
-        .flat_map(|(subset, number)| subset.addresses.iter().map(move |address| (address, number)))
+        .flat_map(|(subset, number)| {
+            let unready = subset.not_ready_addresses.iter().filter(move |_| unready_too);
+            subset.addresses.iter().chain(unready).map(move |address| (address, number))
+        })
         .filter_map(|(address, number)| {
             Some(Found {
                 address: SocketAddr::new(address.ip.parse().ok()?, number),
@@ -132,13 +138,14 @@ fn of_endpoints<'s>(endpoints: Of<'s, Endpoints>, port: &ServicePort) -> Vec<Fou
         .collect()
 }
 
-/// The addresses of a pod that runs and is not said to be unready.
-fn of_pod<'s>(pod: Of<'s, Pod>, port: &ServicePort) -> Vec<Found<'s>> {
+/// The addresses of a pod that runs and is not said to be unready; with `unready_too`, of one that is not over.
+fn of_pod<'s>(pod: Of<'s, Pod>, port: &ServicePort, unready_too: bool) -> Vec<Found<'s>> {
     let object = pod.object();
     let status = &object.status;
     let unready =
         status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status != "True");
-    let over = matches!(status.phase.as_str(), "Succeeded" | "Failed" | "Pending");
+    let over = matches!(status.phase.as_str(), "Succeeded" | "Failed");
+    let ready = !unready && status.phase != "Pending";
     let number = match &port.target_port {
         None => Some(port.port),
         Some(NumberOrName::Int(number)) => u16::try_from(*number).ok().filter(|number| *number > 0),
@@ -150,7 +157,7 @@ fn of_pod<'s>(pod: Of<'s, Pod>, port: &ServicePort) -> Vec<Found<'s>> {
             .find(|port| port.name == *name)
             .map(|port| port.container_port),
     };
-    let Some(number) = number.filter(|_| !unready && !over) else { return Vec::new() };
+    let Some(number) = number.filter(|_| !over && (ready || unready_too)) else { return Vec::new() };
     let addresses: HashSet<&str> =
         status.pod_ips.iter().map(|address| address.ip.as_str()).chain([status.pod_ip.as_str()]).collect();
     addresses
@@ -190,7 +197,7 @@ fn near(found: &mut Vec<Found<'_>>, service: &Service, topology: &Topology) {
         return;
     }
     let zone = topology.zone.as_str();
-    let hinted = !zone.is_empty() && found.iter().all(|found| !found.zones.is_empty());
+    let hinted = topology.hints && !zone.is_empty() && found.iter().all(|found| !found.zones.is_empty());
     if hinted && found.iter().any(|found| found.zones.contains(&zone)) {
         found.retain(|found| found.zones.contains(&zone));
     }
@@ -208,3 +215,6 @@ fn one_family(found: &mut Vec<Found<'_>>, service: &Service) {
         found.address.is_ipv6() == ipv6 || found.pod.is_none_or(|pod| !preferred.contains(pod))
     });
 }
+
+#[cfg(test)]
+mod tests;

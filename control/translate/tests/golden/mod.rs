@@ -66,7 +66,7 @@ fn changes(text: &str) -> Vec<Change> {
     let changes = entries.map(|(entry, order)| match entry.content {
         EntryContent::Object(object) => {
             let place = Place { file: "test.yaml".into(), line: entry.position.line };
-            Change::Put(Held::new(*object, Some(place), order))
+            Change::Put(Held::new(object, Some(place), order))
         }
         other => panic!("{other:?}"),
     });

@@ -1,19 +1,34 @@
-//! Which endpoint gets the next request: smooth weighted round robin.
+//! Which endpoint gets the next request.
 //!
-//! Every endpoint collects its weight at each pick; the richest is picked and pays the sum (nginx's algorithm). So shares
-//! are exact over each round and picks of one endpoint lie as far apart as they can. Where all weights are equal, which is
-//! the common case, it is a plain rotation and costs the same for any number of endpoints.
+//! | balancer | module | state |
+//! | --- | --- | --- |
+//! | round robin | [`rotation`] | whose turn it is, per shard |
+//! | random, least request | [`draw`] | how busy endpoints are, shared by all shards |
+//! | ring hash, Maglev | [`ring`], [`maglev`], with keys by [`key`] | none: the same key gives the same endpoint everywhere |
 //!
-//! Who fails keeps its turn in mind: picks of a request's second and later attempts have a rotation of their own. They spread
-//! over the endpoints that are left, and the shares of first attempts stay exact. Were there one rotation, a retry would take
-//! the next request's turn, and with one of two endpoints dead every request would begin at the dead one.
+//! What can be computed beforehand is a [`Balance`]: it is compiled with the cluster's endpoints, off the data threads. What
+//! remains is a [`Balancers`] for each shard, keyed by the endpoints' identity: when the set changes, endpoints that stay keep
+//! their place in the turn and their count of requests, and nobody else's are reset.
 //!
-//! A [`Balancers`] belongs to one shard. Its state is keyed by the endpoints' identity: when the set changes, endpoints
-//! that stay keep their place in the turn, and nobody else's turn is reset.
+//! Where a request is tried again, endpoints that it tried are left out, whatever the balancer; a key then goes where it
+//! would go without them.
 
-use crate::snapshot::{Cluster, ClusterId, Endpoint, EndpointSet};
+mod draw;
+mod key;
+mod maglev;
+mod ring;
+mod rotation;
+
+pub use draw::Busy;
+pub(crate) use key::{BalancerKey, MadeCookie};
+
+use crate::snapshot::{Cluster, ClusterId, EndpointSet};
+use draw::{Draw, LeastBusy};
 use foldhash::HashMap;
-use std::net::SocketAddr;
+use maglev::Maglev;
+use ring::Ring;
+use rotation::Turn;
+use sluice_model::spec;
 use std::sync::Arc;
 
 /// The turns of all clusters, for one shard.
@@ -22,34 +37,58 @@ pub struct Balancers {
     turns: HashMap<ClusterId, Turn>,
 }
 
-/// The turn of one cluster.
+/// How a cluster chooses among its endpoints, ready to use.
 #[derive(Debug, Default)]
-pub struct Turn {
-    /// The set that the rotations belong to.
-    set: Option<Arc<EndpointSet>>,
-    /// All weights are equal and not 0.
-    even: bool,
-    /// First attempts.
-    first: Rotation,
-    /// Later attempts.
-    again: Rotation,
+pub struct Balance {
+    kind: Kind,
 }
 
 #[derive(Debug, Default)]
-struct Rotation {
-    /// What each endpoint of the set has collected.
-    wealth: Vec<i64>,
-    /// The next one where all are equal.
-    next: usize,
+enum Kind {
+    #[default]
+    InTurn,
+    ByChance(Draw),
+    LeastBusy(LeastBusy),
+    Keyed {
+        key: Arc<BalancerKey>,
+        places: Places,
+        /// For requests without a key.
+        otherwise: Draw,
+    },
+}
+
+/// Where keys lead.
+#[derive(Debug)]
+enum Places {
+    Ring(Ring),
+    Table(Maglev),
 }
 
 // === impl Balancers ===
 
 impl Balancers {
-    /// The endpoint of the cluster whose turn it is, by its place in the set. `tried` are left out, and whoever names any
-    /// asks for a later attempt; `None` where nobody is left.
-    pub fn pick(&mut self, cluster: &Cluster, tried: &[usize], rng: &mut fastrand::Rng) -> Option<usize> {
-        self.turns.entry(cluster.id).or_default().pick(&cluster.endpoints, tried, rng)
+    /// An endpoint of the cluster by its place in the set, for a request with this key ([`Balance::key`]). `tried` are left
+    /// out, and whoever names any asks for a later attempt; `None` where nobody is left.
+    pub fn pick(
+        &mut self,
+        cluster: &Cluster,
+        tried: &[usize],
+        key: Option<&[u8]>,
+        rng: &mut fastrand::Rng,
+    ) -> Option<usize> {
+        let endpoints = cluster.endpoints.endpoints();
+        match &cluster.balance.kind {
+            Kind::InTurn => self.turns.entry(cluster.id).or_default().pick(&cluster.endpoints, tried, rng),
+            Kind::ByChance(draw) => draw.pick(endpoints, tried, rng),
+            Kind::LeastBusy(least) => least.pick(endpoints, tried, rng),
+            Kind::Keyed { places, otherwise, .. } => {
+                let place = key.and_then(|key| match places {
+                    Places::Ring(ring) => ring.pick(key, tried),
+                    Places::Table(table) => table.pick(key, tried),
+                });
+                place.or_else(|| otherwise.pick(endpoints, tried, rng))
+            }
+        }
     }
 
     /// Forgets clusters that are gone.
@@ -58,94 +97,58 @@ impl Balancers {
     }
 }
 
-// === impl Turn ===
+// === impl Balance ===
 
-impl Turn {
-    /// See [`Balancers::pick`].
-    pub fn pick(
-        &mut self,
-        set: &Arc<EndpointSet>,
-        tried: &[usize],
-        rng: &mut fastrand::Rng,
-    ) -> Option<usize> {
-        if !self.set.as_ref().is_some_and(|known| Arc::ptr_eq(known, set)) {
-            self.adopt(set, rng);
-        }
-        let rotation = if tried.is_empty() { &mut self.first } else { &mut self.again };
-        let endpoints = set.endpoints();
-        if self.even { rotation.rotate(endpoints.len(), tried) } else { rotation.richest(endpoints, tried) }
-    }
-
-    /// Takes a changed set on. The very first turn begins anywhere, so that shards and replicas do not march in step.
-    fn adopt(&mut self, set: &Arc<EndpointSet>, rng: &mut fastrand::Rng) {
-        let endpoints = set.endpoints();
-        let was_even = self.even;
-        self.even = endpoints.first().is_some_and(|first| {
-            first.weight != 0 && endpoints.iter().all(|endpoint| endpoint.weight == first.weight)
-        });
-        let before = self.set.replace(Arc::clone(set));
-        for rotation in [&mut self.first, &mut self.again] {
-            match &before {
-                None => *rotation = Rotation::anywhere(endpoints.len(), rng),
-                Some(before) => rotation.adopt(before.endpoints(), was_even, endpoints),
-            }
-        }
-    }
-}
-
-// === impl Rotation ===
-
-impl Rotation {
-    fn anywhere(count: usize, rng: &mut fastrand::Rng) -> Self {
-        Self { wealth: vec![0; count], next: if count == 0 { 0 } else { rng.usize(..count) } }
-    }
-
-    fn rotate(&mut self, count: usize, tried: &[usize]) -> Option<usize> {
-        for step in 0..count {
-            let index = (self.next + step) % count;
-            if !tried.contains(&index) {
-                self.next = (index + 1) % count;
-                return Some(index);
-            }
-        }
-        None
-    }
-
-    fn richest(&mut self, endpoints: &[Endpoint], tried: &[usize]) -> Option<usize> {
-        let mut sum = 0;
-        let mut best: Option<usize> = None;
-        for (index, endpoint) in endpoints.iter().enumerate() {
-            if endpoint.weight == 0 || tried.contains(&index) {
-                continue;
-            }
-            sum += i64::from(endpoint.weight);
-            self.wealth[index] += i64::from(endpoint.weight);
-            if best.is_none_or(|best| self.wealth[index] > self.wealth[best]) {
-                best = Some(index);
-            }
-        }
-        self.wealth[best?] -= sum;
-        best
-    }
-
-    /// Who stays keeps what it has collected, newcomers start with nothing. Where all are equal it goes on with the
-    /// endpoint that was next, or the one that took its place.
-    fn adopt(&mut self, before: &[Endpoint], was_even: bool, endpoints: &[Endpoint]) {
-        self.next = self.successor(before, endpoints);
-        let wealth: HashMap<SocketAddr, i64> = if was_even {
-            HashMap::default()
-        } else {
-            before.iter().map(|endpoint| endpoint.address).zip(self.wealth.iter().copied()).collect()
+impl Balance {
+    /// Prepares choices among these endpoints. What `before` knew about those that stay is taken over.
+    pub(crate) fn compile(
+        spec: &spec::Balancer,
+        endpoints: &EndpointSet,
+        before: Option<(&Self, &EndpointSet)>,
+    ) -> Self {
+        let set = endpoints.endpoints();
+        let key = |spec: &spec::BalancerKey| match before {
+            Some((Self { kind: Kind::Keyed { key, .. } }, _)) if key.is(spec) => Arc::clone(key),
+            _ => Arc::new(BalancerKey::compile(spec)),
         };
-        self.wealth =
-            endpoints.iter().map(|endpoint| wealth.get(&endpoint.address).copied().unwrap_or(0)).collect();
+        let kind = match spec {
+            spec::Balancer::RoundRobin => Kind::InTurn,
+            spec::Balancer::Random => Kind::ByChance(Draw::of(set)),
+            spec::Balancer::LeastRequest(least) => {
+                let before = before.and_then(|(before, set)| match &before.kind {
+                    Kind::LeastBusy(least) => Some((least, set.endpoints())),
+                    _ => None,
+                });
+                Kind::LeastBusy(LeastBusy::compile(*least, set, before))
+            }
+            spec::Balancer::RingHash(ring) => Kind::Keyed {
+                key: key(&ring.key),
+                places: Places::Ring(Ring::of(set)),
+                otherwise: Draw::of(set),
+            },
+            spec::Balancer::Maglev(maglev) => Kind::Keyed {
+                key: key(&maglev.key),
+                places: Places::Table(Maglev::of(set, maglev.table_size)),
+                otherwise: Draw::of(set),
+            },
+        };
+        Self { kind }
     }
 
-    fn successor(&self, before: &[Endpoint], endpoints: &[Endpoint]) -> usize {
-        (0..before.len())
-            .map(|step| before[(self.next + step) % before.len()].address)
-            .find_map(|address| endpoints.iter().position(|endpoint| endpoint.address == address))
-            .unwrap_or(0)
+    /// What requests are told apart by, where they are.
+    pub(crate) fn key(&self) -> Option<&BalancerKey> {
+        match &self.kind {
+            Kind::Keyed { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Counts a request at an endpoint until the answer is dropped; `None` where nobody needs to know.
+    pub(crate) fn occupy(&self, place: usize) -> Option<Busy> {
+        match &self.kind {
+            Kind::LeastBusy(least) => least.occupy(place),
+            _ => None,
+        }
     }
 }
 

@@ -148,6 +148,7 @@ impl Exchange {
             // The cookie's parts were checked when the route was compiled.
             let _ = self.response_edits.add("set-cookie", &self.set_cookie);
         }
+        self.give_cookie();
     }
 
     pub(super) fn response_body_piece(&mut self, now: Instant, data: &[u8], cx: &mut Context<'_>) -> Action {

@@ -23,19 +23,6 @@ impl Exchange {
         self.local(now, 503, "no_healthy_upstream", "no healthy upstream", cx)
     }
 
-    fn pick(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let Some(cluster) = self.towards() else { return false };
-        let Some(place) = cx.shard.balancers.pick(cluster, &self.tried, &mut cx.shard.rng) else {
-            return false;
-        };
-        if self.page.is_none() {
-            self.record.endpoint = cluster.endpoints.endpoints().get(place).map(|endpoint| endpoint.address);
-        }
-        self.endpoint = place;
-        self.start_try(now);
-        true
-    }
-
     /// A try at the chosen endpoint.
     pub(super) fn start_try(&mut self, now: Instant) {
         self.reuse = if self.stale { Reuse::Fresh } else { self.allowed_reuse() };

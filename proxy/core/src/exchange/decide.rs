@@ -1,5 +1,6 @@
 //! From the request's head to its destination.
 
+use super::pick::Picked;
 use super::{Action, Context, Exchange, MirrorCopy, State, Switching, request_id, websocket};
 use crate::flags::ResponseFlags;
 use crate::head::{NoFields, Trust, apply, forwarded_host};
@@ -341,7 +342,11 @@ impl Exchange {
                 continue;
             }
             let Some(cluster) = cx.snapshot.cluster(mirror.cluster) else { continue };
-            let Some(endpoint) = cx.shard.balancers.pick(cluster, &[], &mut cx.shard.rng) else { continue };
+            let mut key = std::mem::take(&mut self.text);
+            let picked = self.pick_of(cluster, &[], &mut key, cx);
+            self.text = key;
+            // Copies are not counted: whoever is asked for an answer is busy.
+            let Some(Picked { place: endpoint, .. }) = picked else { continue };
             let mut edits = Edits::new();
             let facts = Facts {
                 record: &self.record,

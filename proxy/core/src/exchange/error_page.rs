@@ -30,7 +30,10 @@ impl Exchange {
             return false;
         };
         let Some(cluster) = cx.snapshot.cluster(pages.cluster) else { return false };
-        let Some(endpoint) = cx.shard.balancers.pick(cluster, &[], &mut cx.shard.rng) else { return false };
+        let mut key = std::mem::take(&mut self.text);
+        let picked = self.pick_of(cluster, &[], &mut key, cx);
+        self.text = key;
+        let Some(picked) = picked else { return false };
         self.record.status = status;
         self.page = Some(Page { status, cluster: Arc::clone(cluster) });
         self.reply.clear();
@@ -54,7 +57,8 @@ impl Exchange {
             self.close_downstream = true;
         }
         self.deadlines.request = route.timeouts.request.and_then(|request| now.checked_add(request));
-        self.endpoint = endpoint;
+        self.endpoint = picked.place;
+        self.busy = picked.busy;
         self.tried.clear();
         self.first_try = None;
         self.stale = false;

@@ -63,6 +63,9 @@
 //! [`Exchange::request_body`] says. Start the mirrors ([`Exchange::mirrors`]) on the first `Send` only
 //! ([`Exchange::is_first_send`]). Nobody but the codec writes `connection`, `content-length` and `transfer-encoding`.
 //!
+//! While the endpoint takes nothing of it, say since when ([`Exchange::request_blocked`]): the route may have a patience of
+//! its own for that.
+//!
 //! **Copies.** A mirror ends with the client's body, not with the primary's answer. Where the answer comes first, or is our
 //! own, and [`Exchange::copies_go_on`], read the body on for the copies that still want it, also after `Done`: up to
 //! [`Exchange::max_body`], and with no pause longer than [`Exchange::idle_timeout`]. Nothing of it is reported then. The
@@ -107,6 +110,7 @@ mod connection;
 mod decide;
 mod error_page;
 mod event;
+mod pick;
 mod reply;
 mod request;
 mod request_id;
@@ -121,6 +125,7 @@ pub use connection::{Connection, Context, ShardState};
 pub use event::{Action, ConnectFailure, Event, FailureKind, Sent, UpstreamFailure};
 pub use write::{Attempt, MirrorCopy, Outgoing};
 
+use crate::balance::{Busy, MadeCookie};
 use crate::edits::CompiledEdits;
 use crate::flags::ResponseFlags;
 use crate::head::Edits;
@@ -153,6 +158,10 @@ pub struct Exchange {
     tried: SmallVec<[usize; 4]>,
     /// When an endpoint was asked first.
     first_try: Option<Instant>,
+    /// Counts the attempt at its endpoint.
+    busy: Option<Busy>,
+    /// The cookie that keeps the client at its endpoint, where the client sent none.
+    made_cookie: Option<MadeCookie>,
     reuse: Reuse,
     /// The attempt rides a connection that has carried a request before.
     reused: bool,
@@ -251,6 +260,8 @@ struct Deadlines {
     request: Option<Instant>,
     /// The last byte in either direction.
     active: Option<Instant>,
+    /// Since when the endpoint takes nothing of the request.
+    blocked: Option<Instant>,
 }
 
 // === impl Exchange ===
@@ -284,6 +295,8 @@ impl Exchange {
             endpoint: 0,
             tried: SmallVec::new(),
             first_try: None,
+            busy: None,
+            made_cookie: None,
             reuse: Reuse::Any,
             reused: false,
             stale: false,
@@ -331,6 +344,8 @@ impl Exchange {
         self.matched = None;
         self.tried.clear();
         self.first_try = None;
+        self.busy = None;
+        self.made_cookie = None;
         self.reused = false;
         self.stale = false;
         self.target.clear();
@@ -495,6 +510,7 @@ impl Exchange {
 
     fn finish(&mut self, now: Instant, cx: &mut Context<'_>) {
         self.state = State::Done;
+        self.busy = None;
         self.record.duration = now.saturating_duration_since(self.record.started);
         if !self.request_ended {
             self.close_downstream = true;

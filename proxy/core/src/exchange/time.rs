@@ -22,8 +22,28 @@ impl Exchange {
         self.record.route.as_ref()?.timeouts.idle
     }
 
+    /// Since when the endpoint has taken nothing of the request that there is more of; `None` while it takes some, or there
+    /// is no more at the moment.
+    pub fn request_blocked(&mut self, now: Instant, since: Option<Instant>) {
+        if self.deadlines.blocked.is_some() && since.is_none() {
+            self.deadlines.active = Some(now);
+        }
+        self.deadlines.blocked = since;
+    }
+
+    /// When the endpoint has taken nothing for too long; `None` also where that has no bound of its own.
+    fn send_deadline(&self) -> Option<Instant> {
+        self.deadlines.blocked?.checked_add(self.record.route.as_ref()?.timeouts.send?)
+    }
+
     fn idle_deadline(&self) -> Option<Instant> {
-        self.deadlines.active?.checked_add(self.idle_timeout()?)
+        let idle = || self.deadlines.active?.checked_add(self.idle_timeout()?);
+        self.send_deadline().or_else(idle)
+    }
+
+    /// What the record says of it.
+    fn idle_details(&self) -> &'static str {
+        if self.send_deadline().is_some() { "request_send_timeout" } else { "stream_idle_timeout" }
     }
 
     pub(super) fn timer(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
@@ -41,11 +61,11 @@ impl Exchange {
             State::Connecting if passed(self.deadlines.connect) => self.connect_timed_out(now, cx),
             State::Collecting | State::Sending if passed(self.idle_deadline()) => {
                 self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
-                self.local(now, 504, "stream_idle_timeout", "stream timeout", cx)
+                self.local(now, 504, self.idle_details(), "stream timeout", cx)
             }
             State::Relaying | State::Tunnel if passed(self.idle_deadline()) => {
                 self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
-                self.abort(now, "stream_idle_timeout", cx)
+                self.abort(now, self.idle_details(), cx)
             }
             _ => Action::Wait,
         }

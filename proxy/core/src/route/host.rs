@@ -25,6 +25,12 @@ struct Suffix {
     many: Option<u32>,
 }
 
+/// Whether a pattern stands for a host, which is in lower case, without port and trailing dot. For who asks once: an
+/// expression is compiled for it.
+pub fn covers(pattern: &HostPattern, host: &str) -> bool {
+    HostIndex::new(std::iter::once((pattern, 0))).find(host, &mut PatternCaches::default()).is_some()
+}
+
 impl HostIndex {
     /// `patterns` come with the number of their virtual host. Of equal patterns, which validation refuses, the first wins.
     pub(crate) fn new<'p>(patterns: impl Iterator<Item = (&'p HostPattern, u32)>) -> Self {

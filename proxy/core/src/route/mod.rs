@@ -17,6 +17,7 @@ mod virtual_host;
 
 pub use error_pages::ErrorPages;
 pub(crate) use host::HostIndex;
+pub use host::covers;
 pub use retry::Retry;
 pub use table::RouteTable;
 pub use virtual_host::VirtualHost;
@@ -155,6 +156,8 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// See [`spec::RouteTimeouts::idle`].
     pub idle: Option<Duration>,
+    /// See [`spec::RouteTimeouts::send`].
+    pub send: Option<Duration>,
 }
 
 /// An answer that needs no upstream.
@@ -201,6 +204,7 @@ impl fmt::Debug for Route {
 
 impl From<&spec::RouteTimeouts> for Timeouts {
     fn from(timeouts: &spec::RouteTimeouts) -> Self {
-        Self { request: timeouts.request.limit(), idle: timeouts.idle.limit() }
+        let spec::RouteTimeouts { request, idle, send } = timeouts;
+        Self { request: request.limit(), idle: idle.limit(), send: send.limit() }
     }
 }

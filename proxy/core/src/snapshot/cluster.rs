@@ -1,6 +1,7 @@
 //! Clusters and their endpoints, ready to use.
 
 use super::ClusterLabels;
+use crate::balance::Balance;
 use sluice_model::{spec, value::EndpointAddress};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -33,6 +34,8 @@ pub struct Cluster {
     pub spec: Arc<sluice_model::Cluster>,
     /// Where it is served.
     pub endpoints: Arc<EndpointSet>,
+    /// How one of them is chosen.
+    pub balance: Balance,
     /// Who serves it, for metrics.
     pub labels: Option<Arc<ClusterLabels>>,
 }
@@ -65,10 +68,12 @@ impl ClusterId {
 impl Cluster {
     /// The same with other endpoints.
     pub(crate) fn with_endpoints(&self, endpoints: Arc<EndpointSet>) -> Self {
+        let before = Some((&self.balance, &*self.endpoints));
         Self {
             id: self.id,
             name: Arc::clone(&self.name),
             spec: Arc::clone(&self.spec),
+            balance: Balance::compile(&self.spec.balancer, &endpoints, before),
             endpoints,
             labels: self.labels.clone(),
         }

@@ -5,6 +5,7 @@ use super::{
     cluster::Slot,
 };
 use crate::{
+    balance::Balance,
     edits::{CompiledEdits, RouteEdits},
     rewrite::{Redirect, ResponseRewrite, Rewrite},
     route::{Action, DirectResponse, ErrorPages, Mirror, Route, RouteTable, VirtualHost},
@@ -154,11 +155,14 @@ fn fill(slot: &mut Slot, number: u32, spec: &Arc<sluice_model::Cluster>) {
         old => resolved_as_before(spec, old.as_deref()),
     };
     let name = slot.cluster.as_ref().map(|old| Arc::clone(&old.name));
+    let before = slot.cluster.as_ref().map(|old| (&old.balance, &*old.endpoints));
+    let balance = Balance::compile(&spec.balancer, &endpoints, before);
     slot.cluster = Some(Arc::new(Cluster {
         id: ClusterId { slot: number, generation: slot.generation },
         name: name.unwrap_or_else(|| spec.name.as_str().into()),
         spec: Arc::clone(spec),
         endpoints,
+        balance,
         labels: spec.labels.as_ref().map(|labels| Arc::new(ClusterLabels::compile(labels))),
     }));
 }

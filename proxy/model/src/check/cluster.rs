@@ -1,7 +1,7 @@
 //! Clusters.
 
 use super::{
-    At, Context,
+    At, Context, balancer,
     before::Before,
     names::{self, Kind},
     text,
@@ -40,6 +40,7 @@ fn one<'a>(cx: &mut Context<'a>, cluster: &'a Cluster, at: At<'_>) {
             "have no effect: the cluster is served at the `original_destination`",
         );
     }
+    balancer::check(cx, &cluster.balancer, at.key("balancer"));
     match &cluster.tls {
         None if cluster.protocol == ClusterProtocol::Auto => {
             cx.warning(at.key("protocol"), "`auto` needs TLS; without it HTTP/1.1 is spoken")

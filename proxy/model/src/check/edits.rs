@@ -4,7 +4,7 @@ use super::{At, Context, text};
 use crate::{
     convert::brief,
     spec::{HeaderEdits, HeaderValue, RouteHeaders},
-    template::{Moment, Segment, Template},
+    template::{InvalidTemplate, Moment, Segment, Template},
     value::HeaderName,
 };
 use std::collections::HashSet;
@@ -85,18 +85,33 @@ fn name(cx: &mut Context<'_>, name: &HeaderName, at: At<'_>) {
 }
 
 fn value(cx: &mut Context<'_>, field: &HeaderValue, at: At<'_>, direction: Direction) {
-    let template = match field.value.parse::<Template>() {
-        Ok(template) => template,
-        Err(error) => {
-            let finding = cx.error(at, error.message);
-            finding.suggestion = error.suggestion;
-            return;
-        }
-    };
+    let Some(template) = template(cx, at, &field.value) else { return };
     text::header_value(cx, at, &field.value);
     if field.value.is_empty() {
         cx.warning(at, "an empty value is left out").suggest("use `remove` to take a field away");
     }
+    known(cx, at, &template, direction);
+    nginx(cx, at, &field.value);
+}
+
+/// A template that is evaluated before a request is sent up.
+pub(super) fn template_of_request(cx: &mut Context<'_>, at: At<'_>, text: &str) {
+    let Some(template) = template(cx, at, text) else { return };
+    known(cx, at, &template, Direction::Up);
+    nginx(cx, at, text);
+}
+
+fn template(cx: &mut Context<'_>, at: At<'_>, text: &str) -> Option<Template> {
+    text.parse()
+        .map_err(|error: InvalidTemplate| {
+            let finding = cx.error(at, error.message);
+            finding.suggestion = error.suggestion;
+        })
+        .ok()
+}
+
+/// Whether the variables have values when they are asked for.
+fn known(cx: &mut Context<'_>, at: At<'_>, template: &Template, direction: Direction) {
     let now = if direction == Direction::Up { Moment::Request } else { Moment::Response };
     for segment in template.segments() {
         if let Segment::Variable { operator, .. } = segment
@@ -111,15 +126,18 @@ fn value(cx: &mut Context<'_>, field: &HeaderValue, at: At<'_>, direction: Direc
             cx.error(at, message);
         }
     }
-    if field.value.contains('$') {
+}
+
+fn nginx(cx: &mut Context<'_>, at: At<'_>, value: &str) {
+    if value.contains('$') {
         let word = |text: &str| {
             let end = text[1..]
                 .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
                 .map_or(text.len(), |end| end + 1);
             text[..end].to_owned()
         };
-        let found = field.value.match_indices('$').find_map(|(start, _)| {
-            let word = word(&field.value[start..]);
+        let found = value.match_indices('$').find_map(|(start, _)| {
+            let word = word(&value[start..]);
             NGINX.iter().find(|(nginx, _)| *nginx == word)
         });
         if let Some((nginx, ours)) = found {

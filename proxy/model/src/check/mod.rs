@@ -1,6 +1,7 @@
 //! Rules between fields: everything that a single value cannot know about itself. All of them are checked, always; what
 //! was already wrong when it was read is kept apart by [`crate::convert::Repairs::locate`].
 
+mod balancer;
 mod before;
 mod cluster;
 mod edits;

@@ -40,7 +40,11 @@ fn one<'a>(cx: &mut Context<'a>, table: &'a Arc<RouteTable>, form: NormalizePath
     if table.virtual_hosts.is_empty() && cx.sound.whole {
         cx.warning(at, "the table has no virtual hosts, so every request gets 404");
     }
-    names::unique(cx, all, "virtual host", table.virtual_hosts.iter().map(|host| &*host.name));
+    // Where each host has the names of the one that stood there, they are as distinct as they were.
+    let are_new = !are_named_alike(&table.virtual_hosts, before);
+    if are_new {
+        names::unique(cx, all, "virtual host", table.virtual_hosts.iter().map(|host| &*host.name));
+    }
     let mut owners: HashMap<&HostPattern, usize> = HashMap::new();
     for (index, host) in table.virtual_hosts.iter().enumerate() {
         let at = all.index(index);
@@ -48,7 +52,7 @@ fn one<'a>(cx: &mut Context<'a>, table: &'a Arc<RouteTable>, form: NormalizePath
         if host.hosts.is_empty() {
             cx.error(patterns, "a virtual host needs a host").suggest("write `[\"*\"]` for all hosts");
         }
-        for (position, pattern) in host.hosts.iter().enumerate() {
+        for (position, pattern) in host.hosts.iter().enumerate().filter(|_| are_new) {
             let at = patterns.index(position);
             match owners.get(pattern) {
                 None => {
@@ -74,6 +78,13 @@ fn one<'a>(cx: &mut Context<'a>, table: &'a Arc<RouteTable>, form: NormalizePath
             virtual_host(cx, host, form, at);
         }
     }
+}
+
+fn are_named_alike(now: &[Arc<VirtualHost>], before: &[Arc<VirtualHost>]) -> bool {
+    let alike = |(now, before): (&Arc<VirtualHost>, &Arc<VirtualHost>)| {
+        Arc::ptr_eq(now, before) || (now.name == before.name && now.hosts == before.hosts)
+    };
+    now.len() == before.len() && now.iter().zip(before).all(alike)
 }
 
 fn virtual_host(cx: &mut Context<'_>, host: &VirtualHost, form: NormalizePath, at: At<'_>) {

@@ -1,6 +1,6 @@
 //! Clusters: groups of endpoints that serve the same thing.
 
-use super::{ClusterLabels, is_default};
+use super::{Balancer, ClusterLabels, is_default};
 use crate::value::{Duration, EndpointAddress};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,15 +98,6 @@ pub struct Endpoint {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_one(weight: &u32) -> bool {
     *weight == 1
-}
-
-/// How an endpoint is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Balancer {
-    /// In turn, smoothly by weight.
-    #[default]
-    RoundRobin,
 }
 
 /// What is spoken to the endpoints.

@@ -5,6 +5,7 @@
 //! resources are by name.
 
 mod action;
+mod balancer;
 mod canary;
 mod cluster;
 mod error_pages;
@@ -23,8 +24,11 @@ pub use action::{
     Action, Destination, DirectResponse, Forward, HostRewrite, Mirror, MirrorTarget, PathRewrite, Redirect,
     RedirectCode, RedirectPath, RegexRewrite, Rewrite,
 };
+pub use balancer::{
+    Balancer, BalancerCookie, BalancerKey, CookieAttribute, LeastRequest, MadeCookie, Maglev, RingHash,
+};
 pub use canary::{Canary, CanaryHeader, CanaryHeaderRule, HashKey, Sticky, StickyCookie};
-pub use cluster::{Balancer, Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification};
+pub use cluster::{Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification};
 pub use error_pages::{ErrorPages, ErrorsOf};
 pub use headers::{HeaderEdits, HeaderValue, RouteHeaders};
 pub use labels::{ClusterLabels, RouteLabels, ServiceLabels, Workload, WorkloadLabels};

@@ -127,11 +127,15 @@ pub struct RouteTimeouts {
     pub request: Duration,
     /// No byte in either direction for this long; then 504 `SI`, or a cut where the answer has begun.
     pub idle: Duration,
+    /// The endpoint takes nothing of a request that there is more of for this long (nginx `proxy_send_timeout`); then the
+    /// same. `idle` does not count meanwhile; with `0` it does, and is the only bound.
+    #[serde(skip_serializing_if = "Duration::is_zero")]
+    pub send: Duration,
 }
 
 impl Default for RouteTimeouts {
     fn default() -> Self {
-        Self { request: Duration::ZERO, idle: Duration::from_secs(300) }
+        Self { request: Duration::ZERO, idle: Duration::from_secs(300), send: Duration::ZERO }
     }
 }
 

@@ -8,8 +8,10 @@
 //! Plain scalars follow the YAML 1.2 core schema: `yes`, `no`, `on` and `off` are text, `0o17` is fifteen, `017` is
 //! seventeen, and `12:30` is text.
 
+mod halt;
 mod parse;
 mod path;
+mod reader;
 mod scalar;
 mod value;
 

@@ -33,6 +33,11 @@ impl Duration {
         Self(std::time::Duration::from_millis(millis))
     }
 
+    /// Whether it is no time at all.
+    pub const fn is_zero(&self) -> bool {
+        self.0.is_zero()
+    }
+
     /// The same length as the standard library's type.
     pub const fn get(self) -> std::time::Duration {
         self.0

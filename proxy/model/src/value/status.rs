@@ -8,9 +8,11 @@ use std::fmt;
 pub struct StatusCode(u16);
 
 impl StatusCode {
-    /// 503.
+    /// 200.
+    pub const OK: Self = Self(200);
+    /// 404.
     pub const NOT_FOUND: Self = Self(404);
-    /// See the name.
+    /// 503.
     pub const SERVICE_UNAVAILABLE: Self = Self(503);
 
     /// Refuses informational codes and what is not three digits.

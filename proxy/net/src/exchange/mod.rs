@@ -76,6 +76,7 @@ pub(crate) async fn run<D: Downstream>(
         mirrors: Mirrors::default(),
         sender: Stall::default(),
         reader: Stall::default(),
+        taker: Stall::default(),
     };
     driver.open(opening);
     poll_fn(|cx| driver.poll(cx)).await;
@@ -130,6 +131,8 @@ struct Driver<'a, D: Downstream> {
     sender: Stall,
     /// The client that reads its answer slowly.
     reader: Stall,
+    /// The endpoint that takes the request slowly.
+    taker: Stall,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -393,6 +396,9 @@ impl<D: Downstream> Driver<'_, D> {
         self.sender.note(now, sends && !self.down.awaits_continue(), self.request.seen);
         let reads = self.stage != Stage::Waiting && self.response.blocked;
         self.reader.note(now, reads, self.down.written());
+        let takes = self.stage == Stage::Relaying && self.request.blocked;
+        self.taker.note(now, takes, self.request.taken);
+        self.exchange.request_blocked(now, self.taker.since());
     }
 
     fn deadline(&self) -> Option<Instant> {

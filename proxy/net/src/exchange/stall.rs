@@ -20,6 +20,11 @@ impl Stall {
         self.progress = progress;
     }
 
+    /// Since when the side has been waited for; `None` where it is not.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
     /// When patience ends.
     pub(super) fn deadline(&self, limit: Option<Duration>) -> Option<Instant> {
         self.since?.checked_add(limit?)

@@ -51,7 +51,9 @@ fn a_client_that_waits_for_100_is_not_slow() {
             .await;
         let mut endpoint = world.endpoint().await;
         endpoint.head().await;
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        // Somebody who came later and is slow was not waited for any longer: the bound has passed for both.
+        let mut slow = world.sends("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf").await;
+        assert_eq!(slow.status().await, 408);
         endpoint.send("HTTP/1.1 100 Continue\r\n\r\n").await;
         assert_eq!(client.status().await, 100);
         client.send("ok").await;
@@ -106,5 +108,32 @@ fn the_routes_idle_timeout_is_504() {
         endpoint.head().await;
         assert_eq!(client.status().await, 504);
         assert_eq!(world.reported(1).await.flags, "SI");
+    });
+}
+
+#[test]
+fn an_endpoint_that_takes_nothing_of_a_request_meets_the_routes_send_timeout() {
+    run(&Options { route: ", timeouts: { send: 100ms }", ..Options::default() }, async |world| {
+        let mut client = world.sends("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n").await;
+        let mut endpoint = world.endpoint().await;
+        endpoint.head().await;
+        let (mut read, mut write) = client.stream.split();
+        let sending = async {
+            use tokio::io::AsyncWriteExt;
+            let chunk = vec![b'x'; 1 << 20];
+            while write.write_all(&chunk).await.is_ok() {}
+        };
+        let reading = async {
+            use tokio::io::AsyncReadExt;
+            let mut status = [0; 12];
+            read.read_exact(&mut status).await.unwrap();
+            assert_eq!(&status, b"HTTP/1.1 504");
+        };
+        tokio::select! {
+            () = sending => panic!("the client is to be answered first"),
+            () = reading => {}
+        }
+        let line = world.reported(1).await;
+        assert_eq!((line.status, &*line.flags, &*line.details), (504, "SI", "request_send_timeout"));
     });
 }

@@ -120,7 +120,8 @@ fn a_canary_takes_its_weight_of_the_path_that_it_is_for() {
         (vec![("shop/next:80".to_owned(), 10)], 100)
     );
     assert_eq!(*translation.reports, []);
-    assert_eq!(translation.config.route_tables[0].virtual_hosts.len(), 1);
+    let hosts = translation.config.route_tables[0].virtual_hosts.iter();
+    assert_eq!(hosts.map(|host| &*host.name).collect::<Vec<_>>(), ["shop.example.com", "health"]);
 }
 
 #[test]
@@ -187,6 +188,8 @@ fn annotations_of_the_family_without_canary_true_make_a_main_ingress() {
         let translation = translate(&[ingress("web", &meta, "/", "main"), services()]);
         assert_eq!(forward(&translation, "/").destinations[0].cluster, "shop/main:80", "{annotation}");
         assert_eq!(acting(&translation, "/"), []);
+        let said = said(&translation, "web");
+        assert!(said.iter().any(|said| said.contains("no effect without `canary: \"true\"`")), "{said:?}");
     }
 }
 
@@ -369,18 +372,22 @@ spec: {{ defaultBackend: {{ service: {{ name: {service}, port: {{ number: 80 }} 
     };
     let family =
         "nginx.ingress.kubernetes.io/canary: 'true', nginx.ingress.kubernetes.io/canary-weight: '15'";
-    let translation =
-        translate(&[catch_all("all", "", "main"), catch_all("all-next", family, "next"), services()]);
-    let hosts = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
-    let canaries: Vec<_> = hosts
-        .flat_map(|host| &host.routes)
-        .filter_map(|route| match &route.action {
-            Action::Forward(forward) => Some(forward.canaries.clone()),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    assert_eq!((canaries.len(), canaries[0].weight), (1, 15), "{:?}", translation.reports);
+    // Rules of its own change nothing about it.
+    let rules = "spec: { rules: [{ host: other.example.com }], defaultBackend";
+    let alone = catch_all("all-next", family, "next");
+    for canary in [alone.replace("spec: { defaultBackend", rules), alone] {
+        let translation = translate(&[catch_all("all", "", "main"), canary, services()]);
+        let hosts = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
+        let canaries: Vec<_> = hosts
+            .flat_map(|host| &host.routes)
+            .filter_map(|route| match &route.action {
+                Action::Forward(forward) => Some(forward.canaries.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        assert_eq!((canaries.len(), canaries[0].weight), (1, 15), "{:?}", translation.reports);
+    }
 }
 
 #[test]

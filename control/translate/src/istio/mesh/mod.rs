@@ -19,10 +19,10 @@ use super::{examined::Examined, mesh_config, sidecar::Scope, unknown_host};
 use crate::{
     marks::Mark,
     output::{Output, TableKey},
+    plan::{self, Plan, UnitKey},
     reads::View,
     report::{Level, Reason, Report},
     settings::{Role, Settings},
-    translator::{self, Plan, UnitKey},
 };
 use directory::directory;
 use host::Outbound;
@@ -88,10 +88,10 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     for ((port, host), outbound) in hosts {
         ports.insert(port);
         let piece = Piece::Host(port, host.into());
-        plan.units.insert(UnitKey::Mesh(piece), translator::Members::Mesh(Members::Host(outbound)));
+        plan.units.insert(UnitKey::Mesh(piece), plan::Members::Mesh(Members::Host(outbound)));
     }
     let mut unknown = |piece| {
-        let members = translator::Members::Mesh(Members::Unknown(scope.unknown));
+        let members = plan::Members::Mesh(Members::Unknown(scope.unknown));
         plan.units.insert(UnitKey::Mesh(piece), members);
     };
     for port in ports {

@@ -132,7 +132,7 @@ spec: { rules: [{ host: a.test, http: { paths: [{ path: /, pathType: Prefix, bac
     let hosts = &translation.config.route_tables[0].virtual_hosts;
     let owners: Vec<(&str, &str)> = hosts
         .iter()
-        .map(|host| (host.name.as_str(), host.routes[0].origin.as_deref().unwrap()))
+        .filter_map(|host| Some((host.name.as_str(), host.routes[0].origin.as_deref()?)))
         .filter(|(name, _)| *name != "*")
         .collect();
     assert_eq!(owners, [("a.test", "Ingress shop/a"), ("b.test", "VirtualService shop/both")]);
@@ -187,6 +187,28 @@ fn hosts_of_ingresses_keep_their_certificates_where_a_gateway_has_a_server_for_a
     let apart = server.replace("'*'", "b.test");
     let apart = translate_certified(&(secure_ingress("a.test", "") + &gateway("web", &apart)));
     assert_eq!(scopes(&apart), [one("b.test", 0)], "nobody takes the host of the Ingress");
+}
+
+#[test]
+fn hosts_of_ingresses_on_the_default_certificate_are_not_taken_by_a_server_for_all_names_but_those_without_tls_are()
+ {
+    let server =
+        "{ port: { number: 443, protocol: HTTPS }, hosts: ['*'], tls: { mode: SIMPLE, credentialName: n } }";
+    let without_secret = secure_ingress("a.test", "").replace(", secretName: own", "");
+    let without_tls = without_secret.replace("  tls: [{ hosts: [a.test] }]\n", "");
+    let names = |ingress: &str, fallback: Option<&str>| {
+        let mut settings = settings();
+        settings.certificates = crate::CertificateReader(|_, _| Ok(Vec::new()));
+        settings.fallback_certificate = fallback.map(|line| {
+            let block = |kind| format!("-----BEGIN {kind}-----\n{line}\n-----END {kind}-----\n");
+            crate::PemPair { certificate: block("CERTIFICATE"), key: block("PRIVATE KEY") }
+        });
+        scopes(&translate_with(settings, &(ingress.to_owned() + &gateway("web", server))))
+    };
+    let one = |name: &str, certificates: usize| (name.to_owned(), certificates);
+    assert_eq!(names(&without_secret, Some("AAAA")), [one("a.test", 1), one("*", 0)]);
+    assert_eq!(names(&without_secret, None), [one("*", 0)], "there is nothing to show for it");
+    assert_eq!(names(&without_tls, Some("AAAA")), [one("*", 0)]);
 }
 
 #[test]

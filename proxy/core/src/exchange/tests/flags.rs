@@ -145,6 +145,35 @@ fn si_where_nobody_sends_a_byte() {
 }
 
 #[test]
+fn si_where_the_endpoint_takes_nothing_for_longer_than_it_may_and_silence_does_not_count_meanwhile() {
+    let mut bench = limited("timeouts: { idle: 2s, send: 5s }");
+    assert_eq!(bench.request("POST", "/", Body::Unknown), Action::Connect);
+    assert_eq!(bench.connected(false), Action::Send);
+    assert_eq!(bench.on(Event::RequestBody(b"x")), Action::Wait);
+    let blocked = bench.now;
+    bench.exchange.request_blocked(bench.now, Some(blocked));
+    assert_eq!(bench.after(Duration::from_millis(4_999)), Action::Wait);
+    // It takes some, and has its whole patience again.
+    bench.exchange.request_blocked(bench.now, None);
+    assert_eq!(bench.after(Duration::from_millis(1_999)), Action::Wait);
+    let blocked = bench.now;
+    bench.exchange.request_blocked(bench.now, Some(blocked));
+    assert_eq!(bench.after(Duration::from_millis(4_999)), Action::Wait);
+    let action = bench.after(Duration::from_millis(1));
+    bench.replied(action, 504, Flags::IDLE_TIMEOUT, "stream timeout");
+    assert_eq!(bench.exchange.record().details, "request_send_timeout");
+
+    let mut bench = limited("timeouts: { idle: 2s }");
+    assert_eq!(bench.request("POST", "/", Body::Unknown), Action::Connect);
+    assert_eq!(bench.connected(false), Action::Send);
+    let blocked = bench.now;
+    bench.exchange.request_blocked(bench.now, Some(blocked));
+    let action = bench.after(Duration::from_secs(2));
+    bench.replied(action, 504, Flags::IDLE_TIMEOUT, "stream timeout");
+    assert_eq!(bench.exchange.record().details, "stream_idle_timeout");
+}
+
+#[test]
 fn si_and_408_where_the_client_is_too_slow() {
     let mut bench = forward("one");
     let action = bench.refused(Refusal::header_timeout());

@@ -1,18 +1,4 @@
-use super::*;
-
-fn set(endpoints: &[(u16, u32)]) -> Arc<EndpointSet> {
-    Arc::new(
-        endpoints
-            .iter()
-            .map(|(port, weight)| Endpoint {
-                address: SocketAddr::from(([127, 0, 0, 1], *port)),
-                weight: *weight,
-                authority: "a.example".into(),
-                host: "a.example".into(),
-            })
-            .collect(),
-    )
-}
+use super::{super::rotation::Turn, *};
 
 /// Ports, in the order of picks.
 fn picks(turn: &mut Turn, set: &Arc<EndpointSet>, count: usize) -> Vec<u16> {
@@ -20,7 +6,7 @@ fn picks(turn: &mut Turn, set: &Arc<EndpointSet>, count: usize) -> Vec<u16> {
     (0..count)
         .map(|_| {
             let place = turn.pick(set, &[], &mut rng).expect("somebody's turn");
-            set.endpoints()[place].address.port()
+            port(set, place)
         })
         .collect()
 }
