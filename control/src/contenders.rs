@@ -134,7 +134,10 @@ mod tests {
                  {{ name: web, port: {{ number: 80 }} }} }} }}] }}\n---\n"
             )
         };
+        let service = "apiVersion: v1\nkind: Service\nmetadata: { name: web, namespace: shop }\n\
+                       spec: { ports: [{ port: 80 }] }\n---\n";
         let text = [
+            service.to_owned(),
             ingress("first", "a.example", "~^v[0-9]+\\."),
             ingress("late", "a.example", ""),
             ingress("other", "b.example", "~^v[0-9]+\\."),
