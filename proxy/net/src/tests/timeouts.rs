@@ -122,6 +122,8 @@ fn an_endpoint_that_takes_nothing_of_a_request_meets_the_routes_send_timeout() {
             use tokio::io::AsyncWriteExt;
             let chunk = vec![b'x'; 1 << 20];
             while write.write_all(&chunk).await.is_ok() {}
+            // The connection may be over before its answer is read.
+            std::future::pending::<()>().await;
         };
         let reading = async {
             use tokio::io::AsyncReadExt;
@@ -130,7 +132,7 @@ fn an_endpoint_that_takes_nothing_of_a_request_meets_the_routes_send_timeout() {
             assert_eq!(&status, b"HTTP/1.1 504");
         };
         tokio::select! {
-            () = sending => panic!("the client is to be answered first"),
+            () = sending => {}
             () = reading => {}
         }
         let line = world.reported(1).await;
