@@ -260,3 +260,35 @@ spec: { hosts: [outside.example.com], gateways: [web], http: [{ name: out, route
     assert_eq!(list(&page, "virtual_hosts", "name"), ["outside.example.com"], "{page:#}");
     assert_eq!(page["virtual_hosts"][0]["routes"][0]["action"]["respond"]["status"], 503, "{page:#}");
 }
+
+#[tokio::test]
+async fn a_destination_rule_keeps_a_user_at_an_endpoint() {
+    let [one, two, next] =
+        [Origin::saying("one").await, Origin::saying("two").await, Origin::saying("next").await];
+    let rule = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: stable, namespace: shop }
+spec:
+  host: stable
+  trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: end-user } } }
+";
+    let mut gateway = gateway!()
+        .service("shop/stable", &[&one, &two])
+        .service("shop/next", &[&next])
+        .service("shop/idle", &[])
+        .manifest("shop.yaml", SHOP)
+        .manifest("rule.yaml", rule)
+        .start()
+        .await;
+    let mut answers = std::collections::BTreeSet::new();
+    for user in 0..16 {
+        let request = Request::get("/").host(HOST).field("end-user", &format!("user-{user}"));
+        let first = gateway.send(&request).await.text().to_owned();
+        for _ in 0..3 {
+            assert_eq!(gateway.send(&request).await.text(), first, "user {user}");
+        }
+        answers.insert(first);
+    }
+    assert_eq!(answers.len(), 2, "sixteen users are at both: {answers:?}");
+}

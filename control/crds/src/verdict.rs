@@ -44,7 +44,7 @@ pub enum Need {
     Cors,
     /// Endpoints that are ejected.
     OutlierDetection,
-    /// Balancers other than round robin, and endpoints by key or locality.
+    /// Balancing by response time, locality, or what annotations say.
     Balancing,
     /// Connections that are not HTTP.
     Layer4,
@@ -90,7 +90,7 @@ impl Need {
             Self::ConnectionLimits => "limits on connections and requests of a cluster",
             Self::Cors => "CORS",
             Self::OutlierDetection => "outlier detection",
-            Self::Balancing => "load balancers other than round robin",
+            Self::Balancing => "balancing by response time, locality or annotation",
             Self::Layer4 => "TCP and TLS pass-through",
             Self::Limits => "rate and connection limits",
             Self::ProxyProtocol => "the PROXY protocol",

@@ -15,6 +15,8 @@ use crate::{
 use serde_json::Value;
 use sluice_model::tree::{Path, Step};
 
+const RING: &str = "a ring has 160 points for each unit of an endpoint's weight";
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
@@ -27,7 +29,7 @@ pub struct Row {
 }
 
 /// Where another pod enforces a policy, it is that pod's concern; this is what becomes of it where this process is the one.
-static TABLE: [Row; 51] = [
+static TABLE: [Row; 54] = [
     row("VirtualService", "http.corsPolicy", NotYet(Need::Cors)),
     row("VirtualService", "http.retries.retryRemoteLocalities", NotYet(Need::Balancing)),
     row("VirtualService", "http.retries.perTryTimeout", NotYet(Need::Retries)),
@@ -40,7 +42,10 @@ static TABLE: [Row; 51] = [
     row("VirtualService", "tcp", NotYet(Need::Layer4)),
     row("VirtualService", "tcp.match.sourceSubnet", NoEffect("Istio ignores it too")),
     row("DestinationRule", "trafficPolicy.loadBalancer", NotYet(Need::Balancing)),
-    row("DestinationRule", "trafficPolicy.loadBalancer.consistentHash", NotYet(Need::SessionAffinity)),
+    row("DestinationRule", "trafficPolicy.loadBalancer.simple", InEffect),
+    row("DestinationRule", "trafficPolicy.loadBalancer.consistentHash", InEffect),
+    row("DestinationRule", "trafficPolicy.loadBalancer.consistentHash.minimumRingSize", NoEffect(RING)),
+    row("DestinationRule", "trafficPolicy.loadBalancer.consistentHash.ringHash", NoEffect(RING)),
     row("DestinationRule", "trafficPolicy.connectionPool", NotYet(Need::ConnectionLimits)),
     row("DestinationRule", "trafficPolicy.connectionPool.tcp.connectTimeout", InEffect),
     row("DestinationRule", "trafficPolicy.connectionPool.http.h2UpgradePolicy", InEffect),

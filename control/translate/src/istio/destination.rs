@@ -210,15 +210,21 @@ fn cluster(
     };
     let asked_for =
         matches!(port, Port::Entry(entry, _) if entry.object().content.resolution == Resolution::None);
+    let endpoints = if policy.passes_through() && settings.role.knows_destinations() {
+        Vec::new()
+    } else {
+        port.endpoints(view, settings, host, labels)
+    };
     Cluster {
+        balancer: policy.balancer(),
         protocol,
         tls,
         connect_timeout: policy.connect_timeout(settings),
         keep_alive: policy.keep_alive(),
         labels: port.labels(view, settings, host),
-        original_destination: asked_for && settings.role.knows_destinations(),
+        original_destination: (asked_for || policy.passes_through()) && settings.role.knows_destinations(),
         origins,
-        ..Cluster::new(name.to_owned(), port.endpoints(view, settings, host, labels))
+        ..Cluster::new(name.to_owned(), endpoints)
     }
 }
 

@@ -1,6 +1,6 @@
 //! DestinationRules: which one holds for a host, and what it says about its clusters.
 
-use super::{gateway, names, notes::Notes, port::within, sound, virtual_service::exports};
+use super::{balancer, gateway, names, notes::Notes, port::within, sound, virtual_service::exports};
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
@@ -10,12 +10,12 @@ use crate::{
 use sluice_crds::{
     core::Secret,
     istio::{
-        ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, DestinationRule, H2UpgradePolicy, Subset,
-        TrafficPolicy, rows,
+        ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, DestinationRule, H2UpgradePolicy,
+        LoadBalancerSettings, PortTrafficPolicy, Subset, TrafficPolicy, rows,
     },
 };
 use sluice_model::{
-    spec::{self, ClusterTls, DataSource, KeepAlive, SecretKind, ServerVerification},
+    spec::{self, Balancer, ClusterTls, DataSource, KeepAlive, SecretKind, ServerVerification},
     value::Duration,
 };
 use std::collections::HashSet;
@@ -35,6 +35,7 @@ pub(super) struct Rules<'s> {
 /// The blocks that hold for a subset and a port.
 #[derive(Debug, Default)]
 pub(super) struct Policy<'s> {
+    balancer: Option<&'s LoadBalancerSettings>,
     pool: Option<&'s ConnectionPoolSettings>,
     tls: Option<&'s ClientTlsSettings>,
 }
@@ -117,9 +118,12 @@ pub(super) fn examine(object: Of<'_, DestinationRule>, settings: &Settings) -> V
     let mut notes = Notes::about(object.held());
     let content = &object.object().content;
     check(content, &mut notes);
-    // What every cluster does is not worth a word.
-    let judged = rows::judge(content).into_iter().filter(|(_, _, value)| value != "ROUND_ROBIN");
-    for (path, verdict, _) in judged {
+    for (at, written) in
+        blocks(content, |policy| policy.load_balancer.as_ref(), |port| port.load_balancer.as_ref())
+    {
+        balancer::odd(written, &settings.role, &format!("{at}.loadBalancer"), &mut notes);
+    }
+    for (path, verdict, _) in rows::judge(content) {
         let refused = "what goes there answers 503";
         let found = Report::of_verdict(object.held(), verdict, refused, settings.allow_unprotected);
         notes.reports.extend(found.map(|report| report.at(path.to_string())));
@@ -139,6 +143,16 @@ pub(super) fn examine(object: Of<'_, DestinationRule>, settings: &Settings) -> V
 
 /// Every `tls` of a rule, and where it stands.
 fn client_tls(content: &DestinationRule) -> Vec<(String, &ClientTlsSettings)> {
+    let found = blocks(content, |policy| policy.tls.as_ref(), |port| port.tls.as_ref());
+    found.into_iter().map(|(at, tls)| (format!("{at}.tls"), tls)).collect()
+}
+
+/// A block of every policy of a rule that has it, and where the policy stands.
+fn blocks<'r, T>(
+    content: &'r DestinationRule,
+    of_policy: impl Fn(&'r TrafficPolicy) -> Option<&'r T>,
+    of_port: impl Fn(&'r PortTrafficPolicy) -> Option<&'r T>,
+) -> Vec<(String, &'r T)> {
     let whole = content.traffic_policy.iter().map(|policy| ("spec.trafficPolicy".to_owned(), policy));
     let parts = content.subsets.iter().enumerate().filter_map(|(index, subset)| {
         Some((format!("spec.subsets[{index}].trafficPolicy"), subset.traffic_policy.as_ref()?))
@@ -146,9 +160,9 @@ fn client_tls(content: &DestinationRule) -> Vec<(String, &ClientTlsSettings)> {
     let mut found = Vec::new();
     for (at, policy) in whole.chain(parts) {
         for (index, port) in policy.port_level_settings.iter().enumerate() {
-            found.extend(port.tls.iter().map(|tls| (format!("{at}.portLevelSettings[{index}].tls"), tls)));
+            found.extend(of_port(port).map(|block| (format!("{at}.portLevelSettings[{index}]"), block)));
         }
-        found.extend(policy.tls.iter().map(|tls| (format!("{at}.tls"), tls)));
+        found.extend(of_policy(policy).map(|block| (at, block)));
     }
     found
 }
@@ -187,6 +201,11 @@ fn check(content: &DestinationRule, notes: &mut Notes<'_>) {
             notes.invalid(&format!("{at}.sni"), message);
         }
     }
+    for (at, written) in
+        blocks(content, |policy| policy.load_balancer.as_ref(), |port| port.load_balancer.as_ref())
+    {
+        balancer::check(written, &format!("{at}.loadBalancer"), notes);
+    }
     let own_only = content.export_to.iter().all(|name| name == ".");
     if content.workload_selector.is_some() && !own_only {
         notes.invalid(
@@ -210,6 +229,7 @@ impl<'s> Rules<'s> {
         let own = self.subset(subset).and_then(|subset| subset.traffic_policy.as_ref());
         let mut policy = Policy::default();
         for level in [self.policy, own].into_iter().flatten() {
+            policy.balancer = level.load_balancer.as_ref().or(policy.balancer);
             policy.pool = level.connection_pool.as_ref().or(policy.pool);
             policy.tls = level.tls.as_ref().or(policy.tls);
             let of_port = level
@@ -217,6 +237,7 @@ impl<'s> Rules<'s> {
                 .iter()
                 .find(|settings| settings.port.as_ref().is_some_and(|selector| selector.number == port));
             if let Some(of_port) = of_port {
+                policy.balancer = of_port.load_balancer.as_ref();
                 policy.pool = of_port.connection_pool.as_ref();
                 policy.tls = of_port.tls.as_ref();
             }
@@ -266,6 +287,16 @@ impl Policy<'_> {
         }
         let server_name = if tls.sni.is_empty() { host.to_owned() } else { tls.sni.clone() };
         Security::Tls(ClusterTls { server_name: Some(server_name), verify }, anchors)
+    }
+
+    /// How an endpoint is chosen.
+    pub(super) fn balancer(&self) -> Balancer {
+        self.balancer.and_then(balancer::balancer).unwrap_or_default()
+    }
+
+    /// Whether connections go on to the address that they were on their way to.
+    pub(super) fn passes_through(&self) -> bool {
+        self.balancer.is_some_and(balancer::passes_through)
     }
 
     /// Whether HTTP/2 is spoken to servers that did not ask for it.

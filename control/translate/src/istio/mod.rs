@@ -4,6 +4,7 @@
 //! one place make one virtual host; DestinationRules and ServiceEntries say what its clusters are.
 
 mod attach;
+mod balancer;
 mod delegate;
 mod destination;
 mod destination_rule;

@@ -1,12 +1,10 @@
 //! How a cluster chooses among its endpoints.
 
 use super::{At, Context, edits, text};
-use crate::spec::{Balancer, BalancerCookie, BalancerKey, MadeCookie};
+use crate::spec::{Balancer, BalancerCookie, BalancerKey, MadeCookie, Maglev};
 
 /// The range of `choices`.
 const CHOICES: std::ops::RangeInclusive<u32> = 2..=100;
-/// The range of `table_size`.
-const TABLE_SIZE: std::ops::RangeInclusive<u32> = 2..=5_000_011;
 
 pub(super) fn check(cx: &mut Context<'_>, balancer: &Balancer, at: At<'_>) {
     match balancer {
@@ -25,23 +23,15 @@ pub(super) fn check(cx: &mut Context<'_>, balancer: &Balancer, at: At<'_>) {
         Balancer::Maglev(maglev) => {
             let at = at.key("maglev");
             key(cx, &maglev.key, at.key("key"));
-            let size = maglev.table_size;
-            if !TABLE_SIZE.contains(&size) || !is_prime(size) {
-                let next = (size.clamp(*TABLE_SIZE.start(), *TABLE_SIZE.end())..=*TABLE_SIZE.end())
-                    .find(|number| is_prime(*number))
-                    .unwrap_or(*TABLE_SIZE.end());
-                cx.error(
-                    at.key("table_size"),
-                    format!("a table's size is a prime number of at most {}", TABLE_SIZE.end()),
-                )
-                .suggest(format!("write `{next}`"));
+            if !Maglev::is_size(maglev.table_size) {
+                let next = (maglev.table_size..=Maglev::MAX_TABLE_SIZE).find(|size| Maglev::is_size(*size));
+                let message =
+                    format!("a table's size is a prime number of at most {}", Maglev::MAX_TABLE_SIZE);
+                cx.error(at.key("table_size"), message)
+                    .suggest(format!("write `{}`", next.unwrap_or(Maglev::TABLE_SIZE)));
             }
         }
     }
-}
-
-fn is_prime(number: u32) -> bool {
-    number >= 2 && (2..=number.isqrt()).all(|divisor| !number.is_multiple_of(divisor))
 }
 
 fn key(cx: &mut Context<'_>, key: &BalancerKey, at: At<'_>) {

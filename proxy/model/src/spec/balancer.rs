@@ -59,8 +59,21 @@ pub struct Maglev {
     pub table_size: u32,
 }
 
+impl Maglev {
+    /// The default size.
+    pub const TABLE_SIZE: u32 = 65_537;
+    /// The largest size.
+    pub const MAX_TABLE_SIZE: u32 = 5_000_011;
+
+    /// Whether a table may have so many places: only in prime numbers does everybody's order of wishes go round all places.
+    pub fn is_size(places: u32) -> bool {
+        (2..=Self::MAX_TABLE_SIZE).contains(&places)
+            && (2..=places.isqrt()).all(|divisor| !places.is_multiple_of(divisor))
+    }
+}
+
 const fn table_size() -> u32 {
-    65_537
+    Maglev::TABLE_SIZE
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

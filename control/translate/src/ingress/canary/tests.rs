@@ -211,7 +211,7 @@ fn the_canary_s_own_word_for_other_things_is_not_heard() {
             field("canary-wight")
         ),
         format!(
-            "WARNING {}: not in effect yet: it needs load balancers other than round robin",
+            "WARNING {}: not in effect yet: it needs balancing by response time, locality or annotation",
             field("load-balance")
         ),
         format!("WARNING {}: {ignored}", field("proxy-read-timeout")),
