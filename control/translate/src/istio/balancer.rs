@@ -111,7 +111,7 @@ fn check_cookie(cookie: &HttpCookie, at: &str, notes: &mut Notes<'_>) {
     if !is_token(&cookie.name) {
         notes.invalid(&format!("{at}.name"), format!("`{}` is not a cookie's name", brief(&cookie.name)));
     }
-    let unfit = |text: &str| text.bytes().any(|byte| byte < b' ' || byte >= 0x7f || byte == b';');
+    let unfit = |text: &str| text.bytes().any(|byte| !(b' '..0x7f).contains(&byte) || byte == b';');
     let path = cookie.path.as_str();
     if !path.is_empty()
         && (!path.starts_with('/') || unfit(path) || path.contains([' ', '"', '<', '>', '#', '?']))
