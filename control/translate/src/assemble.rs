@@ -49,6 +49,16 @@ pub(crate) struct Lost<'o> {
     pub(crate) owners: &'o [ObjectName],
     pub(crate) table: &'o TableKey,
     pub(crate) host: &'o HostPattern,
+    pub(crate) why: Why,
+}
+
+/// Why a host is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Another unit has it.
+    Host,
+    /// It is for TLS, and others serve the port without.
+    PortWithoutTls,
 }
 
 // === impl Difference ===
@@ -126,12 +136,17 @@ fn others<'p, T: 'p>(pairs: impl Iterator<Item = (&'p Arc<T>, &'p Arc<T>)>) -> i
 }
 
 /// One configuration from all outputs, in their order; of several that have the same host at the same place, the first one
-/// serves it. Clusters stand in the order of their names. Parts that `before` has too are the same as there.
+/// serves it. A port without TLS has no servers with TLS. Clusters stand in the order of their names. Parts that `before` has
+/// too are the same as there.
 pub(crate) fn assemble<'o>(
     settings: &Settings,
     outputs: impl Iterator<Item = &'o Output>,
     before: &spec::Config,
 ) -> (spec::Config, Vec<Lost<'o>>) {
+    let outputs: Vec<&Output> = outputs.collect();
+    let plain = plain(&outputs);
+    let servers = outputs.iter().flat_map(|output| &output.servers).map(|server| &server.key);
+    let shut_out: HashSet<&TableKey> = servers.filter(|key| plain.contains(&key.port)).collect();
     let mut tables: BTreeMap<TableKey, Vec<Arc<spec::VirtualHost>>> = BTreeMap::new();
     let mut taken: HashSet<(&TableKey, &HostPattern)> = HashSet::new();
     let mut names: HashSet<(&TableKey, String)> = HashSet::new();
@@ -155,9 +170,13 @@ pub(crate) fn assemble<'o>(
             tables.entry(TableKey { port: *port, server: None }).or_default();
         }
         for (table, host) in &output.hosts {
+            if shut_out.contains(table) {
+                continue;
+            }
             let free: Vec<bool> = host.hosts.iter().map(|pattern| taken.insert((table, pattern))).collect();
             let gone = host.hosts.iter().zip(&free).filter(|(_, free)| !**free);
-            lost.extend(gone.map(|(host, _)| Lost { owners: &output.owners, table, host }));
+            let why = Why::Host;
+            lost.extend(gone.map(|(host, _)| Lost { owners: &output.owners, table, host, why }));
             if !free.contains(&true) {
                 continue;
             }
@@ -191,8 +210,14 @@ pub(crate) fn assemble<'o>(
             secrets.insert(&secret.name, secret);
         }
         secrets.extend(output.secrets.iter().map(|secret| (&*secret.name, secret)));
-        scopes.add(output);
+        scopes.add(output, &plain);
         for server in &output.servers {
+            if shut_out.contains(&server.key) {
+                let (owners, table, why) = (&*output.owners, &server.key, Why::PortWithoutTls);
+                let names = server.scope.server_names.iter();
+                lost.extend(names.map(|host| Lost { owners, table, host, why }));
+                continue;
+            }
             tls(&mut ports, server.key.port);
             tables.entry(server.key.clone()).or_default();
             secrets.extend(server.secrets.iter().map(|secret| (&*secret.name, secret)));
@@ -281,6 +306,16 @@ pub(crate) fn assemble<'o>(
         ..spec::Config::default()
     };
     (config, lost)
+}
+
+/// Ports that somebody serves without TLS.
+fn plain(outputs: &[&Output]) -> BTreeSet<u16> {
+    let secure: BTreeSet<u16> = outputs.iter().flat_map(|output| &output.secure_ports).copied().collect();
+    let ports = outputs.iter().flat_map(|output| {
+        let of_hosts = output.hosts.iter().filter(|(table, _)| table.server.is_none());
+        output.ports.iter().copied().chain(of_hosts.map(|(table, _)| table.port))
+    });
+    ports.filter(|port| !secure.contains(port)).collect()
 }
 
 /// Whether both hold the same parts, not just equal ones.

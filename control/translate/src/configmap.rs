@@ -153,7 +153,7 @@ impl Keys<'_> {
     fn refusals(&self) -> Vec<&'static str> {
         let asked = self.0.iter().filter_map(|(key, text)| {
             let row = configmap::look_up(key).ok()?;
-            (row.verdict.fails_closed() && asks(row, text)).then_some(row.name)
+            (row.verdict.fails_closed() && asks(row, text) || shuts(row.name, text)).then_some(row.name)
         });
         asked.collect()
     }
@@ -303,10 +303,25 @@ fn about(held: &Held, key: &str, text: &str, unprotected: bool) -> Vec<Report> {
         let message = format!("{refused}; no path gets any of it");
         reports.push(Report::new(held, Level::Warning, Reason::NotInEffect, message));
     }
-    if asks(row, text) {
-        reports.extend(Report::of_verdict(held, row.verdict, "every Ingress answers 503", unprotected));
+    const REFUSED: &str = "every Ingress answers 503";
+    if shuts(key, text) && !unprotected {
+        let message =
+            format!("it says who may come, and is not translated: {REFUSED}; protect them in another way");
+        reports.push(Report::new(held, Level::Error, Reason::FailsClosed, message));
+    } else if asks(row, text) {
+        reports.extend(Report::of_verdict(held, row.verdict, REFUSED, unprotected));
     }
     reports
+}
+
+/// Whether it is a snippet for all Ingresses which says who may come, and which is not translated.
+fn shuts(key: &str, text: &str) -> bool {
+    if !["http-snippet", "server-snippet", "location-snippet"].contains(&key) {
+        return false;
+    }
+    let Ok(directives) = nginx::parse(text) else { return true };
+    let translated = key == "location-snippet" && nginx::translate(&directives).is_ok();
+    !translated && directives.iter().any(nginx::protects)
 }
 
 #[cfg(test)]

@@ -95,6 +95,15 @@ impl<'s> View<'s> {
         self.store.written::<K>()
     }
 
+    /// Those of a namespace, also those that were rejected, by name.
+    pub(crate) fn written_within<K: Known>(
+        &self,
+        namespace: &str,
+    ) -> impl Iterator<Item = &'s Held> + use<'s, K> {
+        self.reads.borrow_mut().insert(Read::within(K::KIND, namespace));
+        self.store.written_in_namespace::<K>(namespace)
+    }
+
     /// The slices of a service, by name.
     pub(crate) fn slices(&self, namespace: &str, service: &str) -> Vec<Of<'s, EndpointSlice>> {
         self.reads.borrow_mut().insert(Read::slices(namespace, service));

@@ -4,15 +4,15 @@
 //! their own or with the default one, then the servers of Gateways. So a server for `*` or `*.name` gets what no Ingress
 //! has, as the more specific name goes before. An Ingress without TLS for its host has no claim to it: a server of a Gateway
 //! has, and where there is none, the host is served with the default certificate. Hosts of Ingresses need a scope of their
-//! own only where a server of a Gateway would take them, or where handshakes for all other names are refused
-//! (`ssl-reject-handshake`): then those with the same certificate share one.
+//! own only where a server of a Gateway would take them, or a refusal for a wider name would, whether they have TLS or not, or
+//! where handshakes for all other names are refused (`ssl-reject-handshake`): then those with the same certificate share one.
 
 use crate::{
-    assemble::Lost,
+    assemble::{Lost, Why},
     output::{Output, Server},
 };
 use sluice_model::{spec::TlsScope, value::HostPattern};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The servers of all units, as they come.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ struct OfPort<'o> {
     gateways: Vec<(&'o Output, &'o Server)>,
     /// Units of Ingresses that have a certificate, with its name; `None` is the one for all other names.
     certified: Vec<(&'o Output, Option<&'o str>)>,
+    /// Units of Ingresses that have none.
+    without: Vec<&'o Output>,
     /// The certificate for all other names.
     default: Option<&'o str>,
     /// Handshakes for names that nobody has are refused.
@@ -32,8 +34,9 @@ struct OfPort<'o> {
 }
 
 impl<'o> Scopes<'o> {
-    pub(crate) fn add(&mut self, output: &'o Output) {
-        for server in &output.servers {
+    /// `plain` are ports without TLS.
+    pub(crate) fn add(&mut self, output: &'o Output, plain: &BTreeSet<u16>) {
+        for server in output.servers.iter().filter(|server| !plain.contains(&server.key.port)) {
             let port = self.0.entry(server.key.port).or_default();
             let list = if server.key.server.is_none() { &mut port.refusals } else { &mut port.gateways };
             list.push((output, server));
@@ -52,6 +55,11 @@ impl<'o> Scopes<'o> {
         for port in &output.default_certificate {
             self.0.entry(*port).or_default().certified.push((output, None));
         }
+        let own = output.hosts.iter().map(|(table, _)| table).filter(|table| table.server.is_none());
+        let ports: BTreeSet<u16> = own.map(|table| table.port).collect();
+        for port in ports.into_iter().filter(|port| !has_tls(output, *port)) {
+            self.0.entry(port).or_default().without.push(output);
+        }
     }
 
     /// The scopes of each port that has some, and what somebody does not get.
@@ -66,15 +74,19 @@ impl<'o> OfPort<'o> {
         let mut taken: HashSet<HostPattern> = HashSet::new();
         let mut scopes = Vec::new();
         let mut own = |names: &mut Vec<HostPattern>| names.retain(|name| taken.insert(name.clone()));
-        for (_, server) in self.refusals {
+        for (_, server) in &self.refusals {
             let mut scope = server.scope.clone();
             own(&mut scope.server_names);
             scopes.push(scope);
         }
-        let wanted: Vec<&HostPattern> =
-            self.gateways.iter().flat_map(|(_, server)| &server.scope.server_names).collect();
+        let names = |servers: &[(&'o Output, &'o Server)]| -> Vec<&'o HostPattern> {
+            servers.iter().flat_map(|(_, server)| &server.scope.server_names).collect()
+        };
+        let (refused, wanted) = (names(&self.refusals), names(&self.gateways));
+        let is_refused = |name: &HostPattern| refused.iter().any(|wide| covers(wide, name));
         let scoped = |name: &HostPattern| {
-            is_asked_for(name) && (self.known_hosts_only || wanted.iter().any(|wide| covers(wide, name)))
+            let taken = || wanted.iter().any(|wide| covers(wide, name));
+            is_asked_for(name) && (self.known_hosts_only || is_refused(name) || taken())
         };
         // By certificate, where they all have one.
         let mut shared: BTreeMap<&str, Vec<HostPattern>> = BTreeMap::new();
@@ -91,6 +103,19 @@ impl<'o> OfPort<'o> {
                 scopes.push(scope(format!("host {first}"), certificate, names.clone()));
             }
         }
+        for (output, certificate) in
+            self.without.into_iter().filter_map(|output| Some((output, self.default?)))
+        {
+            let hosts =
+                output.hosts.iter().filter(|(table, _)| table.port == number && table.server.is_none());
+            let shut = hosts.flat_map(|(_, host)| &host.hosts);
+            let shut = shut.filter(|name| is_asked_for(name) && is_refused(name));
+            let mut names: Vec<HostPattern> = shut.cloned().collect();
+            own(&mut names);
+            if let Some(first) = names.first() {
+                scopes.push(scope(format!("host {first}"), certificate, names.clone()));
+            }
+        }
         let shared = shared.into_iter();
         scopes.extend(
             shared
@@ -100,12 +125,20 @@ impl<'o> OfPort<'o> {
             let mut scope = server.scope.clone();
             own(&mut scope.server_names);
             let gone = server.scope.server_names.iter().filter(|name| !scope.server_names.contains(*name));
-            lost.extend(gone.map(|host| Lost { owners: &output.owners, table: &server.key, host }));
+            let (owners, table, why) = (&*output.owners, &server.key, Why::Host);
+            lost.extend(gone.map(|host| Lost { owners, table, host, why }));
             scopes.push(scope);
         }
         scopes.retain(|scope| !scope.server_names.is_empty());
         scopes
     }
+}
+
+/// Whether a unit has something to do with TLS at a port.
+fn has_tls(output: &Output, port: u16) -> bool {
+    output.certificates.iter().any(|(of, _)| *of == port)
+        || output.default_certificate.contains(&port)
+        || output.servers.iter().any(|server| server.key.port == port)
 }
 
 /// Hosts of Ingresses.
@@ -129,6 +162,9 @@ fn covers(wide: &HostPattern, name: &HostPattern) -> bool {
     match (wide, name) {
         (HostPattern::Any, _) => true,
         (HostPattern::Suffix(wide), HostPattern::Exact(name)) => name.ends_with(&**wide),
+        (HostPattern::OneLabel(suffix), HostPattern::Exact(name)) => {
+            name.strip_suffix(&**suffix).is_some_and(|label| !label.is_empty() && !label.contains('.'))
+        }
         (HostPattern::Suffix(wide), HostPattern::Suffix(name) | HostPattern::OneLabel(name)) => {
             name.ends_with(&**wide)
         }

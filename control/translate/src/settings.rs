@@ -330,6 +330,14 @@ impl Settings {
     pub fn address(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.bind, self.port_map.get(&port).copied().unwrap_or(port))
     }
+
+    /// The port of the listener that listens where this port's would: where another one is mapped to the same local port, that
+    /// one, as a local port is listened at once.
+    pub(crate) fn listener_port(&self, port: u16) -> u16 {
+        let local = self.address(port).port();
+        let mapped = self.port_map.iter().find(|(_, mapped)| **mapped == local);
+        mapped.map_or(port, |(port, _)| *port)
+    }
 }
 
 impl Default for Settings {

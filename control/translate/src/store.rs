@@ -176,6 +176,17 @@ impl Store {
             .collect()
     }
 
+    /// The same with those that were rejected.
+    pub(crate) fn written_in_namespace<K: Kind>(
+        &self,
+        namespace: &str,
+    ) -> impl Iterator<Item = &Held> + use<'_, K> {
+        let namespace = namespace.to_owned();
+        self.of_kind::<K>(&namespace)
+            .take_while(move |(name, _)| name.namespace == namespace)
+            .map(|(_, held)| held)
+    }
+
     fn of_kind<K: Kind>(&self, namespace: &str) -> impl Iterator<Item = (&ObjectName, &Held)> + use<'_, K> {
         let first = ObjectName { kind: K::KIND, namespace: namespace.to_owned(), name: String::new() };
         self.objects
@@ -204,7 +215,7 @@ fn owner(held: &Held) -> Option<(String, String)> {
 // === impl Of ===
 
 impl<'s, K: Known> Of<'s, K> {
-    fn new(held: &'s Held) -> Option<Self> {
+    pub(crate) fn new(held: &'s Held) -> Option<Self> {
         let object = K::of(&held.object)?;
         (!object.is_rejected()).then_some(Self { held, object })
     }

@@ -1,7 +1,7 @@
 //! Keeps a translation up to date with the objects.
 
 use crate::{
-    assemble::{Difference, Lost, assemble},
+    assemble::{Difference, Lost, Why, assemble},
     configmap,
     hold::Holds,
     ingress::{self, IngressFacts},
@@ -388,13 +388,19 @@ impl Translator {
         self.units.insert(key, output);
     }
 
-    /// A host that others have: Ingresses come first.
+    /// A host that others have, or that is for TLS where others speak without: Ingresses come first.
     fn lost(&self, lost: &Lost<'_>) -> Vec<Report> {
         let held = lost.owners.iter().filter_map(|owner| self.store.held(owner));
-        let message = format!(
-            "Ingresses have host `{}` at port {} already and serve it; give one of them another host or port",
-            lost.host, lost.table.port
-        );
+        let (host, port) = (lost.host, lost.table.port);
+        let message = match lost.why {
+            Why::Host => format!(
+                "Ingresses have host `{host}` at port {port} already and serve it; give one of them another host or port"
+            ),
+            Why::PortWithoutTls => format!(
+                "port {port} is served without TLS already, so host `{host}` is not served there with TLS; give its server \
+                 another port"
+            ),
+        };
         held.map(|held| Report::new(held, Level::Warning, Reason::Conflict, message.clone())).collect()
     }
 }

@@ -109,3 +109,27 @@ fn every_key_is_judged() {
         ]
     );
 }
+
+#[test]
+fn a_snippet_for_all_that_says_who_may_come_shuts_all() {
+    for (data, shut) in [
+        ("  server-snippet: deny all;\n", true),
+        ("  http-snippet: deny all;\n", true),
+        ("  location-snippet: deny 10.0.0.0/8; auth_basic x;\n", true),
+        ("  server-snippet: 'if ($http_x != a) { return 403; }'\n", true),
+        ("  location-snippet: 'more_set_headers \"A: b\";'\n", false),
+        ("  server-snippet: gzip on;\n", false),
+        ("  http-snippet: ''\n", false),
+    ] {
+        let mut translator = translator();
+        let translation = with(&mut translator, data);
+        let routes = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
+        let host = routes.into_iter().find(|host| host.name == "shop.example.com").unwrap();
+        let refused = host.routes.iter().all(|route| {
+            matches!(&route.action, sluice_model::spec::Action::Respond(answer) if answer.status.get() == 503)
+        });
+        assert_eq!(refused, shut, "{data}: {:#?}", translation.reports);
+        let told = translation.reports.iter().any(|report| report.reason == crate::Reason::FailsClosed);
+        assert_eq!(told, shut, "{data}: {:#?}", translation.reports);
+    }
+}

@@ -15,7 +15,7 @@ use crate::{
 };
 use sluice_crds::{ObjectName, core::Ingress};
 use std::{
-    cmp::Reverse,
+    cmp::{Ordering, Reverse},
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
@@ -280,9 +280,32 @@ impl Claim {
         Self { age: (age.created, order), member: Member { name, personality, annotations } }
     }
 
-    /// ingress-nginx: among those of the same second the name that comes last in the alphabet is the oldest.
-    fn seniority(&self) -> ((i128, u64), Reverse<&ObjectName>) {
-        (self.age, Reverse(&self.member.name))
+    /// ingress-nginx: among those of the same second the one whose `namespace/name` comes last in the alphabet is the oldest.
+    fn seniority(&self) -> ((i128, u64), Reverse<Slashed<'_>>) {
+        (self.age, Reverse(Slashed(&self.member.name)))
+    }
+}
+
+/// An object in the order of its `namespace/name`: `shop-dev/web` before `shop/web`.
+#[derive(PartialEq, Eq)]
+struct Slashed<'n>(&'n ObjectName);
+
+impl Slashed<'_> {
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        let ObjectName { namespace, name, .. } = self.0;
+        namespace.bytes().chain([b'/']).chain(name.bytes())
+    }
+}
+
+impl Ord for Slashed<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialOrd for Slashed<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -317,4 +340,21 @@ fn lonely_canary(view: &View<'_>, host: &Host, member: &Member) -> Option<Report
          canaries stand beside an Ingress with the same host and path"
     );
     Some(Report::new(ingress.held(), Level::Warning, Reason::Unreachable, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_the_order_of_their_text_with_the_slash() {
+        let name = |namespace: &str, name: &str| ObjectName {
+            kind: "Ingress",
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let (shop, dev) = (name("shop", "web"), name("shop-dev", "web"));
+        assert!(Slashed(&dev) < Slashed(&shop), "`-` comes before `/`");
+        assert!(Slashed(&shop) < Slashed(&name("shop", "webs")));
+    }
 }

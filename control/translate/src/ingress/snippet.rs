@@ -25,10 +25,8 @@ pub(super) const ROWS: [&str; 2] = ["configuration-snippet", "server-snippet"];
 pub(super) fn refusal(name: &str, text: &str, settings: &Settings) -> Option<Refusal> {
     let directives = match nginx::parse(text) {
         Ok(directives) => directives,
-        Err(refused) => {
-            let protects = text.split_whitespace().any(|word| nginx::protects(&Directive::named(word)));
-            return Some(Refusal { message: refused.to_string(), protects });
-        }
+        // Nobody can say what it would have protected.
+        Err(refused) => return Some(Refusal { message: refused.to_string(), protects: true }),
     };
     if directives.is_empty() {
         return None;

@@ -8,6 +8,7 @@ use crate::{
     store::{Held, Of},
 };
 use sluice_crds::{
+    Known,
     core::Secret,
     istio::{
         ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, DestinationRule, H2UpgradePolicy,
@@ -30,11 +31,14 @@ pub(super) struct Rules<'s> {
     subsets: Vec<&'s Subset>,
     /// The objects that they are written in.
     pub(super) written: Vec<&'s Held>,
+    /// One of them cannot be used, and asks for more than plain connections, or may do so.
+    refused: bool,
 }
 
 /// The blocks that hold for a subset and a port.
 #[derive(Debug, Default)]
 pub(super) struct Policy<'s> {
+    refused: bool,
     balancer: Option<&'s LoadBalancerSettings>,
     pool: Option<&'s ConnectionPoolSettings>,
     tls: Option<&'s ClientTlsSettings>,
@@ -74,14 +78,36 @@ pub(super) fn find<'s>(view: &View<'s>, settings: &Settings, host: &str, service
             || names::seen_by(&rule.object().content.export_to, default, root, root)
                 == Some(names::Seen::Private)
     };
-    let mut found = in_namespace(client, &private);
-    if found.is_empty() {
-        found = in_namespace(service, &exported);
+    for (namespace, visible) in
+        [(client, &private as &dyn Fn(_) -> bool), (service, &exported), (root, &exported)]
+    {
+        let found = in_namespace(namespace, visible);
+        let refused = broken(view, settings, namespace, host);
+        if !found.is_empty() || !refused.is_empty() {
+            let mut rules = merge(found);
+            rules.refused = !refused.is_empty();
+            rules.written.extend(refused);
+            return rules;
+        }
     }
-    if found.is_empty() {
-        found = in_namespace(root, &exported);
-    }
-    merge(found)
+    Rules::default()
+}
+
+/// The rules of a namespace for a host that cannot be used, where they ask for more than plain connections, or what they ask
+/// for cannot be read: what they protect is not sent in clear because of a mistake elsewhere in them.
+fn broken<'s>(view: &View<'s>, settings: &Settings, namespace: &str, host: &str) -> Vec<&'s Held> {
+    let rules = view.written_within::<DestinationRule>(namespace);
+    let rules = rules.filter_map(|held| Some((held, DestinationRule::of(held.object())?)));
+    let broken = rules.filter(|(held, rule)| {
+        let written = names::whole(&rule.content.host, namespace, &settings.cluster_domain);
+        let unreadable =
+            |path: &str| path == "spec" || path.ends_with("trafficPolicy") || path.contains(".tls");
+        let asks = || client_tls(&rule.content).iter().any(|(_, tls)| tls.mode != ClientTlsMode::Disable);
+        let unclear = || rule.problems.iter().any(|problem| unreadable(&problem.path.to_string()));
+        let unusable = rule.is_rejected() || Of::new(held).is_some_and(|rule| !is_sound(rule));
+        unusable && names::covers(&written, host) && (asks() || unclear())
+    });
+    broken.map(|(held, _)| held).collect()
 }
 
 /// Those with the most specific host, from the oldest to the youngest, as one.
@@ -227,7 +253,7 @@ impl<'s> Rules<'s> {
     /// What holds for a subset, or the whole service, at one of its ports.
     pub(super) fn policy(&self, subset: &str, port: u16) -> Policy<'s> {
         let own = self.subset(subset).and_then(|subset| subset.traffic_policy.as_ref());
-        let mut policy = Policy::default();
+        let mut policy = Policy { refused: self.refused, ..Policy::default() };
         for level in [self.policy, own].into_iter().flatten() {
             policy.balancer = level.load_balancer.as_ref().or(policy.balancer);
             policy.pool = level.connection_pool.as_ref().or(policy.pool);
@@ -251,8 +277,11 @@ impl<'s> Rules<'s> {
 impl Policy<'_> {
     /// How connections are secured. Without a word that is left to the mesh, whose identities are not there.
     pub(super) fn security(&self, view: &View<'_>, settings: &Settings, host: &str) -> Security {
-        let Some(tls) = self.tls else { return Security::Plain };
         let unprotected = settings.allow_unprotected;
+        if self.refused && !unprotected {
+            return Security::Refused(None);
+        }
+        let Some(tls) = self.tls else { return Security::Plain };
         match tls.mode {
             ClientTlsMode::Disable => return Security::Plain,
             ClientTlsMode::Simple => {}

@@ -11,7 +11,7 @@ use crate::{
     settings::Settings,
     store::{Age, Of},
 };
-use sluice_crds::istio::{Gateway, Server, ServerTlsMode, rows};
+use sluice_crds::istio::{Gateway, Server, ServerTlsMode, ServerTlsSettings, rows};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A server that is ours and in order.
@@ -75,6 +75,7 @@ pub(super) fn sites<'s>(view: &View<'s>, settings: &Settings, reports: &mut Vec<
             reports.extend(found.map(|report| report.at(path.to_string())));
         }
         for (index, server) in gateway.object().content.servers.iter().enumerate() {
+            let redirects = server.tls.as_ref().is_some_and(|tls| tls.https_redirect);
             let site = Site {
                 gateway,
                 index,
@@ -82,6 +83,12 @@ pub(super) fn sites<'s>(view: &View<'s>, settings: &Settings, reports: &mut Vec<
                 traffic: traffic(server),
                 table: TableKey { port: 0, server: None },
             };
+            if redirects && site.traffic != Traffic::Plain {
+                let message =
+                    "has no effect, as clients come with TLS already; set it at a server with protocol HTTP";
+                let field = "tls.httpsRedirect";
+                reports.push(site.report(Level::Info, Reason::NoEffect, field, message.to_owned()));
+            }
             sites.extend(taken.join(view, settings, site, reports));
         }
     }
@@ -126,7 +133,7 @@ impl Taken {
             return None;
         }
         let written = site.server.port.as_ref().map_or(0, |port| port.number);
-        let number = port::of_pod(view, settings, written);
+        let number = settings.listener_port(port::of_pod(view, settings, written));
         let secure = site.traffic != Traffic::Plain;
         match self.ports.get(&number) {
             Some((other, owner)) if (*other != Traffic::Plain) != secure => {
@@ -210,12 +217,7 @@ fn check(gateway: Of<'_, Gateway>) -> Vec<Report> {
                 } else if matches!(&*protocol, "TCP" | "MONGO") && server.tls.is_some() {
                     let message = format!("{protocol} has no TLS; write protocol TLS, or leave `tls` out");
                     say(format!("{at}.tls"), message);
-                } else if secure && server.tls.as_ref().is_some_and(|tls| tls.https_redirect) {
-                    let message = format!(
-                        "{protocol} is where a redirect would lead to; set it at a server with protocol HTTP"
-                    );
-                    say(format!("{at}.tls.httpsRedirect"), message);
-                } else if !secure && server.tls.as_ref().is_some_and(|tls| !tls.https_redirect) {
+                } else if !secure && server.tls.as_ref().is_some_and(asks_for_tls) {
                     let message =
                         format!("{protocol} has no TLS but `httpsRedirect: true`; write protocol HTTPS");
                     say(format!("{at}.tls"), message);
@@ -253,7 +255,7 @@ fn check(gateway: Of<'_, Gateway>) -> Vec<Report> {
             let needs = matches!(
                 tls.mode,
                 ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual
-            ) && !tls.https_redirect;
+            );
             if needs && credentials + files == 0 {
                 let message =
                     "TLS needs a certificate; write `credentialName`, the name of a Secret".to_owned();
@@ -271,6 +273,12 @@ fn check(gateway: Of<'_, Gateway>) -> Vec<Report> {
         }
     }
     found
+}
+
+/// Whether a block says more than a redirect, which is all that it can say without TLS.
+fn asks_for_tls(tls: &ServerTlsSettings) -> bool {
+    let certificates = [&tls.credential_name, &tls.server_certificate].iter().any(|name| !name.is_empty());
+    tls.mode != ServerTlsMode::Passthrough || certificates || !tls.credential_names.is_empty()
 }
 
 /// The namespaces and the name of `[namespace/]name`.

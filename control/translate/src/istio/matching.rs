@@ -43,7 +43,7 @@ pub(super) fn conditions(matching: &HttpMatchRequest, at: &str, notes: &mut Note
         found.authority = value(authority, &format!("{at}.authority"), notes).map(lower);
     }
     possible &= headers(&matching.headers, &format!("{at}.headers"), &mut found, notes);
-    possible &= without(&matching.without_headers, &format!("{at}.withoutHeaders"), &mut found, notes);
+    without(&matching.without_headers, &format!("{at}.withoutHeaders"), &mut found, notes);
     for (name, comparison) in &matching.query_params {
         let at = format!("{at}.queryParams[{name}]");
         if name.is_empty() {
@@ -193,14 +193,13 @@ fn without(
     at: &str,
     found: &mut RouteMatch,
     notes: &mut Notes<'_>,
-) -> bool {
-    let mut possible = true;
+) {
     for (name, comparison) in unwanted {
         let at = format!("{at}[{name}]");
         if name.starts_with("@request.auth.") {
-            let message = "not in effect yet: it needs authentication; until then this match never holds";
-            notes.odd(Reason::FailsClosed, &at, message);
-            possible = false;
+            // A claim that is not there counts as empty. A condition that never held could open what its rule shuts.
+            let message = "not in effect yet: it needs authentication; until then nobody has claims, so this always holds";
+            notes.odd(Reason::NotInEffect, &at, message);
             continue;
         }
         if name.starts_with(':') {
@@ -221,7 +220,6 @@ fn without(
             ignore_case: false,
         });
     }
-    possible
 }
 
 fn header_name(name: &str, at: &str, notes: &mut Notes<'_>) -> Option<HeaderName> {

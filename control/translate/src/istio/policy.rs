@@ -74,7 +74,7 @@ pub(crate) fn look(view: &View<'_>, settings: &Settings) -> Policies {
         let content = &object.content;
         let targets = content.target_ref.iter().chain(&content.target_refs);
         if selects(content.selector.as_ref(), targets, object, settings) {
-            let concerns = if object.is_rejected() { Concerns::Everything } else { of_authorization(object) };
+            let concerns = if is_unclear(object) { Concerns::Everything } else { of_authorization(object) };
             policies.judge(held, AuthorizationPolicy::KIND, concerns, settings);
         } else {
             policies.of_others(held, AuthorizationPolicy::KIND, settings);
@@ -85,7 +85,7 @@ pub(crate) fn look(view: &View<'_>, settings: &Settings) -> Policies {
         let targets = content.target_ref.iter().chain(&content.target_refs);
         if !selects(content.selector.as_ref(), targets, object, settings) {
             policies.of_others(held, RequestAuthentication::KIND, settings);
-        } else if content.jwt_rules.is_empty() && !object.is_rejected() {
+        } else if content.jwt_rules.is_empty() && !is_unclear(object) {
             let concerns = Concerns::Nothing("no effect: it has no `jwtRules`");
             policies.judge(held, RequestAuthentication::KIND, concerns, settings);
         } else {
@@ -98,6 +98,12 @@ pub(crate) fn look(view: &View<'_>, settings: &Settings) -> Policies {
         policies.reports.extend(Report::of_verdict(held, verdict, refused, false));
     }
     policies
+}
+
+/// Whether something of what a policy says could not be read, be it a field that nobody knows: `rule` may mean `rules`, and
+/// without those it would shut nothing.
+fn is_unclear<K: Known>(object: &Object<K>) -> bool {
+    object.is_rejected() || object.problems.iter().any(|problem| problem.path.to_string().starts_with("spec"))
 }
 
 /// All objects of a kind, also those with mistakes: a policy that cannot be read is one all the same.

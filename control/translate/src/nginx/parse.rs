@@ -20,13 +20,6 @@ pub(crate) struct Directive {
     pub(crate) block: Option<Vec<Directive>>,
 }
 
-impl Directive {
-    /// One without words, at the beginning.
-    pub(crate) fn named(name: &str) -> Self {
-        Self { line: 1, name: name.trim_end_matches(';').to_owned(), words: Vec::new(), block: None }
-    }
-}
-
 /// Blocks in blocks beyond this are refused.
 const DEEPEST: usize = 16;
 

@@ -34,17 +34,23 @@ pub(crate) fn translate(directives: &[Directive]) -> Result<Vec<Policy>, Refused
     Ok(policies)
 }
 
-/// Whether a directive, or one in its block, says who may come: ignoring it would open what it protects.
+/// Whether a directive, or one in its block, says who may come: ignoring it would open what it protects. An answer that is an
+/// error shuts something, and whatever ends a request under a condition or at a place may be there to keep somebody out.
 pub(crate) fn protects(directive: &Directive) -> bool {
     let name = directive.name.as_str();
-    let own = matches!(name, "allow" | "deny" | "satisfy" | "internal" | "limit_except" | "secure_link")
-        || name.starts_with("auth_")
-        || name.starts_with("access_by_lua")
-        || name.starts_with("modsecurity")
-        || name.starts_with("ssl_verify")
-        || (name == "return"
-            && directive.words.first().is_some_and(|code| matches!(code.as_str(), "401" | "403" | "444")));
-    own || directive.block.iter().flatten().any(protects)
+    let first = directive.words.first().map_or("", String::as_str);
+    let own = match name {
+        "allow" | "deny" | "satisfy" | "internal" | "limit_except" | "secure_link" | "valid_referers"
+        | "limit_req" | "limit_conn" => true,
+        "auth_basic" => first != "off",
+        "return" => first.starts_with(['4', '5']),
+        _ => {
+            ["auth_", "modsecurity", "ssl_verify"].iter().any(|start| name.starts_with(start))
+                || name.contains("_by_lua")
+        }
+    };
+    let ends = |inner: &Directive| matches!(inner.name.as_str(), "return" | "rewrite");
+    own || directive.block.iter().flatten().any(|inner| ends(inner) || protects(inner))
 }
 
 fn one(directive: &Directive) -> Result<Vec<Policy>, String> {
@@ -371,7 +377,14 @@ mod tests {
             ("allow 10.0.0.0/8; deny all;", true),
             ("if ($http_x = a) { return 403; }", true),
             ("auth_request /x;", true),
-            ("more_set_headers 'A: b'; return 404;", false),
+            ("if ($request_method !~ ^(GET|HEAD)$) { return 405; }", true),
+            ("if ($remote_addr !~ ^10) { rewrite ^ https://deny.test/ redirect; }", true),
+            ("location = /metrics { return 404; }", true),
+            ("rewrite_by_lua_block { no; }", true),
+            ("more_set_headers 'A: b'; return 404;", true),
+            ("return 301 https://a.test;", false),
+            ("auth_basic off; more_set_headers 'A: b';", false),
+            ("if ($http_x = a) { set $y b; }", false),
         ] {
             assert_eq!(parse(text).unwrap().iter().any(protects), found, "{text}");
         }

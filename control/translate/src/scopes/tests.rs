@@ -59,3 +59,37 @@ fn where_unknown_names_are_refused_every_host_is_known_under_its_certificate_and
     let closed = translate_with(rejecting(), &ingress("", ""));
     assert!(closed.config.listeners.iter().all(|listener| listener.name != "port-443"), "no name, no TLS");
 }
+
+#[test]
+fn a_refusal_for_all_names_shuts_no_host_that_others_have() {
+    let mut settings = Settings { fallback_certificate: Some(pem("AAAA")), ..settings() };
+    settings.certificates = CertificateReader(|_, _| Ok(vec!["a.test".into()]));
+    let asks = |text: String| {
+        text.replace(
+            "namespace: shop }",
+            "namespace: shop, annotations: { nginx.ingress.kubernetes.io/auth-tls-secret: shop/ca } }",
+        )
+    };
+    let hosts = [
+        asks(ingress("*.test", "")),
+        ingress("a.test", "tls: [{ hosts: [a.test], secretName: own }],"),
+        ingress("b.test", "tls: [{ hosts: [b.test] }],"),
+        ingress("c.test", ""),
+        ingress("d.other", ""),
+        secret("own"),
+    ];
+    let translation = translate_with(settings, &hosts.concat());
+    let listener = translation.config.listeners.iter().find(|listener| listener.name == "port-443").unwrap();
+    let scopes = &listener.tls.as_ref().unwrap().scopes;
+    let of = |name: &str| {
+        let named = |scope: &&sluice_model::spec::TlsScope| {
+            scope.server_names.iter().any(|pattern| pattern.to_string() == name)
+        };
+        scopes.iter().find(named).map(|scope| scope.certificates.first().map_or("", String::as_str))
+    };
+    assert_eq!(of("?.test"), Some(""), "no handshake");
+    assert_eq!(of("a.test"), Some("shop/own"));
+    assert_eq!(of("b.test"), Some("fallback certificate"));
+    assert_eq!(of("c.test"), Some("fallback certificate"), "without TLS of its own, as everywhere");
+    assert_eq!(of("d.other"), None, "nobody refuses it");
+}

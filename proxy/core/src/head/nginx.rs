@@ -7,10 +7,16 @@ use sluice_model::spec::ForwardedFields;
 const TOLD: [&[u8]; 4] =
     [b"x-real-ip", b"x-scheme", b"x-original-forwarded-for", b"x-original-forwarded-host"];
 
+/// What a client certificate says, which only who has seen the certificate may tell.
+const OF_CERTIFICATES: &[u8] = b"ssl-client-";
+
 /// Whether what the client sent goes: what is made here, and what nobody may send.
 pub(super) fn is_told(name: &[u8]) -> bool {
     match name.first() {
         Some(b'x' | b'X') => TOLD.iter().any(|told| name.eq_ignore_ascii_case(told)),
+        Some(b's' | b'S') => {
+            name.get(..OF_CERTIFICATES.len()).is_some_and(|start| start.eq_ignore_ascii_case(OF_CERTIFICATES))
+        }
         // Programs behind CGI read it as their proxy (CVE-2016-5385).
         Some(b'p' | b'P') => name.eq_ignore_ascii_case(b"proxy"),
         _ => false,

@@ -357,6 +357,8 @@ fn upstreams_are_told_what_ingress_nginx_tells_them() {
         ("X-Scheme", "gopher"),
         ("X-Original-Forwarded-For", "me"),
         ("Proxy", "http://evil.example"),
+        ("SSL-Client-Verify", "SUCCESS"),
+        ("ssl-client-subject-dn", "CN=admin"),
         ("x-kept", "1"),
     ];
     let edits = Edits::new();

@@ -65,3 +65,37 @@ fn subsets_have_labels_as_names_and_policies_that_say_something() {
         }
     }
 }
+
+#[test]
+fn a_rule_that_cannot_be_used_sends_nothing_in_clear_that_it_protects() {
+    const ROUTES: &str = "
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: web, namespace: shop }
+spec: { servers: [{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: web, namespace: shop }
+spec: { hosts: ['*'], gateways: [web], http: [{ route: [{ destination: { host: reviews } }] }] }
+";
+    for (spec, refused) in [
+        ("trafficPolicy: { tls: { mode: ISTIO_MUTUAL } }, subsets: [{ name: V1 }]", true),
+        ("trafficPolicy: { tls: { mode: MUTAL } }", true),
+        ("subsets: [{ name: v1, trafficPolicy: { tls: { mode: SIMPLE } } }, { name: v1 }]", true),
+        ("trafficPolicy: { tls: { mode: DISABLE } }, subsets: [{ name: V1 }]", false),
+        ("subsets: [{ name: V1 }]", false),
+        ("trafficPolicy: { connectionPool: { tcp: { connectTimeout: soon } } }", false),
+    ] {
+        let translation =
+            translate_with(settings(), &(rule(&format!("host: reviews, {spec}")) + SERVICE + ROUTES));
+        let cluster =
+            translation.config.clusters.iter().find(|cluster| cluster.name.contains("reviews")).unwrap();
+        assert_eq!(cluster.unavailable, refused, "{spec}");
+        let mut open = settings();
+        open.allow_unprotected = true;
+        let open = translate_with(open, &(rule(&format!("host: reviews, {spec}")) + SERVICE + ROUTES));
+        assert!(open.config.clusters.iter().all(|cluster| !cluster.unavailable), "{spec}");
+    }
+}

@@ -226,14 +226,71 @@ fn a_name_that_an_ingress_has_with_tls_is_not_the_gateways_and_it_is_told() {
 
 #[test]
 fn a_redirect_to_https_belongs_to_servers_for_http() {
-    let redirect = "tls: { httpsRedirect: true, mode: SIMPLE, credentialName: a }";
-    for (protocol, field) in [("HTTPS", "spec.servers[0].tls.httpsRedirect"), ("TCP", "spec.servers[0].tls")]
-    {
-        let servers = format!("{{ port: {{ number: 90, protocol: {protocol} }}, hosts: ['*'], {redirect} }}");
-        let translation = translate(&gateway("web", &servers));
-        let wrong: Vec<_> =
-            translation.reports.iter().map(|report| (&*report.field, report.reason)).collect();
-        assert_eq!(wrong, [(field, Reason::Invalid)], "{protocol}");
-        assert_eq!(listeners(&translation), [""; 0]);
+    let server = |protocol: &str, tls: &str| {
+        let servers =
+            format!("{{ port: {{ number: 90, protocol: {protocol} }}, hosts: ['*'], tls: {{ {tls} }} }}");
+        translate(&gateway("web", &servers))
+    };
+    let secure = server("HTTPS", "httpsRedirect: true, mode: SIMPLE, credentialName: a");
+    let redirect = |report: &&crate::Report| report.field == "spec.servers[0].tls.httpsRedirect";
+    assert_eq!(secure.reports.iter().find(redirect).map(|report| report.reason), Some(Reason::NoEffect));
+    assert_eq!(listeners(&secure), ["port-90"], "it has no effect, and the server is served");
+    for said in ["", "httpsRedirect: false", "httpsRedirect: true"] {
+        let plain = server("HTTP", said);
+        assert!(plain.reports.is_empty(), "{said}: {:?}", plain.reports);
+        assert_eq!(listeners(&plain), ["port-90"], "{said}");
     }
+    for (protocol, said) in [
+        ("HTTP", "mode: SIMPLE, credentialName: a"),
+        ("HTTP", "credentialName: a"),
+        ("TCP", "httpsRedirect: true"),
+    ] {
+        let wrong = server(protocol, said);
+        let found: Vec<_> = wrong.reports.iter().map(|report| (&*report.field, report.reason)).collect();
+        assert_eq!(found, [("spec.servers[0].tls", Reason::Invalid)], "{protocol}: {said}");
+        assert_eq!(listeners(&wrong), [""; 0]);
+    }
+}
+
+#[test]
+fn a_port_that_is_mapped_to_where_the_pod_listens_is_one_listener_with_it() {
+    let service = "
+---
+apiVersion: v1
+kind: Service
+metadata: { name: istio-ingressgateway, namespace: istio-system }
+spec: { selector: { istio: ingressgateway }, ports: [{ name: http2, port: 80, targetPort: 8080 }] }
+";
+    let mut settings = settings();
+    settings.port_map = [(80, 8080)].into();
+    let servers = "{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }, { port: { number: 8080, protocol: HTTP }, hosts: ['a.test'] }";
+    let translation = translate_with(settings, &(gateway("web", servers) + service));
+    assert_eq!(listeners(&translation), ["port-80"]);
+    let listener = &translation.config.listeners[0];
+    assert_eq!((listener.address.port(), listener.public_port), (8080, Some(80)));
+}
+
+#[test]
+fn a_server_with_tls_takes_no_port_from_ingresses_that_are_served_without() {
+    let ingress = "
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: web, namespace: shop }
+spec:
+  ingressClassName: nginx
+  rules: [{ host: a.test, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] } }]
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: nginx }
+spec: { controller: k8s.io/ingress-nginx }
+";
+    let servers = "{ port: { number: 80, protocol: HTTPS }, hosts: ['b.test'], tls: { mode: SIMPLE, credentialName: own } }";
+    let translation = translate(&(gateway("web", servers) + ingress));
+    let listener = translation.config.listeners.iter().find(|listener| listener.name == "port-80").unwrap();
+    assert_eq!(listener.tls, None);
+    let conflict = translation.reports.iter().find(|report| report.reason == Reason::Conflict);
+    let message = conflict.map(ToString::to_string).unwrap_or_default();
+    assert!(message.contains("port 80 is served without TLS already"), "{message}");
 }
