@@ -332,10 +332,10 @@ impl Settings {
     }
 
     /// The port of the listener that listens where this port's would: where another one is mapped to the same local port, that
-    /// one, as a local port is listened at once.
+    /// one, as a local port is listened at once. Port 0 is another free one each time.
     pub(crate) fn listener_port(&self, port: u16) -> u16 {
         let local = self.address(port).port();
-        let mapped = self.port_map.iter().find(|(_, mapped)| **mapped == local);
+        let mapped = self.port_map.iter().find(|(_, mapped)| **mapped == local && local != 0);
         mapped.map_or(port, |(port, _)| *port)
     }
 }

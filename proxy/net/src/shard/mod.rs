@@ -23,7 +23,7 @@ use sluice_core::{
 use sluice_tls::TlsContext;
 use std::{
     cell::{Cell, RefCell},
-    fmt,
+    fmt::{self, Write},
     net::{SocketAddr, TcpStream},
     rc::{Rc, Weak},
     sync::Arc,
@@ -217,7 +217,10 @@ impl Shard {
         let second = wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut date = self.date.borrow_mut();
         if date.0 != second {
-            *date = (second, httpdate::fmt_http_date(wall));
+            date.0 = second;
+            date.1.clear();
+            // Writing to a String cannot fail, and the room is there since the first time.
+            let _ = write!(date.1, "{}", httpdate::HttpDate::from(wall));
         }
         show(&date.1)
     }

@@ -268,6 +268,16 @@ spec: { selector: { istio: ingressgateway }, ports: [{ name: http2, port: 80, ta
     assert_eq!(listeners(&translation), ["port-80"]);
     let listener = &translation.config.listeners[0];
     assert_eq!((listener.address.port(), listener.public_port), (8080, Some(80)));
+
+    let mut anywhere = crate::tests::settings();
+    anywhere.port_map = [(80, 0), (81, 0)].into();
+    let servers = "{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }, { port: { number: 81, protocol: HTTP }, hosts: ['*'] }";
+    let everybody = gateway("web", servers).replace("istio: ingressgateway", "");
+    assert_eq!(
+        listeners(&translate_with(anywhere, &everybody)),
+        ["port-80", "port-81"],
+        "each at a port of its own"
+    );
 }
 
 #[test]
