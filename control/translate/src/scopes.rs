@@ -92,10 +92,8 @@ impl<'o> OfPort<'o> {
         let mut shared: BTreeMap<&str, Vec<HostPattern>> = BTreeMap::new();
         for (output, certificate) in self.certified {
             let Some(certificate) = certificate.or(self.default) else { continue };
-            let hosts =
-                output.hosts.iter().filter(|(table, _)| table.port == number && table.server.is_none());
             let mut names: Vec<HostPattern> =
-                hosts.flat_map(|(_, host)| &host.hosts).filter(|name| scoped(name)).cloned().collect();
+                names_at(output, number).filter(|name| scoped(name)).cloned().collect();
             own(&mut names);
             if self.known_hosts_only {
                 shared.entry(certificate).or_default().append(&mut names);
@@ -106,10 +104,7 @@ impl<'o> OfPort<'o> {
         for (output, certificate) in
             self.without.into_iter().filter_map(|output| Some((output, self.default?)))
         {
-            let hosts =
-                output.hosts.iter().filter(|(table, _)| table.port == number && table.server.is_none());
-            let shut = hosts.flat_map(|(_, host)| &host.hosts);
-            let shut = shut.filter(|name| is_asked_for(name) && is_refused(name));
+            let shut = names_at(output, number).filter(|name| is_asked_for(name) && is_refused(name));
             let mut names: Vec<HostPattern> = shut.cloned().collect();
             own(&mut names);
             if let Some(first) = names.first() {
@@ -132,6 +127,12 @@ impl<'o> OfPort<'o> {
         scopes.retain(|scope| !scope.server_names.is_empty());
         scopes
     }
+}
+
+/// The names that a unit of Ingresses answers for at a port.
+fn names_at(output: &Output, port: u16) -> impl Iterator<Item = &HostPattern> {
+    let hosts = output.hosts.iter().filter(move |(table, _)| table.port == port && table.server.is_none());
+    hosts.flat_map(|(_, host)| &host.hosts)
 }
 
 /// Whether a unit has something to do with TLS at a port.
