@@ -164,6 +164,12 @@ fn retry(location: &Location<'_>, defaults: &IngressDefaults) -> Retry {
     } else if has("timeout") {
         on.push(RetryOn::ConnectFailure);
     }
+    if has("timeout") {
+        on.push(RetryOn::Timeout);
+    }
+    if has("invalid_header") {
+        on.push(RetryOn::InvalidAnswer);
+    }
     let statuses = conditions.iter().filter_map(|condition| condition.strip_prefix("http_")?.parse().ok());
     on.extend(statuses.filter_map(|status| StatusCode::new(status).ok()).map(RetryOn::Status));
     if has("off") || on.is_empty() || tries == 0 {
@@ -171,7 +177,13 @@ fn retry(location: &Location<'_>, defaults: &IngressDefaults) -> Retry {
     }
     let within = time(location, "proxy-next-upstream-timeout").or(defaults.proxy_next_upstream_timeout);
     let non_idempotent = has("non_idempotent") || defaults.retry_non_idempotent;
-    Retry { attempts: tries as u8, on, within: within.unwrap_or_default(), non_idempotent }
+    Retry {
+        attempts: tries as u8,
+        on,
+        within: within.unwrap_or_default(),
+        non_idempotent,
+        ..Retry::default()
+    }
 }
 
 /// The host that servers see; `None` for the client's own. Variables that the object itself settles are put in.

@@ -4,7 +4,7 @@ use super::{
     At, Context, balancer,
     before::Before,
     names::{self, Kind},
-    text,
+    resilience, text,
 };
 use crate::{
     spec::{self, Cluster, ClusterProtocol, ServerVerification},
@@ -41,6 +41,7 @@ fn one<'a>(cx: &mut Context<'a>, cluster: &'a Cluster, at: At<'_>) {
         );
     }
     balancer::check(cx, &cluster.balancer, at.key("balancer"));
+    resilience::check(cx, cluster, at);
     match &cluster.tls {
         None if cluster.protocol == ClusterProtocol::Auto => {
             cx.warning(at.key("protocol"), "`auto` needs TLS; without it HTTP/1.1 is spoken")

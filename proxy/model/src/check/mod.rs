@@ -13,6 +13,7 @@ mod pem;
 mod process;
 mod references;
 mod replacement;
+mod resilience;
 mod response;
 mod route;
 mod scope;

@@ -131,6 +131,10 @@ fn retry(cx: &mut Context<'_>, retry: &Retry, at: At<'_>) {
     if retry.attempts > MOST {
         cx.error(at.key("attempts"), format!("`{}` is more than {MOST}", retry.attempts));
     }
+    if retry.back_off.max < retry.back_off.base {
+        let at = at.key("back_off");
+        cx.error(at.key("max"), "is less than `base`").rests_on(at.key("base"));
+    }
     let list = at.key("on");
     if retry.attempts == 0 && retry.on != Retry::default().on {
         cx.warning(list, "has no effect: `attempts` is 0");
@@ -150,6 +154,9 @@ fn retry(cx: &mut Context<'_>, retry: &Retry, at: At<'_>) {
             RetryOn::ConnectFailure
             | RetryOn::RefusedStream
             | RetryOn::Reset
+            | RetryOn::ResetBeforeRequest
+            | RetryOn::Timeout
+            | RetryOn::InvalidAnswer
             | RetryOn::Status(_)
             | RetryOn::Grpc(_) => {}
         }

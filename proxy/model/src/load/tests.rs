@@ -4,6 +4,7 @@ use std::collections::HashMap;
 mod golden;
 mod original_destination;
 mod properties;
+mod resilience;
 mod scopes;
 mod secrets;
 

@@ -1,7 +1,10 @@
 //! Clusters: groups of endpoints that serve the same thing.
 
-use super::{Balancer, ClusterLabels, is_default};
-use crate::value::{Duration, EndpointAddress};
+use super::{
+    Balancer, ClusterLabels, ClusterLimits, EndpointLimits, HealthCheck, OutlierDetection, RetryBudget,
+    is_default,
+};
+use crate::value::{Duration, EndpointAddress, Percent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +32,26 @@ pub struct Cluster {
     /// How connections are kept for the next request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub keep_alive: KeepAlive,
+    /// How much of what it is sent may be retries.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retry_budget: RetryBudget,
+    /// How much it may be given at once.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: ClusterLimits,
+    /// How much each endpoint may be given at once.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub endpoint_limits: EndpointLimits,
+    /// Which endpoints are left out for a while because of how they answer.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub outlier_detection: OutlierDetection,
+    /// Whether endpoints serve is asked of them, too; absent asks nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// Where less than this share of the endpoints is neither left out nor unhealthy, all are asked as if they were well (Envoy
+    /// `healthy_panic_threshold`; Istio `minHealthPercent`). So by default, where nobody is well, a request is tried rather
+    /// than refused; 0 answers 503 `UH`.
+    #[serde(default = "panic_threshold", skip_serializing_if = "is_panic_threshold")]
+    pub panic_threshold: Percent,
     /// Served at the address that the client's connection was on its way to (see `original_destination` of listeners),
     /// in place of `endpoints`. A connection that does not say so answers 503 `UH`; mirrors copy nothing.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -56,6 +79,12 @@ impl Cluster {
             tls: None,
             connect_timeout: connect_timeout(),
             keep_alive: KeepAlive::default(),
+            retry_budget: RetryBudget::default(),
+            limits: ClusterLimits::default(),
+            endpoint_limits: EndpointLimits::default(),
+            outlier_detection: OutlierDetection::default(),
+            health_check: None,
+            panic_threshold: panic_threshold(),
             original_destination: false,
             unavailable: false,
             labels: None,
@@ -81,6 +110,15 @@ const fn connect_timeout() -> Duration {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_connect_timeout(timeout: &Duration) -> bool {
     *timeout == connect_timeout()
+}
+
+const fn panic_threshold() -> Percent {
+    Percent::whole(1)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_panic_threshold(threshold: &Percent) -> bool {
+    *threshold == panic_threshold()
 }
 
 /// One place where a cluster is served.

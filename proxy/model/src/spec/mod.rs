@@ -15,6 +15,7 @@ mod listener;
 mod matching;
 mod original_destination;
 mod process;
+mod resilience;
 mod response;
 mod retry;
 mod route;
@@ -41,8 +42,12 @@ pub use matching::{
 };
 pub use original_destination::{AddressTable, OriginalDestination};
 pub use process::{AcceptMode, AccessLog, AccessLogFormat, AccessLogTarget, Admin, Dns, Runtime};
+pub use resilience::{
+    ClusterLimits, EndpointLimits, GrpcProbe, HealthCheck, HttpProbe, MaxFails, OutlierDetection, Probe,
+    RetryBudget, SuccessRate,
+};
 pub use response::{DomainRewrite, ReferenceRewrite, RegexReplacement, ResponseRewrite, TextReplacement};
-pub use retry::{Retry, RetryOn};
+pub use retry::{BackOff, Retry, RetryOn};
 pub use route::{
     Fault, FaultAbort, FaultAbortStatus, FaultDelay, Filter, Route, RouteOrder, RouteTable, RouteTimeouts,
     VirtualHost,

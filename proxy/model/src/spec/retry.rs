@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// When a request is sent again (Istio's `HTTPRetry`, nginx `proxy_next_upstream`). Always: only before the client has got
 /// anything of an answer, only while the whole body so far is still held, and at an endpoint that this request has not
-/// tried, as long as there is one. A connection that had died while it was idle is replaced without counting.
+/// tried, as long as there is one. A connection that had died while it was idle is replaced without counting. Of what a
+/// cluster is sent, only a share may be retries: see its `retry_budget`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
@@ -19,6 +20,14 @@ pub struct Retry {
     /// No further try begins so long after the first one (nginx `proxy_next_upstream_timeout`); 0 is no bound.
     #[serde(skip_serializing_if = "is_default")]
     pub within: Duration,
+    /// How long a try may take, from its beginning to the head of its answer; what the client still sends of its body
+    /// meanwhile does not count (Istio `perTryTimeout`). 0 is no bound. Over is over: the answer is 504 `UT`, unless
+    /// `timeout` is tried again.
+    #[serde(skip_serializing_if = "is_default")]
+    pub per_try_timeout: Duration,
+    /// The pauses before a request is sent again.
+    #[serde(skip_serializing_if = "is_default")]
+    pub back_off: BackOff,
     /// Also requests that are not idempotent, such as POST, where the upstream may have acted on them (nginx
     /// `non_idempotent`; what Istio does).
     #[serde(skip_serializing_if = "is_default")]
@@ -37,15 +46,45 @@ pub enum RetryOn {
     RefusedStream,
     /// The connection ended, or the stream was reset, before an answer began. Not at the same endpoint again.
     Reset,
+    /// The same, but only where not a byte of the request was sent (Envoy `reset-before-request`). Any method will do.
+    ResetBeforeRequest,
+    /// No answer began in time: by `per_try_timeout`, or by the route's `idle` or `send` timeout (nginx `timeout`).
+    Timeout,
+    /// The head of the answer breaks the protocol (nginx `invalid_header`).
+    InvalidAnswer,
     /// An answer with this status, 400 to 599. The last one that is tried goes to the client.
     Status(StatusCode),
     /// The answer to a gRPC call that has this `grpc-status`, 1 to 16, in its head (an answer without messages).
     Grpc(u8),
 }
 
+/// Pauses before a request is sent again: before the first retry none to `base`, by chance, and before each further one none
+/// to twice as much, up to `max` (Envoy's `retry_back_off`; Istio `retries.backoff`). What no endpoint has seen yet, because
+/// there was no connection, goes to another endpoint at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackOff {
+    /// The longest first pause; 0 pauses never, as nginx.
+    pub base: Duration,
+    /// The longest pause.
+    pub max: Duration,
+}
+
+impl Default for BackOff {
+    fn default() -> Self {
+        Self { base: Duration::from_millis(25), max: Duration::from_millis(250) }
+    }
+}
+
 impl Default for Retry {
     fn default() -> Self {
-        let on = vec![RetryOn::ConnectFailure, RetryOn::RefusedStream, RetryOn::Reset];
-        Self { attempts: 2, on, within: Duration::ZERO, non_idempotent: false }
+        Self {
+            attempts: 2,
+            on: vec![RetryOn::ConnectFailure, RetryOn::RefusedStream, RetryOn::Reset, RetryOn::Timeout],
+            within: Duration::ZERO,
+            per_try_timeout: Duration::ZERO,
+            back_off: BackOff::default(),
+            non_idempotent: false,
+        }
     }
 }

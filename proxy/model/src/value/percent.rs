@@ -14,6 +14,11 @@ impl Percent {
     /// Not a single one.
     pub const NONE: Self = Self(0);
 
+    /// So many percent; more than 100 are 100.
+    pub const fn whole(percent: u32) -> Self {
+        Self(if percent < 100 { percent * 10_000 } else { 1_000_000 })
+    }
+
     /// Parts per million: 0 to 1,000,000.
     pub const fn millionths(self) -> u32 {
         self.0
