@@ -76,7 +76,10 @@ impl NginxFlags {
             classes.annotation = name;
         }
         if let Some(controller) = text("controller-class") {
-            classes.compat_controllers.push(controller);
+            // ingress-nginx's own name is known, and alone says to behave as it did.
+            if !classes.compat_controllers.contains(&controller) {
+                classes.spec_controllers.push(controller);
+            }
         }
         classes.by_name = is("ingress-class-by-name");
         classes.without_class = is("watch-ingress-without-class");

@@ -173,6 +173,7 @@ impl Keys<'_> {
         ingress.proxy_next_upstream_timeout =
             self.time("proxy-next-upstream-timeout").or(ingress.proxy_next_upstream_timeout);
         self.switch("relative-redirects", &mut ingress.relative_redirects);
+        self.switch("proxy-ssl-location-only", &mut ingress.proxy_ssl_location_only);
         ingress.proxy_next_upstream_tries =
             self.number("proxy-next-upstream-tries").or(ingress.proxy_next_upstream_tries);
         self.text("proxy-redirect-from", &mut ingress.proxy_redirect_from);

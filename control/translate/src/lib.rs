@@ -23,7 +23,7 @@
 //! | `hold` | make before break: units that go on as they were while something that they name is not there yet |
 //! | `sound` | what the model refuses costs one unit, never all of them |
 //! | `services` | from a service and a port to endpoints |
-//! | `configmap` | what holds where an Ingress says nothing itself |
+//! | `configmap`, `named` | what holds where an Ingress says nothing itself, and what flags name that is not there |
 //! | `nginx` | snippets: nginx's configuration language, and what of it a route can carry |
 //! | `ingress` | Ingress with the annotations of ingress-nginx |
 //! | `audit` | what a folder of Ingresses comes to, for people who think of moving |
@@ -38,6 +38,7 @@ mod ingress;
 mod istio;
 mod marks;
 mod name;
+mod named;
 mod nginx;
 mod output;
 mod plan;

@@ -74,6 +74,11 @@ impl Report {
         }
     }
 
+    /// Something about an object that a flag names, and that may not be there.
+    pub(crate) fn of_named(object: ObjectName, severity: Level, reason: Reason, message: String) -> Self {
+        Self { object, severity, reason, field: String::new(), message, place: None }
+    }
+
     /// The same about a field.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {

@@ -1,6 +1,7 @@
 //! What the process was told besides the objects: flags, and what follows from them.
 
 use sluice_crds::{
+    ObjectName,
     annotations::Risk,
     istio::{HttpRetry, OutboundTrafficMode},
 };
@@ -181,6 +182,8 @@ pub struct IngressDefaults {
     pub proxy_next_upstream_timeout: Option<Duration>,
     /// Let redirects to paths stay paths.
     pub relative_redirects: bool,
+    /// What annotations say of TLS to servers holds for the paths of their own Ingress alone, not for the host.
+    pub proxy_ssl_location_only: bool,
     /// How often a request is tried, the first time included; 0 is no bound; absent is three times.
     pub proxy_next_upstream_tries: Option<u32>,
     /// Also requests that are not idempotent.
@@ -304,6 +307,15 @@ pub struct Classes {
     pub without_class: bool,
     /// Leave out Ingresses that have a default backend (`--disable-catch-all`).
     pub disable_catch_all: bool,
+}
+
+// === impl NamespacedName ===
+
+impl NamespacedName {
+    /// The object of a kind that has this name.
+    pub(crate) fn object(&self, kind: &'static str) -> ObjectName {
+        ObjectName { kind, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
 }
 
 // === impl Topology ===
@@ -452,6 +464,7 @@ impl Default for IngressDefaults {
             proxy_next_upstream: None,
             proxy_next_upstream_timeout: None,
             relative_redirects: false,
+            proxy_ssl_location_only: false,
             proxy_next_upstream_tries: None,
             retry_non_idempotent: false,
             service_upstream: false,

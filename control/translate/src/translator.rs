@@ -7,6 +7,7 @@ use crate::{
     ingress::{self, IngressFacts},
     istio::{self, mesh},
     marks::Marks,
+    named,
     output::Output,
     plan::{Members, Plan, UnitKey},
     readers::{Readers, references},
@@ -307,7 +308,11 @@ impl Translator {
             Family::Ingress => {
                 let changed = known.as_ref().and_then(|known| only_ingresses(touched, known));
                 kept = known.take_if(|_| changed.is_some());
-                let reports = kept.is_none().then(|| configmap::report(&view, &self.settings));
+                let reports = kept.is_none().then(|| {
+                    let mut reports = configmap::report(&view, &self.settings);
+                    reports.extend(named::report(&view, &self.settings));
+                    reports
+                });
                 let mut replanned = self.directory.follow(&view, &self.settings, changed, plan);
                 if let Some(reports) = reports {
                     replanned.reports |= plan.reports != reports;

@@ -9,7 +9,7 @@ use super::{
     Scope::{self, Ingress, Location},
     ValueKind::{
         self, Addresses, Bool, Codes, CookieName, HeaderName, HeaderNames, Int, Methods, Names, NextUpstream,
-        ObjectName, OnOff, OneOf, Origins, Path, Regex, Seconds, ServiceName, Size, Snippet, Text, Url,
+        ObjectName, OnOff, OneOf, Origins, Path, Regex, Seconds, ServiceName, Size, Snippet, Text, Url, Word,
     },
 };
 use crate::verdict::{
@@ -206,7 +206,7 @@ pub(super) const TABLE: [Annotation; 138] = [
     row("auth-tls-secret", ObjectName, None, Location, Medium, FailsClosed(Need::ClientCertificates)),
     row(
         "auth-tls-verify-client",
-        OneOf(&["on", "off", "optional", "optional_no_ca"]),
+        Word(&["on", "off", "optional", "optional_no_ca"]),
         Some("on"),
         Location,
         Medium,

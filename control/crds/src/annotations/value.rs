@@ -30,6 +30,8 @@ pub enum ValueKind {
     Text,
     /// One of these, in any case.
     OneOf(&'static [&'static str]),
+    /// One of these as it stands, with spaces around it at most.
+    Word(&'static [&'static str]),
     /// The name of a header field.
     HeaderName,
     /// Names of header fields, separated by commas; `*` too.
@@ -180,6 +182,10 @@ impl ValueKind {
                 Some(choice) => Ok(Value::Text((*choice).to_owned())),
                 None => wrong(text, "known here", &format!("write `{}`", choices.join("` or `"))),
             },
+            Self::Word(words) => match words.iter().find(|word| **word == written.trim_matches(' ')) {
+                Some(word) => Ok(Value::Text((*word).to_owned())),
+                None => wrong(written, "known here", &format!("write `{}`", words.join("` or `"))),
+            },
             Self::HeaderName | Self::CookieName => {
                 text_if(token(text), text, "a name", "use letters, digits, `-` and `_`")
             }
@@ -197,6 +203,8 @@ impl ValueKind {
             Self::Origins => list(text, origin),
             Self::Names => list(text, server_name),
             Self::List => list(text, |_| Ok(())),
+            // Spaces alone are no list that was left empty.
+            Self::Addresses if text.is_empty() => addresses(written).map(Value::Addresses),
             Self::Addresses => addresses(text).map(Value::Addresses),
             Self::Codes => codes(text).map(Value::Codes),
             Self::Regex => regex(text).map(|()| Value::Text(text.to_owned())),
@@ -283,6 +291,9 @@ fn list(text: &str, check: impl Fn(&str) -> Result<(), InvalidValue>) -> Result<
 }
 
 fn addresses(text: &str) -> Result<Vec<Cidr>, InvalidValue> {
+    if !text.is_empty() && elements(text).next().is_none() {
+        return wrong(text, "a list of addresses", "write `192.0.2.1, 10.0.0.0/8`, or leave it out");
+    }
     let address = |element: &str| {
         let cidr = element.parse();
         cidr.or_else(|_| wrong(element, "an address or a network", "write `192.0.2.1` or `10.0.0.0/8`"))

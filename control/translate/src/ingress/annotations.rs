@@ -1,5 +1,6 @@
 //! The annotations of one Ingress, read by the table.
 
+use super::verdict;
 use crate::{
     report::{Level, Reason, Report},
     settings::Settings,
@@ -17,6 +18,8 @@ pub(crate) struct Annotations {
     values: Vec<(&'static Annotation, Value)>,
     /// Why all paths of the Ingress answer 503.
     pub(super) denied: Option<&'static str>,
+    /// Those of its refused annotations that are settings of its hosts, so that they hold for the paths of others too.
+    pub(super) refused_for_hosts: Vec<&'static str>,
     /// Whether TLS handshakes for its hosts have to be refused.
     pub(super) handshakes_refused: bool,
     /// Whether the Ingress is left out.
@@ -40,13 +43,28 @@ impl Annotations {
             };
             match look_up(name) {
                 Lookup::Known(row) => match row.parse(text) {
-                    Ok(value) => all.add(row, value),
+                    Ok(value) => {
+                        if let Some(other) = all.add(row, value) {
+                            let message =
+                                format!("`{other}` means the same and goes before it; remove one of them");
+                            say(Level::Warning, Reason::NoEffect, message);
+                        }
+                    }
                     Err(error) => {
                         let outcome = row.bad_value(&error);
                         let (level, consequence) = match outcome {
                             BadValue::Ignored => (Level::Warning, "the annotation is ignored"),
                             BadValue::KeepsMain => {
                                 (Level::Warning, "whoever sends the header stays with the main Ingress")
+                            }
+                            BadValue::Denied
+                                if verdict::of_handshakes(row) && !settings.allow_unprotected =>
+                            {
+                                all.handshakes_refused = true;
+                                (
+                                    Level::Error,
+                                    "TLS handshakes for its hosts are refused and its paths answer 503",
+                                )
                             }
                             BadValue::Denied => (Level::Error, "the paths of this Ingress answer 503"),
                             BadValue::Dropped => (Level::Error, "this Ingress is not served"),
@@ -80,14 +98,21 @@ impl Annotations {
         (all, reports)
     }
 
-    /// The canonical name goes before its alias.
-    fn add(&mut self, row: &'static Annotation, value: Value) {
+    /// The canonical name, which comes first in the alphabet, goes before its alias unless it asks for nothing. The name
+    /// because of which a row is left out.
+    fn add(&mut self, row: &'static Annotation, value: Value) -> Option<&'static str> {
         let name = canonical(row.name);
         match self.values.iter_mut().find(|(known, _)| canonical(known.name) == name) {
-            Some(slot) if row.name == name => *slot = (row, value),
-            Some(_) => {}
+            Some(slot) if slot.1.is_nothing() => *slot = (row, value),
+            Some((known, _)) => return Some(known.name),
             None => self.values.push((row, value)),
         }
+        None
+    }
+
+    /// Nothing but that they are refused, where they are.
+    pub(super) fn only_refused(&self) -> Self {
+        Self { denied: self.denied, ..Self::default() }
     }
 
     /// Without some rows.

@@ -2,7 +2,8 @@
 
 use super::{
     Host, Site, backend, error_pages,
-    location::{self, Location, Scene, Target},
+    guard::{self, Guard},
+    location::{self, Location, Scene, Target, unavailable},
     names,
     paths::{self, Matching},
     probe, redirect,
@@ -48,6 +49,8 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
     let Some(pattern) = host.pattern() else { return output };
     let mut scene = Scene { view, settings, host, output: &mut output };
     let mut locations = locations(&mut scene, site);
+    let guards = guard::guards(&scene, &site.members);
+    guard::close(&mut scene, &guards, &mut locations);
     locations.sort_by_cached_key(Location::order);
     let found = locations
         .iter()
@@ -55,7 +58,7 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site:
         .collect();
     let found = sound::hold_back(&mut scene, found);
     let app_root = app_root(&mut scene, &locations);
-    let rest = rest(&mut scene, &locations);
+    let rest = rest(&mut scene, &locations, &guards);
     let compat = |member: &Member| member.personality == Personality::Compat && !member.is_canary();
     let probed = host.is_catch_all() && (site.members.is_empty() || site.members.iter().any(compat));
     let own = |location: &Location<'_>| location.path == settings.health_path;
@@ -171,11 +174,14 @@ fn app_root(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Rou
 }
 
 /// What no location takes, where the gateway has a default backend.
-fn rest(scene: &mut Scene<'_, '_>, locations: &[Location<'_>]) -> Option<Route> {
+fn rest(scene: &mut Scene<'_, '_>, locations: &[Location<'_>], guards: &[Guard<'_>]) -> Option<Route> {
     if locations.iter().any(Location::is_root) {
         return None;
     }
     let cluster = backend::default_backend(scene)?;
+    if guard::close_everything(guards) {
+        return Some(Route::new("default".to_owned(), unavailable()));
+    }
     let mut route = Route::new("default".to_owned(), Action::Forward(Forward::to(cluster.name.clone())));
     error_pages::replace_rest(scene.settings, &mut route, &cluster.name);
     scene.output.clusters.push(Arc::new(cluster));
@@ -195,7 +201,7 @@ pub(super) fn locations<'s>(scene: &mut Scene<'_, 's>, site: &Site) -> Vec<Locat
         }
     }
     let regex_host = mains.locations.iter().any(Location::asks_for_regex);
-    mains.rest(scene.host, &members);
+    mains.rest(&members, &mut scene.output.reports);
     for (member, ingress) in members.iter().filter(|(member, _)| member.is_canary()) {
         for canary in written(scene, member, *ingress) {
             mains.join(canary, &mut scene.output.reports);
@@ -288,31 +294,43 @@ impl<'s> Mains<'_, 's> {
 
     /// What no path takes. ingress-nginx gives it to a location with the annotations of the host's first Ingress, so that
     /// what they demand holds there too.
-    fn rest(&mut self, host: &Host, members: &[(&Member, Of<'s, Ingress>)]) {
-        let has_root = |kind| self.places.contains_key(&("/", kind));
-        if has_root(PathType::Prefix) || has_root(PathType::ImplementationSpecific) {
-            return;
-        }
-        let mut mains = members.iter().filter(|(member, _)| !member.is_canary());
+    fn rest(&mut self, members: &[(&Member, Of<'s, Ingress>)], reports: &mut Vec<Report>) {
+        let host = self.host;
+        let mains = || members.iter().filter(|(member, _)| !member.is_canary());
         let backend = |ingress: &Of<'s, Ingress>| {
             let backend = ingress.object().content.default_backend.as_ref();
             backend.and_then(|backend: &IngressBackend| backend.service.as_ref())
         };
-        let owner = if host.is_catch_all() {
-            // With rules, a default backend is for the hosts of these rules only.
-            mains.find(|(_, ingress)| ingress.content.rules.is_empty() && backend(ingress).is_some())
-        } else {
-            match mains.clone().next() {
-                Some((first, _)) if first.personality == Personality::Compat => mains.next(),
-                _ => mains.find(|(_, ingress)| backend(ingress).is_some()),
-            }
+        // With rules, a default backend is for the hosts of these rules only, among which ingress-nginx does not count those
+        // that nobody has.
+        let is_for_host = |(member, ingress): &&(&Member, Of<'s, Ingress>)| {
+            let of_unknown = ingress.content.rules.is_empty() || member.personality == Personality::Spec;
+            backend(ingress).is_some() && (!host.is_catch_all() || of_unknown)
         };
+        let root = |kind| Some(self.locations[*self.places.get(&("/", kind))?].ingress);
+        let root = root(PathType::Prefix).or_else(|| root(PathType::ImplementationSpecific));
+        let owner = match mains().next() {
+            _ if root.is_some() => None,
+            Some(first) if first.0.personality == Personality::Compat && !host.is_catch_all() => Some(first),
+            _ => mains().find(is_for_host),
+        };
+        let served = root.or(owner.map(|(_, ingress)| *ingress)).map(|ingress| ingress.name());
+        for (_, ingress) in mains().filter(is_for_host) {
+            let name = ingress.name();
+            let Some(served) = served.as_ref().filter(|served| **served != name) else { continue };
+            let message = format!(
+                "what no other path of host `{host}` takes goes where {served} says, so nothing of that reaches this default \
+                 backend"
+            );
+            let report = Report::new(ingress.held(), Level::Warning, Reason::Conflict, message);
+            reports.push(report.at("spec.defaultBackend"));
+        }
         let Some((member, ingress)) = owner else { return };
         let target = backend(ingress).map_or(Target::Default, Target::Service);
         let field = "spec.defaultBackend".to_owned();
         let mut location = Location::new(*ingress, member, "/", PathType::Prefix, target, field);
         if member.personality == Personality::Spec {
-            location.annotations = Arc::default();
+            location.annotations = Arc::new(member.annotations.only_refused());
         } else if host.is_catch_all() {
             location.annotations = Arc::new(member.annotations.without(&NOT_FOR_UNKNOWN_HOSTS));
         }
@@ -343,6 +361,7 @@ impl<'s> Location<'s> {
             target,
             canaries: Vec::new(),
             field,
+            closed_by: None,
         }
     }
 }

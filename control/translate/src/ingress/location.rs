@@ -12,7 +12,10 @@ use crate::{
     settings::Settings,
     store::Of,
 };
-use sluice_crds::core::{Ingress, IngressServiceBackend, PathType};
+use sluice_crds::{
+    ObjectName,
+    core::{Ingress, IngressServiceBackend, PathType},
+};
 use sluice_model::{
     spec::{Action, DirectResponse, HeaderEdits, Route},
     value::StatusCode,
@@ -36,6 +39,8 @@ pub(super) struct Location<'s> {
     pub(super) canaries: Vec<Location<'s>>,
     /// Where the path stands in the Ingress.
     pub(super) field: String,
+    /// The Ingress with a setting of the host because of which it is refused.
+    pub(super) closed_by: Option<ObjectName>,
 }
 
 /// Where the requests of a location go.
@@ -91,8 +96,8 @@ pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Optio
     }
     route.origin = Some(location.ingress.name().to_string());
     route.labels = location.labels(scene.settings, scene.host);
-    if location.annotations.denied.is_some() {
-        scene.output.closed.push(location.ingress.name());
+    if let Some(because) = location.refused_because_of() {
+        scene.output.closed.push(because);
     } else {
         for step in STEPS {
             step(scene, location, &mut route);
@@ -102,12 +107,18 @@ pub(super) fn route(scene: &mut Scene<'_, '_>, location: &Location<'_>) -> Optio
 }
 
 impl Location<'_> {
+    /// The Ingress that asks for what cannot be had, where all requests are refused because of that.
+    fn refused_because_of(&self) -> Option<ObjectName> {
+        let own = self.annotations.denied.is_some().then(|| self.ingress.name());
+        own.or_else(|| self.closed_by.clone())
+    }
+
     /// Whether it answers before anything else is asked, even whether the client came over TLS.
     pub(super) fn answers_at_once(&self) -> bool {
         let redirects = ["temporal-redirect", "permanent-redirect"];
         let rewritten = self.rewrite_target().is_some_and(|target| rewrite::absolute(target).is_some());
         rewritten
-            || self.annotations.denied.is_some()
+            || self.refused_because_of().is_some()
             || redirects.iter().any(|name| self.annotations.get(name).is_some())
     }
 }

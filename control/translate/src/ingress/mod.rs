@@ -16,6 +16,7 @@ mod canary;
 mod directory;
 mod error_pages;
 mod facts;
+mod guard;
 mod headers;
 mod host;
 mod labels;

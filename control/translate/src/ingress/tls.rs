@@ -13,7 +13,7 @@ use crate::{
     settings::{NamespacedName, Settings},
     store::Of,
 };
-use sluice_crds::{ObjectName, core::Ingress, core::IngressTls, core::Secret, object::Kind};
+use sluice_crds::{core::Ingress, core::IngressTls, core::Secret, object::Kind};
 use sluice_model::value::HostPattern;
 
 /// Where the TLS of a host comes from.
@@ -136,20 +136,9 @@ pub(super) fn default_certificate(view: &View<'_>, settings: &Settings) -> Outpu
     let named = settings.default_certificate.as_ref().and_then(|name| {
         let found = certificates::in_secret(view, settings.certificates, name);
         if let Err((reason, message)) = &found {
-            output.reports.push(Report {
-                object: ObjectName {
-                    kind: Secret::KIND,
-                    namespace: name.namespace.clone(),
-                    name: name.name.clone(),
-                },
-                severity: Level::Error,
-                reason: *reason,
-                field: String::new(),
-                message: format!(
-                    "it is the default certificate (`--default-ssl-certificate`), but {message}"
-                ),
-                place: None,
-            });
+            let message =
+                format!("it is the default certificate (`--default-ssl-certificate`), but {message}");
+            output.reports.push(Report::of_named(name.object(Secret::KIND), Level::Error, *reason, message));
         }
         found.ok()
     });

@@ -1,6 +1,6 @@
 //! The verdict of the table on each annotation of an Ingress: what is said about it, and what is refused because of it.
 
-use super::{annotations::Annotations, canary, snippet};
+use super::{annotations::Annotations, canary, guard, snippet};
 use crate::{
     report::{Level, Reason, Report},
     settings::Settings,
@@ -38,6 +38,7 @@ pub(super) fn judge(
         annotations.denied = Some(key);
     }
     let mut refusals = Vec::new();
+    let mut refused_for_hosts = Vec::new();
     for (row, value) in annotations.iter() {
         if row.name.starts_with("canary-") {
             let message = "has no effect without `canary: \"true\"`: this Ingress serves its paths itself";
@@ -54,7 +55,13 @@ pub(super) fn judge(
             let refusal = snippet_refusal(row, value, settings);
             if let Some(snippet::Refusal { message, protects }) = refusal {
                 let closed = protects && !settings.allow_unprotected;
+                let of_hosts = guard::is_of_hosts(row.name);
                 let (level, reason, instead) = match (protects, closed) {
+                    (_, true) if of_hosts => (
+                        Level::Error,
+                        Reason::FailsClosed,
+                        "it says who may come, so all paths of its hosts answer 503",
+                    ),
                     (_, true) => {
                         (Level::Error, Reason::FailsClosed, "it says who may come, so its paths answer 503")
                     }
@@ -65,6 +72,7 @@ pub(super) fn judge(
                 };
                 if closed {
                     refusals.push(*row);
+                    refused_for_hosts.extend(of_hosts.then_some(row.name));
                 }
                 say(row.name, Report::new(ingress.held(), level, reason, format!("{message}; {instead}")));
             }
@@ -73,14 +81,17 @@ pub(super) fn judge(
         if !asks(row, value, annotations) {
             continue;
         }
-        let handshake = of_handshakes(row);
-        let refused = if handshake {
+        let of_hosts = guard::is_of_hosts(row.name) && !settings.ingress.proxy_ssl_location_only;
+        let refused = if of_handshakes(row) {
             "TLS handshakes for its hosts are refused and its paths answer 503"
+        } else if of_hosts {
+            "its paths answer 503, and so do all paths of its hosts whose servers are spoken to with TLS"
         } else {
             "its paths answer 503"
         };
         if row.verdict.fails_closed() && !settings.allow_unprotected {
             refusals.push(*row);
+            refused_for_hosts.extend(of_hosts.then_some(row.name));
         }
         let unprotected = settings.allow_unprotected;
         if let Some(report) = Report::of_verdict(ingress.held(), row.verdict, refused, unprotected) {
@@ -91,6 +102,7 @@ pub(super) fn judge(
         annotations.denied.get_or_insert(row.name);
         annotations.handshakes_refused |= of_handshakes(row);
     }
+    annotations.refused_for_hosts = refused_for_hosts;
     reports
 }
 
@@ -102,7 +114,7 @@ fn snippet_refusal(row: &Annotation, value: &Value, settings: &Settings) -> Opti
 }
 
 /// What protects a host from its handshakes on.
-fn of_handshakes(row: &Annotation) -> bool {
+pub(super) fn of_handshakes(row: &Annotation) -> bool {
     row.verdict.fails_closed() && (row.name.starts_with("auth-tls-") || row.name == "ssl-passthrough")
 }
 
@@ -195,6 +207,52 @@ fn strangers(ingress: Of<'_, Ingress>) -> Vec<Report> {
 #[cfg(test)]
 mod tests {
     use crate::tests::translate;
+    use std::fmt::Write;
+
+    fn ingress(annotations: &[(&str, &str)]) -> String {
+        let mut text =
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: a\n  annotations:\n"
+                .to_owned();
+        for (key, value) in annotations {
+            let _ = writeln!(text, "    nginx.ingress.kubernetes.io/{key}: \"{value}\"");
+        }
+        text + "spec: { rules: [{ host: a.example }] }\n"
+    }
+
+    #[test]
+    fn a_secret_for_client_certificates_that_cannot_be_read_refuses_handshakes_too() {
+        let refuses = |annotations: &[(&str, &str)]| {
+            let listeners = translate(&ingress(annotations)).config.listeners;
+            let scopes =
+                listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.scopes);
+            scopes.flat_map(|scope| &scope.server_names).any(|name| name.to_string() == "a.example")
+        };
+        assert!(refuses(&[("auth-tls-secret", "ca")]));
+        assert!(refuses(&[("auth-tls-secret", "CA cert")]));
+        assert!(!refuses(&[("auth-secret", "Not A Name")]));
+        for (value, off) in [("off", true), (" off ", true), ("OFF", false), ("off\\t", false), ("0", false)]
+        {
+            let off_said = !refuses(&[("auth-tls-secret", "ca"), ("auth-tls-verify-client", value)]);
+            assert_eq!(off_said, off, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_lists_of_addresses_one_counts_and_the_other_is_told() {
+        let said = |allow: &str, white: &str| -> Vec<String> {
+            let lists = [("allowlist-source-range", allow), ("whitelist-source-range", white)];
+            let reports = translate(&ingress(&lists)).reports;
+            reports.iter().map(|report| format!("{} {}", report.reason, report.field)).collect()
+        };
+        let field =
+            |name: &str| format!("metadata.annotations[nginx.ingress.kubernetes.io/{name}-source-range]");
+        let both =
+            [format!("FailsClosed {}", field("allowlist")), format!("NoEffect {}", field("whitelist"))];
+        assert_eq!(said("10.0.0.0/8", "192.0.2.1"), both);
+        assert_eq!(said("", "192.0.2.1"), [format!("FailsClosed {}", field("whitelist"))]);
+        assert_eq!(said("0.0.0.0/0,::/0", "192.0.2.1"), [format!("NoEffect {}", field("whitelist"))]);
+        assert_eq!(said(" ", "192.0.2.1")[0], format!("Invalid {}", field("allowlist")));
+    }
 
     #[test]
     fn a_list_that_lets_everybody_in_protects_nothing() {
