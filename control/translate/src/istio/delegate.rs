@@ -122,7 +122,10 @@ pub(super) fn routes(
         let mut clusters = Clusters::new(view, settings, leaf, here.port, output);
         let at = format!("{at}.http[{index}]");
         let found = rule::routes(&merged, namespace, here, &at, &mut clusters, &mut notes);
-        drafts.extend(found.into_iter().map(|draft| Draft { rule: root.at.to_owned(), ..draft }));
+        drafts.extend(found.into_iter().map(|mut draft| {
+            draft.route.delegate = Some(leaf.name().to_string());
+            Draft { rule: root.at.to_owned(), ..draft }
+        }));
         if drafts.last().is_some_and(|draft| draft.catch_all) {
             break;
         }

@@ -4,10 +4,11 @@
 //! its other destinations.
 
 use super::{
-    destination_rule::{self, Policy, Security},
+    destination_rule::Security,
     names,
     notes::Notes,
     registry::{self, Host, Port},
+    terms::{Terms, asks_for_more},
 };
 use crate::{
     hold::{self, Absent, Guarded, Missing},
@@ -17,7 +18,7 @@ use crate::{
     settings::Settings,
     store::{Held, Of},
 };
-use sluice_crds::istio::{Destination, Resolution, ServiceEntry, VirtualService};
+use sluice_crds::istio::{Destination, Resolution, VirtualService};
 use sluice_model::{
     convert::brief,
     spec::{Cluster, ClusterProtocol},
@@ -121,20 +122,18 @@ impl Destinations for Clusters<'_, '_> {
             }
         };
         let name = name(port.number());
-        let rule = destination_rule::find(self.view, self.settings, &host, found.namespace());
-        let labels = match (subset, rule.subset(subset)) {
+        let terms = Terms::of(self.view, self.settings, &host);
+        let labels = match (subset, terms.subset(subset)) {
             ("", _) => None,
             (_, Some(found)) => Some(&found.labels),
             (_, None) => {
                 let message = format!("no DestinationRule for `{host}` has a subset `{subset}`; {lost}");
                 self.say(Reason::NotFound, &format!("{at}.subset"), message);
-                return self.missing(name, &rule.written);
+                return self.missing(name, &terms.written());
             }
         };
-        let policy = rule.policy(subset, port.number());
         let (view, settings) = (self.view, self.settings);
-        let subset = (labels, &*rule.written);
-        let cluster = cluster(view, settings, (&host, &name), &port, &policy, subset, self.output);
+        let cluster = cluster(view, settings, (&host, &name), &port, &terms, (subset, labels), self.output);
         self.output.clusters.push(Arc::new(cluster));
         name
     }
@@ -151,9 +150,8 @@ pub(super) fn whole(
 ) -> Option<String> {
     let port = found.port(Some(port), port).ok()?;
     let name = format!("outbound|{}||{host}", port.number());
-    let rule = destination_rule::find(view, settings, host, found.namespace());
-    let policy = rule.policy("", port.number());
-    let cluster = cluster(view, settings, (host, &name), &port, &policy, (None, &rule.written), output);
+    let terms = Terms::of(view, settings, host);
+    let cluster = cluster(view, settings, (host, &name), &port, &terms, ("", None), output);
     output.clusters.push(Arc::new(cluster));
     Some(name)
 }
@@ -167,25 +165,27 @@ impl Clusters<'_, '_> {
     }
 }
 
-/// The cluster of this name for a host at a port, under a policy that is written in some objects; with labels, only of what has
-/// them.
+/// The cluster of this name for a host at a port, on the terms of a subset; with labels, only of what has them.
 fn cluster(
     view: &View<'_>,
     settings: &Settings,
     (host, name): (&str, &str),
     port: &Port<'_>,
-    policy: &Policy<'_>,
-    (labels, written): (Option<&BTreeMap<String, String>>, &[&Held]),
+    terms: &Terms<'_>,
+    (subset, labels): (&str, Option<&BTreeMap<String, String>>),
     output: &mut Output,
 ) -> Cluster {
+    let policy = terms.policy(subset, port.number());
+    let written = terms.written();
     let origins = std::iter::once(port.held()).chain(written.iter().copied());
     let origins: Vec<String> = origins.map(|held| held.object().name().to_string()).collect();
-    if let Port::Entry(entry, _) = port
-        && (asks_for_more(*entry, settings) || entry.object().content.resolution == Resolution::DynamicDns)
-    {
+    let by_entry = matches!(port, Port::Entry(entry, _) if asks_for_more(*entry, settings)
+        || entry.object().content.resolution == Resolution::DynamicDns);
+    if by_entry || terms.ask_for_more(settings) {
         return Cluster { origins, ..Cluster::unavailable(name.to_owned()) };
     }
-    let tls = match policy.security(view, settings, host) {
+    let (security, by) = terms.security(view, settings, subset, port.number());
+    let tls = match security {
         Security::Plain => None,
         Security::Tls(tls, secret) => {
             output.secrets.extend(secret.map(Arc::new));
@@ -193,10 +193,10 @@ fn cluster(
         }
         Security::Refused(wrong) => {
             if wrong.as_ref().is_some_and(|(reason, _)| *reason == Reason::NotFound) {
-                let because = written.iter().copied().cloned().collect();
+                let because = by.iter().copied().cloned().collect();
                 output.missing.push(Missing { what: Absent::Anchors(name.to_owned()), because });
             }
-            let reports = written.first().zip(wrong).map(|(held, (reason, message))| {
+            let reports = by.first().zip(wrong).map(|(held, (reason, message))| {
                 let message = format!("{message}; what goes to `{host}` answers 503");
                 Report::new(held, Level::Error, reason, message)
             });
@@ -228,11 +228,6 @@ fn cluster(
     }
 }
 
-/// Whether servers of an entry would have to prove to be somebody.
-fn asks_for_more(entry: Of<'_, ServiceEntry>, settings: &Settings) -> bool {
-    !entry.object().content.subject_alt_names.is_empty() && !settings.allow_unprotected
-}
-
 /// A cluster that routes go on with although they will not name it any more, under the protection that objects ask for today:
 /// what has to be refused is refused.
 pub(crate) fn guarded(view: &View<'_>, settings: &Settings, cluster: &Arc<Cluster>) -> Guarded {
@@ -245,17 +240,11 @@ pub(crate) fn guarded(view: &View<'_>, settings: &Settings, cluster: &Arc<Cluste
     let mut words = cluster.name.splitn(4, '|');
     let parts = (words.next(), words.next().and_then(|port| port.parse().ok()), words.next(), words.next());
     let (Some("outbound"), Some(port), Some(subset), Some(host)) = parts else { return as_it_was() };
-    let found = registry::find(view, settings, host);
-    if let Some(Host::Entry(entry)) = found
-        && asks_for_more(entry, settings)
-    {
+    let terms = Terms::of(view, settings, host);
+    if terms.ask_for_more(settings) {
         return refused();
     }
-    // A service that is gone may have left its rules.
-    let gone = || names::split_service(host, &settings.cluster_domain).map(|(namespace, _)| namespace);
-    let namespace = found.map(|found| found.namespace()).or_else(gone).unwrap_or(&settings.pod_namespace);
-    let rule = destination_rule::find(view, settings, host, namespace);
-    match rule.policy(subset, port).security(view, settings, host) {
+    match terms.security(view, settings, subset, port).0 {
         Security::Plain => as_it_was(),
         Security::Tls(tls, secret) => {
             let cluster = Cluster { tls: Some(tls), ..(**cluster).clone() };

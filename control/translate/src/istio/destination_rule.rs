@@ -16,7 +16,7 @@ use sluice_crds::{
     },
 };
 use sluice_model::{
-    spec::{self, Balancer, ClusterTls, DataSource, KeepAlive, SecretKind, ServerVerification},
+    spec::{self, Balancer, ClusterTls, DataSource, KeepAlive, LeastRequest, SecretKind, ServerVerification},
     value::Duration,
 };
 use std::collections::HashSet;
@@ -318,9 +318,10 @@ impl Policy<'_> {
         Security::Tls(ClusterTls { server_name: Some(server_name), verify }, anchors)
     }
 
-    /// How an endpoint is chosen.
+    /// How an endpoint is chosen: by load, where nobody says it.
     pub(super) fn balancer(&self) -> Balancer {
-        self.balancer.and_then(balancer::balancer).unwrap_or_default()
+        let usual = || Balancer::LeastRequest(LeastRequest::default());
+        self.balancer.and_then(balancer::balancer).unwrap_or_else(usual)
     }
 
     /// Whether connections go on to the address that they were on their way to.

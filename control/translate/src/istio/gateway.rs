@@ -3,7 +3,12 @@
 //! The Gateways of one gateway are one: from the oldest to the youngest, each server joins those of its port, unless an older
 //! one has the port for another kind of traffic, or one of its hosts for TLS.
 
-use super::{names, port};
+mod check;
+mod shut;
+
+pub(super) use shut::Shut;
+
+use super::port;
 use crate::{
     output::TableKey,
     reads::View,
@@ -11,7 +16,11 @@ use crate::{
     settings::Settings,
     store::{Age, Of},
 };
-use sluice_crds::istio::{Gateway, Server, ServerTlsMode, ServerTlsSettings, rows};
+use shut::Broken;
+use sluice_crds::{
+    Known,
+    istio::{Gateway, Server, ServerTlsMode, rows},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A server that is ours and in order.
@@ -24,6 +33,14 @@ pub(super) struct Site<'s> {
     pub(super) traffic: Traffic,
     /// Where its hosts are.
     pub(super) table: TableKey,
+}
+
+/// All servers of this gateway.
+#[derive(Debug)]
+pub(super) struct Servers<'s> {
+    pub(super) sites: Vec<Site<'s>>,
+    /// Names that nobody may have.
+    pub(super) shut: Vec<Shut>,
 }
 
 /// What comes to a server.
@@ -46,27 +63,19 @@ pub(super) fn age<'o>(age: Age, name: Option<&'o str>, namespace: &'o str) -> (i
 }
 
 /// The servers of this gateway, from the oldest Gateway to the youngest.
-pub(super) fn sites<'s>(view: &View<'s>, settings: &Settings, reports: &mut Vec<Report>) -> Vec<Site<'s>> {
-    let mut ours: Vec<Of<'s, Gateway>> = view
-        .all::<Gateway>()
-        .filter(|gateway| {
-            gateway
-                .object()
-                .content
-                .selector
-                .iter()
-                .all(|(key, value)| settings.labels.get(key) == Some(value))
-        })
-        .collect();
+pub(super) fn servers<'s>(view: &View<'s>, settings: &Settings, reports: &mut Vec<Report>) -> Servers<'s> {
+    let mut ours: Vec<Of<'s, Gateway>> =
+        view.all::<Gateway>().filter(|gateway| is_ours(&gateway.object().content, settings)).collect();
     ours.sort_by_key(|gateway| {
         age(gateway.age(), gateway.object().metadata.name.as_deref(), gateway.namespace())
     });
     let mut taken = Taken::default();
     let mut sites = Vec::new();
     for gateway in ours {
-        let mistakes = check(gateway);
+        let mistakes = check::check(gateway);
         if !mistakes.is_empty() {
             reports.extend(mistakes);
+            taken.broken.extend(Broken::all(gateway.held()));
             continue;
         }
         for (path, verdict, _) in rows::judge(&gateway.object().content) {
@@ -89,21 +98,37 @@ pub(super) fn sites<'s>(view: &View<'s>, settings: &Settings, reports: &mut Vec<
                 let field = "tls.httpsRedirect";
                 reports.push(site.report(Level::Info, Reason::NoEffect, field, message.to_owned()));
             }
-            sites.extend(taken.join(view, settings, site, reports));
+            match taken.join(view, settings, site, reports) {
+                Some(site) => sites.push(site),
+                None => taken.broken.push(Broken { gateway: gateway.held(), server, index }),
+            }
         }
     }
-    sites
+    // Those that could not even be read.
+    let rejected = view.written::<Gateway>().filter(|held| {
+        let gateway = Gateway::of(held.object());
+        gateway.is_some_and(|gateway| gateway.is_rejected() && is_ours(&gateway.content, settings))
+    });
+    taken.broken.extend(rejected.flat_map(Broken::all));
+    Servers { sites, shut: shut::shut(view, settings, &mut taken, reports) }
+}
+
+/// Whether a Gateway selects this gateway.
+fn is_ours(gateway: &Gateway, settings: &Settings) -> bool {
+    port::within(&gateway.selector, &settings.labels)
 }
 
 /// What the servers so far have.
 #[derive(Default)]
-struct Taken {
+struct Taken<'s> {
     ports: BTreeMap<u16, (Traffic, String)>,
     tls_hosts: BTreeSet<(u16, String)>,
+    /// Servers that are not served.
+    broken: Vec<Broken<'s>>,
 }
 
-impl Taken {
-    fn join<'s>(
+impl<'s> Taken<'s> {
+    fn join(
         &mut self,
         view: &View<'s>,
         settings: &Settings,
@@ -175,110 +200,6 @@ fn traffic(server: &Server) -> Traffic {
         ("TCP" | "MONGO", _) => Traffic::Connections,
         _ => Traffic::Plain,
     }
-}
-
-/// What is wrong with a Gateway; it is not served then.
-fn check(gateway: Of<'_, Gateway>) -> Vec<Report> {
-    let mut found = Vec::new();
-    let mut say = |field: String, message: String| {
-        found.push(
-            Report::new(gateway.held(), Level::Error, Reason::Invalid, message).at(format!("spec.{field}")),
-        );
-    };
-    let servers = &gateway.object().content.servers;
-    if servers.is_empty() {
-        say("servers".to_owned(), "a Gateway needs a server".to_owned());
-    }
-    let mut port_names = BTreeSet::new();
-    for (index, server) in servers.iter().enumerate() {
-        let at = format!("servers[{index}]");
-        match &server.port {
-            None => say(format!("{at}.port"), "a server needs a port".to_owned()),
-            Some(port) => {
-                let protocol = port.protocol.to_ascii_uppercase();
-                let secure = matches!(&*protocol, "HTTPS" | "TLS");
-                if port.number == 0 {
-                    say(format!("{at}.port.number"), "nobody comes to port 0".to_owned());
-                }
-                if !matches!(
-                    &*protocol,
-                    "HTTP" | "HTTPS" | "HTTP2" | "GRPC" | "GRPC-WEB" | "TCP" | "TLS" | "MONGO"
-                ) {
-                    let message = format!(
-                        "`{}` is not a protocol: write HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TCP, TLS or MONGO",
-                        port.protocol
-                    );
-                    say(format!("{at}.port.protocol"), message);
-                } else if secure && server.tls.is_none() {
-                    let message = format!(
-                        "{protocol} needs `tls`; write `tls: {{ mode: SIMPLE, credentialName: ... }}`"
-                    );
-                    say(format!("{at}.tls"), message);
-                } else if matches!(&*protocol, "TCP" | "MONGO") && server.tls.is_some() {
-                    let message = format!("{protocol} has no TLS; write protocol TLS, or leave `tls` out");
-                    say(format!("{at}.tls"), message);
-                } else if !secure && server.tls.as_ref().is_some_and(asks_for_tls) {
-                    let message =
-                        format!("{protocol} has no TLS but `httpsRedirect: true`; write protocol HTTPS");
-                    say(format!("{at}.tls"), message);
-                }
-                if let Some(wrong) = names::wrong_label(&port.name) {
-                    say(format!("{at}.port.name"), wrong.to_owned());
-                }
-                if !port.name.is_empty() && !port_names.insert(&port.name) {
-                    say(format!("{at}.port.name"), format!("`{}` names two ports of the Gateway", port.name));
-                }
-            }
-        }
-        if server.hosts.is_empty() {
-            say(format!("{at}.hosts"), "a server needs a host; write `\"*\"` for all".to_owned());
-        }
-        for (position, host) in server.hosts.iter().enumerate() {
-            let (namespace, name) = split_host(host);
-            let namespace_ok = matches!(namespace, "*" | ".")
-                || namespace
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            if !namespace_ok || namespace.is_empty() || !names::is_host(name) {
-                let message = format!(
-                    "`{host}` is not a host: write a name, `*.name` or `*`, perhaps after `namespace/` or `./`"
-                );
-                say(format!("{at}.hosts[{position}]"), message);
-            }
-        }
-        if !server.bind.is_empty() && server.bind.parse::<std::net::IpAddr>().is_err() {
-            say(format!("{at}.bind"), format!("`{}` is not an address", server.bind));
-        }
-        if let Some(tls) = &server.tls {
-            let credentials = tls.credential_names.len() + usize::from(!tls.credential_name.is_empty());
-            let files = usize::from(!tls.server_certificate.is_empty()) + tls.tls_certificates.len();
-            let needs = matches!(
-                tls.mode,
-                ServerTlsMode::Simple | ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual
-            );
-            if needs && credentials + files == 0 {
-                let message =
-                    "TLS needs a certificate; write `credentialName`, the name of a Secret".to_owned();
-                say(format!("{at}.tls"), message);
-            }
-            if tls.mode == ServerTlsMode::IstioMutual && credentials + files > 0 {
-                let message =
-                    "ISTIO_MUTUAL has the certificate of the pod; leave certificates out".to_owned();
-                say(format!("{at}.tls"), message);
-            }
-            if !tls.credential_name.is_empty() && !tls.credential_names.is_empty() {
-                let message = "only one of `credentialName` and `credentialNames` can be set".to_owned();
-                say(format!("{at}.tls.credentialNames"), message);
-            }
-        }
-    }
-    found
-}
-
-/// Whether a block says more than a redirect, which is all that it can say without TLS.
-fn asks_for_tls(tls: &ServerTlsSettings) -> bool {
-    let certificates = [&tls.credential_name, &tls.server_certificate].iter().any(|name| !name.is_empty());
-    tls.mode != ServerTlsMode::Passthrough || certificates || !tls.credential_names.is_empty()
 }
 
 /// The namespaces and the name of `[namespace/]name`.

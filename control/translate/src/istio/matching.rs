@@ -6,7 +6,10 @@ use regex_automata::meta;
 use sluice_crds::istio::{HttpMatchRequest, StringMatch};
 use sluice_model::{
     convert::brief,
-    spec::{HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch},
+    spec::{
+        HeaderMatch, PathMatch, PathRegex, PseudoHeader, PseudoHeaderMatch, QueryMatch, RegexAnchor,
+        RouteMatch, Scheme, ValueMatch,
+    },
     value::{HeaderName, Regex},
 };
 use std::collections::BTreeMap;
@@ -43,7 +46,7 @@ pub(super) fn conditions(matching: &HttpMatchRequest, at: &str, notes: &mut Note
         found.authority = value(authority, &format!("{at}.authority"), notes).map(lower);
     }
     possible &= headers(&matching.headers, &format!("{at}.headers"), &mut found, notes);
-    without(&matching.without_headers, &format!("{at}.withoutHeaders"), &mut found, notes);
+    possible &= without(&matching.without_headers, &format!("{at}.withoutHeaders"), &mut found, notes);
     for (name, comparison) in &matching.query_params {
         let at = format!("{at}.queryParams[{name}]");
         if name.is_empty() {
@@ -107,13 +110,7 @@ fn path(uri: &StringMatch, at: &str, notes: &mut Notes<'_>) -> Result<Option<Pat
 /// There are but two schemes, so any comparison comes down to both, one or none of them.
 fn scheme(comparison: &StringMatch, at: &str, notes: &mut Notes<'_>) -> Result<Option<Scheme>, Hopeless> {
     let Some(value) = value(comparison, at, notes) else { return Err(Hopeless) };
-    let holds = |scheme: Scheme| match &value {
-        ValueMatch::Exact(text) => scheme.as_str() == text,
-        ValueMatch::Prefix(text) => scheme.as_str().starts_with(text.as_str()),
-        ValueMatch::Regex(pattern) => meta::Regex::new(&format!("^(?:{pattern})$"))
-            .is_ok_and(|compiled| compiled.is_match(scheme.as_str())),
-        _ => true,
-    };
+    let holds = |scheme: Scheme| holds_for(&value, scheme.as_str());
     match (holds(Scheme::Http), holds(Scheme::Https)) {
         (true, true) => Ok(None),
         (true, false) => Ok(Some(Scheme::Http)),
@@ -143,28 +140,19 @@ fn headers(
     let mut possible = true;
     for (name, comparison) in wanted {
         let at = format!("{at}[{name}]");
-        let twice = match name.as_str() {
-            ":method" => found.method.is_some() || !found.methods.is_empty(),
-            ":authority" => found.authority.is_some(),
-            _ => false,
-        };
         match name.as_str() {
-            pseudo @ (":method" | ":authority") if twice => {
-                let field = pseudo.trim_start_matches(':');
-                notes.invalid(&at, format!("the match has `{field}` already; write one of both"));
-            }
-            ":method" => method_into(found, comparison, &at, notes),
-            ":authority" => found.authority = value(comparison, &at, notes).map(lower),
-            ":scheme" => match scheme(comparison, &at, notes) {
-                Ok(scheme) => found.scheme = scheme.or(found.scheme),
-                Err(Hopeless) => possible = false,
+            pseudo if pseudo.starts_with(':') => match pseudo_header(pseudo) {
+                Some(name) => {
+                    let value = pseudo_value(name, comparison, &at, notes);
+                    let value = value.map(|value| PseudoHeaderMatch { name, value, invert: false });
+                    found.pseudo_headers.extend(value);
+                }
+                None => {
+                    let message = format!("never matches: no request has `{}`", brief(pseudo));
+                    notes.odd(Reason::Unreachable, &at, message);
+                    possible = false;
+                }
             },
-            pseudo if pseudo.starts_with(':') => {
-                notes.invalid(
-                    &at,
-                    format!("`{}` cannot be compared; use `uri` and `queryParams`", brief(pseudo)),
-                );
-            }
             claim if claim.starts_with("@request.auth.") => {
                 let message = "not in effect yet: it needs authentication; until then this match never holds";
                 notes.odd(Reason::FailsClosed, &at, message);
@@ -188,12 +176,14 @@ fn headers(
 }
 
 /// A field that must not be like this; one that is not there counts as empty, unless the question is whether it is there.
+/// Whether the conditions can be met.
 fn without(
     unwanted: &BTreeMap<String, StringMatch>,
     at: &str,
     found: &mut RouteMatch,
     notes: &mut Notes<'_>,
-) {
+) -> bool {
+    let mut possible = true;
     for (name, comparison) in unwanted {
         let at = format!("{at}[{name}]");
         if name.starts_with("@request.auth.") {
@@ -203,7 +193,21 @@ fn without(
             continue;
         }
         if name.starts_with(':') {
-            notes.invalid(&at, "pseudo-headers cannot be ruled out; match what is wanted");
+            match pseudo_header(name) {
+                Some(name) => {
+                    let value = pseudo_value(name, comparison, &at, notes);
+                    let value = value.map(|value| PseudoHeaderMatch { name, value, invert: true });
+                    found.pseudo_headers.extend(value);
+                }
+                None => {
+                    // What is not there counts as empty.
+                    let value = value(comparison, &at, notes);
+                    possible &= value.is_none_or(|value| !holds_for(&value, ""));
+                    let message =
+                        format!("no request has `{}`, so this decides nothing about any", brief(name));
+                    notes.odd(Reason::NoEffect, &at, message);
+                }
+            }
             continue;
         }
         let Some(name) = header_name(name, &at, notes) else { continue };
@@ -219,6 +223,36 @@ fn without(
             missing_as_empty: negated,
             ignore_case: false,
         });
+    }
+    possible
+}
+
+/// The part of the request line that goes by this name.
+fn pseudo_header(name: &str) -> Option<PseudoHeader> {
+    use PseudoHeader::{Authority, Method, Path, Scheme};
+    [Authority, Method, Path, Scheme].into_iter().find(|part| part.as_str() == name)
+}
+
+fn pseudo_value(
+    name: PseudoHeader,
+    comparison: &StringMatch,
+    at: &str,
+    notes: &mut Notes<'_>,
+) -> Option<ValueMatch> {
+    let value = value(comparison, at, notes)?;
+    Some(if name == PseudoHeader::Authority { lower(value) } else { value })
+}
+
+/// Whether a value that is there meets a condition; but for substrings and the like, which Istio does not have.
+fn holds_for(value: &ValueMatch, text: &str) -> bool {
+    match value {
+        ValueMatch::Exact(wanted) => wanted == text,
+        ValueMatch::Prefix(wanted) => text.starts_with(wanted.as_str()),
+        ValueMatch::Regex(pattern) => {
+            meta::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|compiled| compiled.is_match(text))
+        }
+        ValueMatch::Present | ValueMatch::Suffix(_) | ValueMatch::Contains(_) => !text.is_empty(),
+        ValueMatch::Absent => false,
     }
 }
 

@@ -29,6 +29,7 @@ mod service_entry;
 mod sidecar;
 mod site;
 mod sound;
+mod terms;
 mod tls;
 mod unknown_host;
 mod virtual_service;
@@ -46,8 +47,9 @@ use crate::{
     reads::View,
     settings::Settings,
 };
-use gateway::{Site, sites};
+use gateway::{Servers, Shut, Site};
 use sluice_crds::{ObjectName, istio::Gateway};
+use sluice_model::value::HostPattern;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +72,8 @@ pub(crate) enum Members {
     Port,
     /// The server of this Gateway.
     Server(ObjectName, usize),
+    /// Names of a server that is not served, and its Gateway.
+    Shut(ObjectName, Vec<HostPattern>),
     /// Its VirtualServices.
     Host(virtual_service::Host),
 }
@@ -77,7 +81,7 @@ pub(crate) enum Members {
 /// Which pieces there are.
 pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined) -> Plan {
     let mut plan = Plan { reports: mesh_config::report(view), ..Plan::default() };
-    let sites = sites(view, settings, &mut plan.reports);
+    let Servers { sites, shut } = gateway::servers(view, settings, &mut plan.reports);
     let services = examined.look(view, settings, &mut plan.reports);
     plan.reports.extend(unknown_host::reports(view, settings));
     for ((table, name), host) in attach::hosts(view, settings, &sites, services, &mut plan.reports) {
@@ -92,6 +96,11 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
         };
         plan.units.insert(UnitKey::Gateway(piece), plan::Members::Gateway(members));
     }
+    for Shut { gateway, table, names } in shut {
+        plan.marks.entry(gateway.clone()).or_default().insert(Mark::table(&table));
+        let members = plan::Members::Gateway(Members::Shut(gateway, names));
+        plan.units.insert(UnitKey::Gateway(Piece::Server(table)), members);
+    }
     plan
 }
 
@@ -105,6 +114,9 @@ pub(crate) fn translate(view: &View<'_>, settings: &Settings, piece: &Piece, mem
             if let Some(site) = found.and_then(|gateway| Site::of(gateway, *index, table.clone())) {
                 tls::scope(view, settings, &site, &mut output);
             }
+        }
+        (Piece::Server(table), Members::Shut(gateway, names)) => {
+            tls::refuse(table, gateway, names, &mut output);
         }
         (Piece::Host(table, name), Members::Host(host)) => {
             virtual_service::virtual_host(view, settings, table, name, host, &mut output);

@@ -41,18 +41,69 @@ pub(super) enum Port<'s> {
     Entry(Of<'s, ServiceEntry>, &'s EntryPort),
 }
 
+/// One of the names of a host.
+#[derive(Debug)]
+pub(super) struct Name<'s> {
+    /// The whole name.
+    pub(super) host: String,
+    /// The namespace whose DestinationRules hold for it, besides the pod's own and that of the mesh.
+    pub(super) namespace: String,
+    /// The ServiceEntry that has it.
+    pub(super) entry: Option<Of<'s, ServiceEntry>>,
+}
+
 /// Finds a host by its whole name, as the pod's namespace sees it.
 pub(super) fn find<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Option<Host<'s>> {
+    Some(named(view, settings, host)?.resolved(view, settings))
+}
+
+/// The same, but a service that stands for another one is itself.
+fn named<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Option<Host<'s>> {
     if let Some((namespace, name)) = names::split_service(host, &settings.cluster_domain)
         && let Some(service) = view.get::<Service>(namespace, name)
         && is_visible(service, settings)
     {
-        return Some(Host::Service(alias(view, settings, service)));
+        return Some(Host::Service(service));
     }
+    entry(view, settings, host).map(Host::Entry)
+}
+
+/// The ServiceEntry of a host.
+fn entry<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Option<Of<'s, ServiceEntry>> {
     let of_host = |entry: &Of<'s, ServiceEntry>| {
         entry.object().content.hosts.iter().any(|name| names::plain(name) == host)
     };
-    entries(view, settings).into_iter().find(of_host).map(Host::Entry)
+    entries(view, settings).into_iter().find(of_host)
+}
+
+/// The names of a host: its own, and those that it stands for. What is asked for under one of them is asked for under all:
+/// another name for a service is no way around the rules of that.
+pub(super) fn names_of<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Vec<Name<'s>> {
+    let found = named(view, settings, host);
+    // A service that is gone may have left its rules.
+    let gone = || names::split_service(host, &settings.cluster_domain).map(|(namespace, _)| namespace);
+    let namespace = found.map(|found| found.namespace()).or_else(gone).unwrap_or(&settings.pod_namespace);
+    let entry = match found {
+        Some(Host::Entry(entry)) => Some(entry),
+        Some(Host::Service(_)) | None => None,
+    };
+    let mut known = vec![Name { host: host.to_owned(), namespace: namespace.to_owned(), entry }];
+    let Some(Host::Service(mut last)) = found else { return known };
+    for _ in 0..MAX_ALIASES {
+        let Some(host) = external_name(last).filter(|host| known.iter().all(|name| name.host != *host))
+        else {
+            break;
+        };
+        let next = service(view, settings, &host);
+        let entry = if next.is_none() { self::entry(view, settings, &host) } else { None };
+        let namespace = next.map(|next| next.namespace()).or(entry.map(|entry| entry.namespace()));
+        known.push(Name { host, namespace: namespace.unwrap_or(last.namespace()).to_owned(), entry });
+        match next {
+            Some(next) => last = next,
+            None => break,
+        }
+    }
+    known
 }
 
 /// What a host that is not there may have been meant to be; empty where nobody can say.
@@ -95,18 +146,24 @@ pub(super) fn is_visible(service: Of<'_, Service>, settings: &Settings) -> bool 
 pub(super) fn alias<'s>(view: &View<'s>, settings: &Settings, service: Of<'s, Service>) -> Of<'s, Service> {
     let mut found = service;
     for _ in 0..MAX_ALIASES {
-        let content = &found.object().content;
-        let target = content.external_name.trim_end_matches('.').to_ascii_lowercase();
-        let next = (content.r#type == "ExternalName")
-            .then(|| names::split_service(&target, &settings.cluster_domain))
-            .flatten()
-            .and_then(|(namespace, name)| view.get::<Service>(namespace, name));
-        match next {
+        match external_name(found).and_then(|host| self::service(view, settings, &host)) {
             Some(next) => found = next,
             None => return found,
         }
     }
     found
+}
+
+/// What a service of type ExternalName stands for.
+fn external_name(service: Of<'_, Service>) -> Option<String> {
+    let content = &service.object().content;
+    (content.r#type == "ExternalName").then(|| names::plain(&content.external_name))
+}
+
+/// The service of a whole name.
+fn service<'s>(view: &View<'s>, settings: &Settings, host: &str) -> Option<Of<'s, Service>> {
+    let (namespace, name) = names::split_service(host, &settings.cluster_domain)?;
+    view.get::<Service>(namespace, name)
 }
 
 // === impl Host ===

@@ -49,8 +49,8 @@ fn of(attempts: u8, tokens: &str, at: &str, notes: &mut Notes<'_>) -> Retry {
     if on.is_empty() {
         return Retry { attempts: 0, ..Retry::default() };
     }
-    // Envoy looks at what happened only, never at the method.
-    Retry { attempts, on, non_idempotent: true, ..Retry::default() }
+    // Envoy looks at what happened only, never at the method, and where all endpoints were tried, it asks them again.
+    Retry { attempts, on, same_endpoint: true, non_idempotent: true, ..Retry::default() }
 }
 
 /// What a word of `retryOn` means.

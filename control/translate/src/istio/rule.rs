@@ -14,6 +14,7 @@ use sluice_model::{
     spec::{Action, Destination, Forward, Mirror, Route, RouteHeaders, RouteMatch},
     value::{Duration, Percent},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A route, and what is to be known of it among others.
 #[derive(Debug)]
@@ -23,6 +24,28 @@ pub(super) struct Draft {
     pub(super) catch_all: bool,
     /// The rule that it comes from: `spec.http[2]`.
     pub(super) rule: String,
+    /// What else has to hold, settled before any request comes.
+    pub(super) settled: Settled,
+}
+
+/// The conditions of a match that are settled before any request comes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Settled {
+    port: u16,
+    gateways: BTreeSet<String>,
+    source_labels: BTreeMap<String, String>,
+    source_namespace: String,
+}
+
+impl Settled {
+    fn of(matching: &HttpMatchRequest) -> Self {
+        Self {
+            port: matching.port,
+            gateways: matching.gateways.iter().cloned().collect(),
+            source_labels: matching.source_labels.clone(),
+            source_namespace: matching.source_namespace.clone(),
+        }
+    }
 }
 
 /// The routes of a rule of a VirtualService of the namespace `own`.
@@ -64,7 +87,8 @@ pub(super) fn routes(
         if conditions != RouteMatch::default() {
             route.matches = vec![conditions];
         }
-        drafts.push(Draft { route, catch_all, rule: at.to_owned() });
+        let settled = matching.map(Settled::of).unwrap_or_default();
+        drafts.push(Draft { route, catch_all, rule: at.to_owned(), settled });
         if catch_all {
             break;
         }

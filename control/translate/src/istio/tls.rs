@@ -4,13 +4,13 @@ use super::gateway::{Site, Traffic};
 use crate::{
     certificates,
     hold::{Absent, Missing},
-    output::{Output, Server},
+    output::{Output, Server, TableKey},
     reads::View,
     report::{Level, Reason, Report},
     settings::Settings,
 };
 use sluice_crds::{
-    Need, Verdict,
+    Need, ObjectName, Verdict,
     core::Secret,
     istio::{Gateway, ServerTlsSettings, rows},
 };
@@ -56,6 +56,21 @@ pub(super) fn scope(view: &View<'_>, settings: &Settings, site: &Site<'_>, outpu
         require_known_name: false,
     };
     output.servers.push(Server { key: site.table.clone(), scope, secrets });
+}
+
+/// Names that are shut, as the server that they were meant for is not served.
+pub(super) fn refuse(table: &TableKey, gateway: &ObjectName, names: &[HostPattern], output: &mut Output) {
+    let Some(name) = table.server.as_deref() else { return };
+    output.closed.push(gateway.clone());
+    output.owners.push(gateway.clone());
+    let scope = TlsScope {
+        name: name.to_owned(),
+        server_names: names.to_vec(),
+        certificates: Vec::new(),
+        route_table: Some(table.to_string()),
+        require_known_name: false,
+    };
+    output.servers.push(Server { key: table.clone(), scope, secrets: Vec::new() });
 }
 
 /// Without protection the certificate of a client is not asked for; what is passed through is not HTTP in any case.
@@ -140,15 +155,8 @@ fn credential(
 fn server_names(site: &Site<'_>, output: &mut Output) -> Vec<HostPattern> {
     let mut names: Vec<HostPattern> = Vec::new();
     for (index, (_, host)) in site.hosts().enumerate() {
-        let pattern = host.parse::<HostPattern>();
-        let known = match &pattern {
-            Ok(HostPattern::Exact(name)) => name.parse::<std::net::IpAddr>().is_err(),
-            Ok(HostPattern::Suffix(suffix)) => suffix.starts_with('.'),
-            Ok(HostPattern::Any) => true,
-            _ => false,
-        };
-        match pattern {
-            Ok(pattern) if known => {
+        match host.parse::<HostPattern>() {
+            Ok(pattern) if pattern.is_server_name() => {
                 if !names.contains(&pattern) {
                     names.push(pattern);
                 }

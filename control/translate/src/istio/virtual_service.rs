@@ -6,7 +6,7 @@ use super::{
     destination::{Anything, Clusters},
     matching, names,
     notes::Notes,
-    rule::{self, Draft},
+    rule::{self, Draft, Settled},
     site::{By, Here},
     sound,
 };
@@ -30,7 +30,7 @@ use sluice_model::{
     value::{Duration, HostPattern},
 };
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -152,18 +152,16 @@ pub(super) fn exports(export_to: &[String], notes: &mut Notes<'_>) {
 
 /// Rules whose conditions stand word by word in an earlier rule.
 fn twice(drafts: &[Draft], notes: &mut Notes<'_>) {
-    let mut seen: HashMap<&[RouteMatch], &str> = HashMap::new();
+    let mut seen: HashMap<(&[RouteMatch], &Settled), &str> = HashMap::new();
     for draft in drafts.iter().filter(|draft| !draft.catch_all) {
-        match seen.get(&*draft.route.matches) {
-            // Conditions that are settled before a request comes may tell them apart.
-            Some(first) if *first != draft.rule => {
-                let message =
-                    format!("has a match of {first} again; where both are served, that comes first");
+        match seen.entry((&draft.route.matches, &draft.settled)) {
+            Entry::Occupied(first) if *first.get() != draft.rule => {
+                let message = format!("has a match of {} again, which comes first", first.get());
                 notes.odd(Reason::Unreachable, &draft.rule, message);
             }
-            Some(_) => {}
-            None => {
-                seen.insert(&draft.route.matches, &draft.rule);
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => {
+                place.insert(&draft.rule);
             }
         }
     }
@@ -299,23 +297,31 @@ pub(super) fn merged(
             );
         }
     }
-    let mut taken: HashSet<String> = merged.routes.iter().map(|route| route.name.clone()).collect();
+    let mut taken: HashMap<String, Option<ObjectName>> =
+        merged.routes.iter().map(|route| (route.name.clone(), None)).collect();
     for (draft, object) in rest.into_iter().chain(first_catch_all) {
         let mut route = draft.route;
         let owner = object.name();
-        if !taken.insert(route.name.clone()) {
-            route.name = format!("{} of {}/{}", route.name, owner.namespace, owner.name);
-            let base = route.name.clone();
-            let mut number = 2;
-            while !taken.insert(route.name.clone()) {
-                route.name = format!("{base} ({number})");
-                number += 1;
-            }
-        }
+        name_apart(&mut route.name, &owner, &mut taken);
         route.origin = Some(owner.to_string());
         merged.routes.push(route);
     }
     merged
+}
+
+/// Makes the name of a route its own: where another object has it, it names its object, and where its own object has it
+/// already, it gets a number.
+fn name_apart(name: &mut String, owner: &ObjectName, taken: &mut HashMap<String, Option<ObjectName>>) {
+    if taken.get(name).is_some_and(|other| other.as_ref() != Some(owner)) {
+        *name = format!("{name} of {}/{}", owner.namespace, owner.name);
+    }
+    let base = name.clone();
+    let mut number = 2;
+    while taken.contains_key(name) {
+        *name = format!("{base} ({number})");
+        number += 1;
+    }
+    taken.insert(name.clone(), Some(owner.clone()));
 }
 
 /// The routes of a VirtualService at a place. What comes behind a route for every request is not there.

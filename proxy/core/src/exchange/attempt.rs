@@ -123,7 +123,7 @@ impl Exchange {
         self.try_elsewhere(now, text, cx)
     }
 
-    /// Nothing was sent, so any request may go to another endpoint.
+    /// Nothing was sent, so any request may be sent again.
     fn try_elsewhere(&mut self, now: Instant, text: &'static str, cx: &mut Context<'_>) -> Action {
         if self.retries(|retry| retry.connect_failure) && self.another(now, cx) {
             return Action::Connect;
@@ -147,8 +147,13 @@ impl Exchange {
         })
     }
 
+    /// At another endpoint; where there is none, once more at the same, if the route says so.
     fn another(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        self.count_failure(now) && self.pick(now, cx)
+        if self.retries(|retry| retry.same_endpoint) {
+            self.another_or_same(now, cx)
+        } else {
+            self.count_failure(now) && self.pick(now, cx)
+        }
     }
 
     /// At another endpoint; where there is none, once more at the same.
@@ -157,6 +162,7 @@ impl Exchange {
             return false;
         }
         if !self.pick(now, cx) {
+            self.busy = self.towards().and_then(|cluster| cluster.balance.occupy(self.endpoint));
             self.start_try(now);
         }
         true

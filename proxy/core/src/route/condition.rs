@@ -7,7 +7,7 @@ use super::{
 use memchr::memmem::Finder;
 use sluice_filter::Fields;
 use sluice_model::{
-    spec::{self, RegexAnchor, Scheme, ValueMatch},
+    spec::{self, PseudoHeader, RegexAnchor, Scheme, ValueMatch},
     value::Cidr,
 };
 use std::fmt;
@@ -24,6 +24,7 @@ pub(crate) enum Condition {
     Cookie(Named),
     Query(Named),
     Authority(ValueTest),
+    Pseudo(PseudoHeader, Named),
 }
 
 /// A condition on a value that has a name.
@@ -99,6 +100,15 @@ impl Condition {
         all.extend(matching.cookies.iter().map(|c| Self::Cookie(named(&c.name, &c.value, c.invert))));
         all.extend(matching.query.iter().map(|q| Self::Query(named(&q.name, &q.value, q.invert))));
         all.extend(matching.authority.iter().map(|value| Self::Authority(ValueTest::new(value, true))));
+        all.extend(matching.pseudo_headers.iter().map(|pseudo| {
+            let named = Named {
+                name: pseudo.name.as_str().into(),
+                test: ValueTest::new(&pseudo.value, pseudo.name == PseudoHeader::Authority),
+                invert: pseudo.invert,
+                missing_as_empty: false,
+            };
+            Self::Pseudo(pseudo.name, named)
+        }));
         all.into()
     }
 
@@ -130,6 +140,27 @@ impl Condition {
                 let authority = Some(request.authority.as_bytes()).filter(|authority| !authority.is_empty());
                 test.holds(authority, patterns, &mut scratch.folded)
             }
+            Self::Pseudo(part, named) => {
+                let value = match part {
+                    PseudoHeader::Method => Some(request.method.as_bytes()),
+                    PseudoHeader::Scheme => Some(request.scheme.as_str().as_bytes()),
+                    PseudoHeader::Authority => {
+                        Some(request.authority.as_bytes()).filter(|authority| !authority.is_empty())
+                    }
+                    PseudoHeader::Path => match request.query {
+                        None => Some(request.path.as_bytes()),
+                        Some(query) => {
+                            let whole = &mut scratch.value;
+                            whole.clear();
+                            whole.extend_from_slice(request.path.as_bytes());
+                            whole.push(b'?');
+                            whole.extend_from_slice(query.as_bytes());
+                            Some(whole.as_slice())
+                        }
+                    },
+                };
+                named.holds(value, patterns, &mut scratch.folded)
+            }
         }
     }
 }
@@ -152,6 +183,7 @@ impl fmt::Display for Condition {
             Self::Cookie(named) => write!(out, "cookie {named}"),
             Self::Query(named) => write!(out, "query {named}"),
             Self::Authority(test) => write!(out, "authority {test}"),
+            Self::Pseudo(_, named) => write!(out, "pseudo-header {named}"),
         }
     }
 }

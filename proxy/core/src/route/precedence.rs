@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 pub(crate) struct Precedence {
     path: PathKind,
     length: Reverse<usize>,
-    conditions: Reverse<[usize; 8]>,
+    conditions: Reverse<[usize; 9]>,
     written: (usize, usize),
 }
 
@@ -47,6 +47,7 @@ impl Precedence {
             usize::from(matching.port.is_some()),
             usize::from(matching.scheme.is_some()),
             usize::from(matching.authority.is_some()),
+            matching.pseudo_headers.len(),
         ];
         Self { path, length: Reverse(length), conditions: Reverse(conditions), written }
     }

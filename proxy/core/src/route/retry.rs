@@ -16,6 +16,8 @@ pub struct Retry {
     pub reset: bool,
     /// See [`spec::Retry::within`]; `None` is no bound.
     pub within: Option<Duration>,
+    /// See [`spec::Retry::same_endpoint`].
+    pub same_endpoint: bool,
     /// See [`spec::Retry::non_idempotent`].
     pub non_idempotent: bool,
     statuses: Box<[u16]>,
@@ -48,6 +50,7 @@ impl From<&spec::Retry> for Retry {
             refused_stream: on(RetryOn::RefusedStream),
             reset: on(RetryOn::Reset),
             within: retry.within.limit(),
+            same_endpoint: retry.same_endpoint,
             non_idempotent: retry.non_idempotent,
             statuses: statuses.collect(),
             grpc: grpc.fold(0, |set, bit| set | bit),

@@ -3,7 +3,7 @@
 use super::{At, Context, text};
 use crate::{
     convert::brief,
-    spec::{NormalizePath, PathMatch, RouteMatch, ValueMatch},
+    spec::{NormalizePath, PathMatch, PseudoHeader, RouteMatch, ValueMatch},
 };
 
 /// Methods that everybody knows, for the case that somebody writes them in lower case.
@@ -63,17 +63,30 @@ pub(super) fn check(cx: &mut Context<'_>, each: &RouteMatch, form: NormalizePath
         cx.error(at.key("port"), "no request comes in on port 0");
     }
     if let Some(authority) = &each.authority {
-        let at = at.key("authority");
-        value(cx, authority, true, at);
-        if let ValueMatch::Exact(text)
-        | ValueMatch::Prefix(text)
-        | ValueMatch::Suffix(text)
-        | ValueMatch::Contains(text) = authority
-            && text.bytes().any(|byte| byte.is_ascii_uppercase())
-        {
-            cx.warning(at, "never matches: authorities are compared in lower case")
-                .suggest(format!("write `{}`", brief(&text.to_ascii_lowercase())));
+        self::authority(cx, authority, at.key("authority"));
+    }
+    let pseudo_headers = at.key("pseudo_headers");
+    for (index, pseudo) in each.pseudo_headers.iter().enumerate() {
+        let at = pseudo_headers.index(index);
+        match pseudo.name {
+            PseudoHeader::Authority => authority(cx, &pseudo.value, at.key("value")),
+            PseudoHeader::Method | PseudoHeader::Scheme | PseudoHeader::Path => {
+                value(cx, &pseudo.value, true, at.key("value"));
+            }
         }
+    }
+}
+
+fn authority(cx: &mut Context<'_>, authority: &ValueMatch, at: At<'_>) {
+    value(cx, authority, true, at);
+    if let ValueMatch::Exact(text)
+    | ValueMatch::Prefix(text)
+    | ValueMatch::Suffix(text)
+    | ValueMatch::Contains(text) = authority
+        && text.bytes().any(|byte| byte.is_ascii_uppercase())
+    {
+        cx.warning(at, "authorities are compared in lower case, so this is found in none")
+            .suggest(format!("write `{}`", brief(&text.to_ascii_lowercase())));
     }
 }
 

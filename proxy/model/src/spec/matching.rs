@@ -42,6 +42,52 @@ pub struct RouteMatch {
     /// Host and port as sent, in lower case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<ValueMatch>,
+    /// All of these, besides the conditions above: the request line as if it were fields (`headers` and `withoutHeaders` of a
+    /// VirtualService).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pseudo_headers: Vec<PseudoHeaderMatch>,
+}
+
+/// A condition on a part of the request line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PseudoHeaderMatch {
+    /// Which part.
+    pub name: PseudoHeader,
+    /// The condition.
+    pub value: ValueMatch,
+    /// Turn the condition round.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub invert: bool,
+}
+
+/// A part of the request line, named as in HTTP/2 (RFC 9113 section 8.3.1), whatever the client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PseudoHeader {
+    /// The method as sent.
+    #[serde(rename = ":method")]
+    Method,
+    /// `http` or `https`: whether the client came over TLS, as far as trust settles it.
+    #[serde(rename = ":scheme")]
+    Scheme,
+    /// Host and port as sent, in lower case; absent where the client names no host.
+    #[serde(rename = ":authority")]
+    Authority,
+    /// The path in the listener's normal form, and the query as sent.
+    #[serde(rename = ":path")]
+    Path,
+}
+
+impl PseudoHeader {
+    /// `:method` and so on.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Method => ":method",
+            Self::Scheme => ":scheme",
+            Self::Authority => ":authority",
+            Self::Path => ":path",
+        }
+    }
 }
 
 /// A scheme.

@@ -38,7 +38,8 @@ pub use listener::{
     ListenerTls, NormalizePath, PathPolicy, Protocol, RequestId, TlsScope, UnderscorePolicy, UpstreamPath,
 };
 pub use matching::{
-    CookieMatch, HeaderMatch, PathMatch, PathRegex, QueryMatch, RegexAnchor, RouteMatch, Scheme, ValueMatch,
+    CookieMatch, HeaderMatch, PathMatch, PathRegex, PseudoHeader, PseudoHeaderMatch, QueryMatch, RegexAnchor,
+    RouteMatch, Scheme, ValueMatch,
 };
 pub use original_destination::{AddressTable, OriginalDestination};
 pub use process::{AcceptMode, AccessLog, AccessLogFormat, AccessLogTarget, Admin, Dns, Runtime};

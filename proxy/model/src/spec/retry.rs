@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// When a request is sent again (Istio's `HTTPRetry`, nginx `proxy_next_upstream`). Always: only before the client has got
 /// anything of an answer, only while the whole body so far is still held, and at an endpoint that this request has not
-/// tried, as long as there is one. A connection that had died while it was idle is replaced without counting. Of what a
-/// cluster is sent, only a share may be retries: see its `retry_budget`.
+/// tried, as long as there is one. An endpoint that could not be reached, or broke off, is not asked again unless
+/// `same_endpoint` says so. A connection that had died while it was idle is replaced without counting. Of what a cluster is
+/// sent, only a share may be retries: see its `retry_budget`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
@@ -28,6 +29,10 @@ pub struct Retry {
     /// The pauses before a request is sent again.
     #[serde(skip_serializing_if = "is_default")]
     pub back_off: BackOff,
+    /// Where no endpoint is left that was not tried, those that could not be reached or broke off are asked again too
+    /// (Istio); otherwise they are not (nginx).
+    #[serde(skip_serializing_if = "is_default")]
+    pub same_endpoint: bool,
     /// Also requests that are not idempotent, such as POST, where the upstream may have acted on them (nginx
     /// `non_idempotent`; what Istio does).
     #[serde(skip_serializing_if = "is_default")]
@@ -39,12 +44,12 @@ pub struct Retry {
 #[serde(rename_all = "snake_case")]
 pub enum RetryOn {
     /// There is no connection: refused, TLS failed, or the cluster's `connect_timeout`. Nothing was sent, so any method
-    /// will do. Not at the same endpoint again.
+    /// will do.
     ConnectFailure,
     /// The endpoint refused the request without looking at it (HTTP/2 REFUSED_STREAM, or GOAWAY below the stream). Any
     /// method will do.
     RefusedStream,
-    /// The connection ended, or the stream was reset, before an answer began. Not at the same endpoint again.
+    /// The connection ended, or the stream was reset, before an answer began.
     Reset,
     /// The same, but only where not a byte of the request was sent (Envoy `reset-before-request`). Any method will do.
     ResetBeforeRequest,
@@ -84,6 +89,7 @@ impl Default for Retry {
             within: Duration::ZERO,
             per_try_timeout: Duration::ZERO,
             back_off: BackOff::default(),
+            same_endpoint: false,
             non_idempotent: false,
         }
     }

@@ -91,6 +91,9 @@ pub struct Route {
     /// The object that this route was made from (`VirtualService ns/name`); seen in logs and `explain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// The object that `origin` left the decision to, and that the rule is written in (a delegate of a VirtualService).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegate: Option<String>,
     /// The rule of that object, for metrics in the words of ingress-nginx.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<RouteLabels>,
@@ -113,6 +116,7 @@ impl Route {
             mirrors: Vec::new(),
             filters: Vec::new(),
             origin: None,
+            delegate: None,
             labels: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{said, settings};
 use crate::{Reason, tests::translate_with};
+use sluice_model::spec::Balancer;
 
 fn rule(spec: &str) -> String {
     format!(
@@ -98,4 +99,102 @@ spec: { hosts: ['*'], gateways: [web], http: [{ route: [{ destination: { host: r
         let open = translate_with(open, &(rule(&format!("host: reviews, {spec}")) + SERVICE + ROUTES));
         assert!(open.config.clusters.iter().all(|cluster| !cluster.unavailable), "{spec}");
     }
+}
+
+/// `front` is another name for `reviews` of another namespace, and that one for a host outside.
+const ALIASES: &str = "
+---
+apiVersion: v1
+kind: Service
+metadata: { name: front, namespace: shop }
+spec: { type: ExternalName, externalName: Middle.team.svc.cluster.local. }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: middle, namespace: team }
+spec: { type: ExternalName, externalName: api.outside.test, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: web, namespace: shop }
+spec: { servers: [{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: web, namespace: shop }
+spec: { hosts: ['*'], gateways: [web], http: [{ route: [{ destination: { host: front } }] }] }
+";
+
+/// A DestinationRule for a host with the fields of a policy.
+fn rule_of(namespace: &str, host: &str, policy: &str) -> String {
+    rule(&format!("host: {host}, trafficPolicy: {{ {policy} }}")).replace(
+        "name: reviews, namespace: shop",
+        &format!("name: of-{namespace}-{}, namespace: {namespace}", host.len()),
+    )
+}
+
+#[test]
+fn another_name_for_a_service_is_no_way_around_the_rules_of_any_of_its_names() {
+    const MUTUAL: &str = "tls: { mode: ISTIO_MUTUAL }";
+    let front = |policy| rule_of("shop", "front", policy);
+    let middle = |policy| rule_of("team", "middle", policy);
+    let outside = |policy| rule_of("team", "api.outside.test", policy);
+    let asking = "
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: outside, namespace: team }
+spec: { hosts: [api.outside.test], resolution: DNS, ports: [{ number: 80, name: http, protocol: HTTP }], subjectAltNames: [a] }
+";
+    for (objects, wanted) in [
+        (String::new(), "plain"),
+        (front(MUTUAL), "refused"),
+        (middle(MUTUAL), "refused"),
+        (outside(MUTUAL), "refused"),
+        (front("tls: { mode: DISABLE }") + &middle(MUTUAL), "refused"),
+        (front("tls: { mode: SIMPLE }") + &middle(MUTUAL), "refused"),
+        (front(MUTUAL) + &middle("tls: { mode: DISABLE }"), "refused"),
+        (front("tls: { mode: DISABLE }") + &outside("tls: { mode: SIMPLE }"), "api.outside.test"),
+        (
+            front("tls: { mode: SIMPLE, insecureSkipVerify: true }") + &outside("tls: { mode: SIMPLE }"),
+            "api.outside.test",
+        ),
+        (middle("tls: { mode: SIMPLE, sni: a.test }"), "a.test"),
+        (asking.to_owned(), "refused"),
+    ] {
+        let translation = translate_with(settings(), &(ALIASES.to_owned() + &objects));
+        let clusters = &translation.config.clusters;
+        let cluster =
+            clusters.iter().find(|cluster| cluster.name == "outbound|80||front.shop.svc.cluster.local");
+        let cluster = cluster.unwrap();
+        let found = match &cluster.tls {
+            _ if cluster.unavailable => "refused",
+            None => "plain",
+            Some(tls) => tls.server_name.as_deref().unwrap_or_default(),
+        };
+        assert_eq!(found, wanted, "{objects}");
+    }
+}
+
+#[test]
+fn another_name_for_a_service_has_the_subsets_and_the_balancer_of_the_service() {
+    let target = SERVICE.to_owned()
+        + &rule(
+            "host: reviews, trafficPolicy: { loadBalancer: { simple: RANDOM } }, subsets: [{ name: v1 }]",
+        );
+    let aliases = ALIASES
+        .replace("Middle.team.svc.cluster.local.", "reviews.shop.svc.cluster.local")
+        .replace("host: front", "host: front, subset: v1");
+    let of_front = |objects: String| {
+        let clusters = translate_with(settings(), &objects).config.clusters;
+        let name = "outbound|80|v1|front.shop.svc.cluster.local";
+        let cluster = clusters.iter().find(|cluster| cluster.name == name).unwrap();
+        (cluster.unavailable, cluster.balancer.clone())
+    };
+    assert_eq!(of_front(aliases.clone() + &target), (false, Balancer::Random));
+    let own = rule_of("shop", "front", "loadBalancer: { simple: ROUND_ROBIN }");
+    assert_eq!(of_front(aliases.clone() + &target + &own), (false, Balancer::Random), "as with Istio");
+    let other = aliases.replace("host: front, subset: v1", "host: front").replace("|v1|", "||");
+    let without = translate_with(settings(), &(other + SERVICE + &own)).config.clusters;
+    assert_eq!(without[0].balancer, Balancer::RoundRobin, "the only rule that there is");
 }

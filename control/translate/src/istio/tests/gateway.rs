@@ -304,3 +304,63 @@ spec: { controller: k8s.io/ingress-nginx }
     let message = conflict.map(ToString::to_string).unwrap_or_default();
     assert!(message.contains("port 80 is served without TLS already"), "{message}");
 }
+
+#[test]
+fn names_of_a_server_that_is_not_served_do_not_fall_to_one_that_asks_less_of_clients() {
+    let server = |name: &str, host: &str, tls: &str| {
+        format!(
+            "{{ port: {{ number: 443, name: {name}, protocol: HTTPS }}, hosts: [{host}], tls: {{ {tls} }} }}"
+        )
+    };
+    let wide = gateway("wide", &server("all", "'*'", "mode: SIMPLE, credentialName: n"));
+    let wrong = "{ port: { number: 80, protocol: FTP }, hosts: [x.test] }";
+    let mutual = "mode: MUTUAL, credentialName: m";
+    let all = ("*".to_owned(), 0);
+    let shut = |name: &str| (name.to_owned(), 0);
+    for (servers, names) in [
+        // The Gateway is rejected for another of its servers.
+        (format!("{}, {wrong}", server("a", "a.test", mutual)), Some("a.test")),
+        (format!("{}, {wrong}", server("a", "'b/*.a.test', 'a b', a.test", mutual)), Some("*.a.test a.test")),
+        (format!("{}, {wrong}", server("a", "a.test", "mode: SIMPLE, credentialName: m")), None),
+        (
+            format!(
+                "{}, {wrong}",
+                server("a", "a.test", "mode: SIMPLE, credentialName: m, subjectAltNames: [b]")
+            ),
+            Some("a.test"),
+        ),
+        // It cannot be read, and nobody knows what it asks for.
+        (server("a", "a.test", "mode: MUTAUL, credentialName: m"), Some("a.test")),
+        (server("a", "a.test", "mode: SIMPLE, credentialName: m, minProtocolVersion: 7"), Some("a.test")),
+        // The server alone is left out.
+        (server("a", "'*', a.test", mutual), Some("a.test")),
+        (server("a", "a.test", mutual).replace("hosts:", "bind: 127.9.9.9, hosts:"), Some("a.test")),
+    ] {
+        let text = wide.clone() + &gateway("zone", &servers);
+        let translation = translate(&text);
+        let wanted: Vec<_> = [all.clone()].into_iter().chain(names.map(shut)).collect();
+        let mut found = scopes(&translation);
+        found.sort();
+        assert_eq!(found, wanted, "{servers}: {:#?}", said(&translation));
+        let told =
+            said(&translation).iter().any(|line| line.contains("another server would not ask clients"));
+        assert_eq!(told, names.is_some(), "{servers}");
+        let mut open = settings();
+        open.allow_unprotected = true;
+        assert_eq!(scopes(&translate_with(open, &text)), std::slice::from_ref(&all), "{servers}");
+    }
+}
+
+#[test]
+fn a_name_that_another_server_has_is_not_shut_by_one_that_is_not_served() {
+    let secure = |hosts: &str, mode: &str| {
+        format!(
+            "{{ port: {{ number: 443, protocol: HTTPS }}, hosts: [{hosts}], tls: {{ mode: {mode}, credentialName: c }} }}"
+        )
+    };
+    let broken = gateway("a", &(secure("a.test, b.test", "MUTUAL") + ", { hosts: [] }"));
+    let translation = translate(&(broken + &gateway("b", &secure("a.test", "SIMPLE"))));
+    let mut found = scopes(&translation);
+    found.sort();
+    assert_eq!(found, [("a.test".to_owned(), 0), ("b.test".to_owned(), 0)]);
+}

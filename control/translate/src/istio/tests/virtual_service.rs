@@ -108,13 +108,56 @@ fn rules_behind_one_that_delegates_are_reached() {
 }
 
 #[test]
-fn a_pseudo_header_and_the_field_of_its_name_do_not_both_count() {
-    for (field, value) in [("method", "GET"), ("authority", "shop.test")] {
-        let both = format!(
-            "{{ match: [{{ {field}: {{ exact: {value} }}, headers: {{ ':{field}': {{ exact: {value} }} }} }}], {CART} }}"
-        );
-        let said = said(&translate_with(settings(), &(FRONT.to_owned() + &service("root", ROOT, &both))));
-        let wrong = format!("the match has `{field}` already");
-        assert!(said.iter().any(|line| line.starts_with("ERROR") && line.contains(&wrong)), "{said:?}");
+fn a_pseudo_header_counts_beside_the_field_of_its_name() {
+    let matching = "match: [{ method: { prefix: G }, headers: { ':method': { exact: GET }, ':path': { regex: '/a.*' } }, withoutHeaders: { ':authority': { prefix: Shop }, ':status': { exact: '200' } } }]";
+    let rule = format!("{{ {matching}, {CART} }}");
+    let translation = translate_with(settings(), &(FRONT.to_owned() + &service("root", ROOT, &rule)));
+    let conditions: Vec<(&str, bool)> = only_route(&translation).matches[0]
+        .pseudo_headers
+        .iter()
+        .map(|pseudo| (pseudo.name.as_str(), pseudo.invert))
+        .collect();
+    assert_eq!(conditions, [(":method", false), (":path", false), (":authority", true)]);
+    assert_eq!(said(&translation).len(), 1, "the field that no request has: {:?}", said(&translation));
+}
+
+#[test]
+fn rules_that_differ_by_what_is_settled_before_a_request_do_not_repeat_each_other() {
+    let rule = |settled: &str| format!("{{ match: [{{ uri: {{ exact: /a }} {settled} }}], {CART} }}");
+    for (settled, again) in [
+        (", port: 80", false),
+        (", gateways: [web]", false),
+        (", sourceLabels: { app: a }", false),
+        (", sourceNamespace: a", false),
+        ("", true),
+        (", port: 81", true),
+    ] {
+        let rules = format!("{}, {}, {}", rule(""), rule(", port: 81"), rule(settled));
+        let said = said(&translate_with(settings(), &(FRONT.to_owned() + &service("root", ROOT, &rules))));
+        let found = said.iter().any(|line| line.contains("again"));
+        assert_eq!(found, again, "{settled}: {said:?}");
     }
+}
+
+#[test]
+fn routes_of_one_name_are_told_apart_by_their_object_or_by_number() {
+    let named = |path: &str| format!("{{ name: api, match: [{{ uri: {{ prefix: {path} }} }}], {CART} }}");
+    let objects = FRONT.to_owned()
+        + &service("a", ROOT, &format!("{}, {}", named("/a"), named("/b")))
+        + &service("b", ROOT, &format!("{}, {}", named("/c"), named("/d")));
+    let translation = translate_with(settings(), &objects);
+    let names: Vec<&str> = translation.config.route_tables[0].virtual_hosts[0]
+        .routes
+        .iter()
+        .map(|route| route.name.as_str())
+        .collect();
+    assert_eq!(names, ["api", "api (2)", "api of shop/b", "api of shop/b (2)"]);
+}
+
+#[test]
+fn a_route_names_the_delegate_that_its_rule_is_written_in() {
+    let translation = delegated("name: r", &format!("{{ {CART} }}"));
+    let route = only_route(&translation);
+    assert_eq!(route.origin.as_deref(), Some("VirtualService shop/root"));
+    assert_eq!(route.delegate.as_deref(), Some("VirtualService shop/leaf"));
 }

@@ -83,6 +83,38 @@ fn a_rejected_answer_is_tried_elsewhere_and_the_last_one_counts() {
 }
 
 #[test]
+fn the_only_endpoint_is_asked_again_where_the_route_says_so() {
+    for (same_endpoint, tries) in [(false, 1), (true, 3)] {
+        let mut bench = bench("one", &format!("{{ attempts: 2, same_endpoint: {same_endpoint} }}"));
+        let mut action = bench.get("/");
+        let mut made = 0;
+        while action == Action::Connect {
+            assert_eq!(bench.port(), 1001);
+            made += 1;
+            action = bench.on(Event::ConnectFailed(ConnectFailure::Refused));
+        }
+        assert_eq!((action, made), (Action::Respond, tries), "same_endpoint: {same_endpoint}");
+    }
+
+    let mut bench = bench("four", "{ attempts: 5, same_endpoint: true }");
+    let mut action = bench.get("/");
+    let mut ports = Vec::new();
+    while action == Action::Connect {
+        ports.push(bench.port());
+        action = bench.on(Event::ConnectFailed(ConnectFailure::Refused));
+    }
+    let first_four: HashSet<u16> = ports.iter().copied().take(4).collect();
+    assert_eq!((ports.len(), first_four.len()), (6, 4), "others come first: {ports:?}");
+
+    // What may have been acted on is not sent again, to whomever.
+    for (method, again) in [("POST", Action::Respond), ("GET", Action::Connect)] {
+        let mut bench = self::bench("one", "{ same_endpoint: true }");
+        bench.sent(method);
+        assert_eq!(bench.on(reset(FailureKind::Reset)), again, "{method}");
+    }
+}
+
+#[test]
 fn a_grpc_status_in_the_head_is_tried_again() {
     for (kind, status, again) in
         [("application/grpc", "14", true), ("application/grpc", "5", false), ("text/plain", "14", false)]
