@@ -5,7 +5,7 @@ use sluice_dsl::{
     Gateway, GatewayRecipe, Http1, Origin, Request, SHOP, SHOP_HOST, Signal, gateway, ingress_manifest,
     service_manifest,
 };
-use std::{fs, net::TcpListener};
+use std::{fs, io::Write, net::TcpListener};
 
 /// Another host with another service.
 fn blog(service: &str) -> String {
@@ -174,15 +174,102 @@ async fn a_port_that_cannot_be_listened_on_stops_no_other_and_is_named() {
         .service("shop/web", &[&origin])
         .manifest("shop.yaml", SHOP)
         .manifest("own.yaml", &own)
-        .start()
+        .begin()
         .await;
     gateway.says(SHOP_HOST, "/", "hello").await;
-    gateway.process_says(&format!("listener `port-{port}` cannot listen on 127.0.0.1:{port}")).await;
+    let said =
+        gateway.process_says(&format!("listener `port-{port}` cannot listen on 127.0.0.1:{port}")).await;
+    assert!(said.contains("wanted by Gateway shop/own"), "{said}");
+    let ready = gateway.proxy().admin("/ready").await;
+    assert_eq!((ready.status, ready.text()), (503, "not ready: listeners without their address\n"));
+    let name = format!("Listener port-{port}");
+    let entry = gateway.status_becomes(&name, |entry| !entry.is_null()).await;
+    assert_eq!(entry["events"][0]["reason"], "NotListening", "{entry}");
+    assert!(entry["events"][0]["message"].as_str().unwrap().contains("Gateway shop/own"), "{entry}");
+    let label = format!("listener=\"port-{port}\"");
+    assert_eq!(gateway.proxy().stat("sluice_listeners_unbound", &[&label]).await as u64, 1);
 
     drop(taken);
-    gateway.write("blog.yaml", &blog("web"));
+    gateway.proxy().ready().await;
+    assert_eq!(gateway.port(port).await.port(), port);
+    gateway.status_becomes(&name, Value::is_null).await;
+
+    // Once ready, it stays so, whatever objects ask for.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let next = taken.local_addr().unwrap().port();
+    gateway.write("own.yaml", &own.replace(&port.to_string(), &next.to_string()));
+    gateway.status_becomes(&format!("Listener port-{next}"), |entry| !entry.is_null()).await;
+    gateway.proxy().ready().await;
+    drop(taken);
+    assert_eq!(gateway.port(next).await.port(), next);
+}
+
+#[tokio::test]
+async fn the_port_of_admin_is_nobodys_and_keeps_no_other_from_being_served() {
+    let origin = Origin::saying("hello").await;
+    let mut gateway = recipe()
+        .argument("--labels=app=gateway")
+        .service("shop/web", &[&origin])
+        .manifest("shop.yaml", SHOP)
+        .start()
+        .await;
+    let admin = gateway.proxy().admin_address().port();
+    gateway.write(
+        "own.yaml",
+        &format!(
+            "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{ name: own, namespace: shop }}\nspec:\n  \
+             selector: {{ app: gateway }}\n  servers:\n  \
+             - {{ port: {{ number: {admin}, name: http, protocol: HTTP }}, hosts: [\"*\"] }}\n"
+        ),
+    );
+    let entry = gateway.status_becomes(&format!("Listener port-{admin}"), |entry| !entry.is_null()).await;
+    assert!(entry["events"][0]["message"].as_str().unwrap().contains("--admin"), "{entry}");
+    gateway.says(SHOP_HOST, "/", "hello").await;
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_is_writing_keeps_its_objects_until_it_is_closed() {
+    let [one, two] = [Origin::saying("one").await, Origin::saying("two").await];
+    let mut gateway = shop(&one).await;
+    gateway.says(SHOP_HOST, "/", "one").await;
+
+    let services = service_manifest("shop/web", &[&two]);
+    // As `cat >` does: the file is empty, and then half of it is there.
+    let mut file = fs::File::create(gateway.manifests().join("shop.yaml")).unwrap();
+    gateway.write_in_force("services/shop-web.yaml", &services).await;
+    gateway.says(SHOP_HOST, "/", "two").await;
+    let (half, rest) = SHOP.split_at(SHOP.find("spec:").unwrap());
+    file.write_all(half.as_bytes()).unwrap();
+    gateway.write_in_force("blog.yaml", &blog("web")).await;
+    gateway.says(SHOP_HOST, "/", "two").await;
+    file.write_all(rest.replace(SHOP_HOST, "new.example.com").as_bytes()).unwrap();
+    drop(file);
+    gateway.says("new.example.com", "/", "two").await;
+    assert_eq!(gateway.get(SHOP_HOST, "/").await.status, 404);
+
+    // An empty file has no objects, a moment later.
+    drop(fs::File::create(gateway.manifests().join("shop.yaml")).unwrap());
+    let gone = Request::get("/").host("new.example.com");
+    gateway.until("its objects are gone", &gone, |reply| reply.status == 404).await;
+}
+
+#[tokio::test]
+async fn a_slip_in_the_kind_of_an_object_keeps_it_and_status_names_the_file() {
+    let origin = Origin::saying("hello").await;
+    let mut gateway = shop(&origin).await;
+    let two = format!("{SHOP}---\n{}", blog("web"));
+    gateway.write_in_force("shop.yaml", &two.replacen("kind: Ingress", "kind: Ingres", 1)).await;
     gateway.says("blog.example.com", "/", "hello").await;
-    assert_eq!(gateway.port(port).await.port(), port, "the next change tries again");
+    gateway.says(SHOP_HOST, "/", "hello").await;
+    let entry = gateway.status("File shop.yaml").await;
+    let message = entry["events"][0]["message"].as_str().unwrap();
+    for part in
+        ["shop.yaml:2:", "`Ingres`", "did you mean `kind: Ingress`", "stays as it was: Ingress shop/web"]
+    {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    gateway.write("shop.yaml", &two);
+    gateway.status_becomes("File shop.yaml", Value::is_null).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     told::{Beside, Told},
 };
 use sluice_crds::{Manifest, manifest::EntryContent};
-use sluice_model::{Config, Diagnostics, NoFiles, Source};
+use sluice_model::{Config, Diagnostics, NoFiles, Source, convert::Reason};
 use sluice_translate::{Change, Held, Level, Report, Settings, Translation, Translator};
 use std::path::Path;
 
@@ -91,9 +91,13 @@ pub(crate) fn read_cluster(told: &Told, settings: &Settings) -> Result<(String, 
     Ok((name, scan))
 }
 
-/// A configuration says nowhere what it is; a manifest does.
+/// A configuration says nowhere what it is; a manifest does, if with a slip.
 fn has_objects(text: &str) -> bool {
-    Manifest::read(text).entries.iter().any(|entry| !matches!(entry.content, EntryContent::Invalid(_)))
+    let says_nothing = |reason: &Reason| matches!(reason, Reason::MissingField { field: "kind" });
+    Manifest::read(text).entries.iter().any(|entry| match &entry.content {
+        EntryContent::Object(_) | EntryContent::Other { .. } => true,
+        EntryContent::Invalid(problem) => !problem.path.steps().is_empty() && !says_nothing(&problem.reason),
+    })
 }
 
 impl Manifests {

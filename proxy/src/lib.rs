@@ -27,7 +27,7 @@ mod shard;
 mod state;
 mod telemetry;
 
-pub use admin::{Extension, PageContent};
+pub use admin::{Extension, PageContent, Unbound};
 pub use config::{ConfigSource, Feed, Feeder, Settling, Watch, feed};
 pub use logging::{Logging, LoggingError};
 pub use options::{Exit, Options, Overrides, StartError};

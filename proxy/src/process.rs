@@ -123,6 +123,7 @@ impl Proxy {
             contents,
             started,
             in_force: in_force_sender,
+            own: [Some(admin), health].into_iter().flatten().collect(),
         };
         let control = thread::Builder::new()
             .name("sluice-control".to_owned())

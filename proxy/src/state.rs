@@ -2,7 +2,7 @@
 
 use crate::{
     access_log::WriterStats,
-    admin::Extension,
+    admin::{Extension, Unbound},
     control::Command,
     dns::Resolution,
     logging::Logging,
@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) readiness: Readiness,
     published: ArcSwap<Published>,
     pub(crate) reloads: Reloads,
+    /// Listeners of the configuration in force that do without their address.
+    pub(crate) unbound: ArcSwap<Vec<Unbound>>,
     pub(crate) dns: ArcSwap<Vec<Resolution>>,
     pub(crate) dns_failures: SharedCounter,
     pub(crate) shards: Vec<Arc<ShardStats>>,
@@ -102,6 +104,7 @@ impl State {
             readiness: Readiness::default(),
             published: ArcSwap::from_pointee(published),
             reloads: Reloads::default(),
+            unbound: ArcSwap::default(),
             dns: ArcSwap::default(),
             dns_failures: SharedCounter::default(),
             shards,

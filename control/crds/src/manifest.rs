@@ -10,7 +10,7 @@ use crate::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluice_model::{
-    convert::{Problem, Reason, Repairs},
+    convert::{Problem, Reason, Repairs, brief, nearest},
     tree::{self, Content, NodeId, Path, Position, Tree},
 };
 
@@ -44,7 +44,7 @@ pub enum EntryContent {
         /// As written.
         kind: String,
     },
-    /// No object: it does not say what it is, or is of a version that nobody serves any more.
+    /// No object: it does not say what it is, has a slip in that, or is of a version that is not known.
     Invalid(Problem),
 }
 
@@ -82,6 +82,20 @@ macro_rules! kinds {
                     }
                 )*
                 Ok(None)
+            }
+
+            /// The kind that was probably meant where kind and group are nobody's: with its group and version.
+            fn meant(group: &str, kind: &str) -> Option<(&'static str, &'static str)> {
+                let ours = [$(($kind::KIND, $kind::GROUP, $kind::API_VERSION)),*];
+                let of_group = ours.iter().filter(|(_, own, _)| *own == group).map(|(kind, ..)| *kind);
+                let near = nearest(kind, of_group);
+                ours.iter()
+                    .find(|(own, own_group, _)| {
+                        // The core group has none of the kinds of other groups; other groups have kinds that are called like ours.
+                        let slip = || group.is_empty() || nearest(group, [*own_group]).is_some();
+                        near == Some(own) || *own == kind && !own_group.is_empty() && slip()
+                    })
+                    .map(|(kind, _, api_version)| (*kind, *api_version))
             }
 
             /// Reads what an API server sent as an object of a kind, in whichever version; `None` where it is no map or the kind
@@ -222,7 +236,9 @@ impl Reader<'_> {
             let found = "a Kubernetes object is a map with `apiVersion`, `kind` and `metadata`";
             return self.invalid(node, None, Reason::Value { message: found.to_owned() });
         }
-        let said = |key: &str| tree.get(node, key).and_then(|value| tree.text(value));
+        let said = |key: &str| {
+            tree.get(node, key).and_then(|value| tree.text(value)).filter(|text| !text.is_empty())
+        };
         let (list_version, list_kind) = of_list.unzip();
         let Some(kind) = said("kind").or(list_kind) else {
             return self.invalid(node, Some("kind"), Reason::MissingField { field: "kind" });
@@ -241,11 +257,20 @@ impl Reader<'_> {
         match AnyObject::read(tree, node, self.repairs, (group, version, kind)) {
             Ok(Some(object)) => self.push(node, EntryContent::Object(object)),
             Ok(None) => {
+                if let Some((meant, of)) = AnyObject::meant(group, kind) {
+                    let key = if meant == kind { "apiVersion" } else { "kind" };
+                    let (kind, api_version) = (brief(kind), brief(api_version));
+                    let message = format!(
+                        "there is no kind `{kind}` of `{api_version}`; did you mean `kind: {meant}` of `apiVersion: {of}`?"
+                    );
+                    return self.invalid(node, Some(key), Reason::Value { message });
+                }
                 let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
                 self.push(node, EntryContent::Other { api_version, kind });
             }
             Err(instead) => {
-                let message = format!("this version of {kind} is not served any more: write `{instead}`");
+                let message =
+                    format!("{kind} has no version `{}` any more: write `{instead}`", brief(api_version));
                 self.invalid(node, Some("apiVersion"), Reason::Value { message });
             }
         }

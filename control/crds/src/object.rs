@@ -163,7 +163,9 @@ impl<K: Kind> Object<K> {
 
     /// What is wrong, in words that never quote a secret: severity, place, message with the way out.
     pub fn explained(&self) -> impl Iterator<Item = Explained> + '_ {
-        self.problems.iter().map(|problem| Explained::new(problem, K::SECRET))
+        // Neither what is said of the whole nor names quote a value.
+        let open = |path: &Path| path.steps().is_empty() || is_name(path);
+        self.problems.iter().map(move |problem| Explained::new(problem, K::SECRET && !open(&problem.path)))
     }
 }
 
@@ -195,6 +197,11 @@ impl Explained {
         let severity = if is_error(problem) { Severity::Error } else { Severity::Warning };
         Self { severity, line: problem.position.line, column: problem.position.column, message }
     }
+}
+
+/// Whether a path is that of an object's own name or namespace.
+fn is_name(path: &Path) -> bool {
+    ["name", "namespace"].iter().any(|key| *path == Path::root().key("metadata").key(key))
 }
 
 /// Everything but an unknown field: that is ignored, as the API server ignores it.

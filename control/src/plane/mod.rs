@@ -15,6 +15,7 @@ mod objects;
 mod pages;
 mod situation;
 mod translation;
+mod trouble;
 
 use crate::{
     failure::Failure,

@@ -1,7 +1,7 @@
 //! What objects add to the admin endpoint.
 
 use super::situation::Shared;
-use sluice_proxy::{Extension, Family, NginxMetrics, PageContent};
+use sluice_proxy::{Extension, Family, NginxMetrics, PageContent, Unbound};
 use std::sync::Arc;
 
 /// The pages and metrics of a process that serves objects.
@@ -11,7 +11,10 @@ pub(super) struct Pages(pub(super) Arc<Shared>);
 impl Extension for Pages {
     fn pages(&self) -> &'static [(&'static str, &'static str)] {
         &[
-            ("/status", "what became of each Kubernetes object, and what is wrong with it"),
+            (
+                "/status",
+                "what became of each Kubernetes object, what is wrong with it, with files and with listeners",
+            ),
             (
                 "/debug/objects",
                 "the objects that are held; ?object=KIND/NAMESPACE/NAME shows one, secrets left out",
@@ -38,6 +41,14 @@ impl Extension for Pages {
 
     fn explain(&self, authority: &str) -> String {
         self.0.contenders(authority)
+    }
+
+    fn wanted_by(&self, listener: &str) -> String {
+        self.0.wanted_by(listener)
+    }
+
+    fn unbound(&self, listeners: &[Unbound]) {
+        self.0.set_unbound(listeners);
     }
 
     fn metrics(&self) -> Vec<Family> {

@@ -4,6 +4,7 @@ use super::{
     nginx_numbers::NginxNumbers,
     objects,
     translation::{self, Made},
+    trouble,
 };
 use crate::{
     contenders,
@@ -13,7 +14,7 @@ use crate::{
 use serde_json::Value;
 use sluice_crds::ObjectName;
 use sluice_model::spec::Config;
-use sluice_proxy::{Durations, Family, Labels, NginxMetrics};
+use sluice_proxy::{Durations, Family, Labels, NginxMetrics, Unbound};
 use sluice_translate::{Change, Held, Level, Marks, Report, Translation};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -72,6 +73,7 @@ struct Situation {
     duplicates: Vec<Report>,
     findings: Vec<Finding>,
     files: usize,
+    unbound: Vec<Unbound>,
     config: Arc<Config>,
 }
 
@@ -188,9 +190,26 @@ impl Shared {
         contenders::text(situation.objects.values(), &reports, authority, &self.prefix)
     }
 
-    /// `GET /status`: what became of each object, by kind, namespace and name.
+    /// `GET /status`: what became of each object, by kind, namespace and name, and what is wrong besides.
     pub(super) fn status(&self) -> Value {
-        self.with_facts(|facts| facts.answers().map(|answer| answer.shown()).collect())
+        let mut entries: Vec<Value> =
+            self.with_facts(|facts| facts.answers().map(|answer| answer.shown()).collect());
+        let situation = self.lock();
+        entries.extend(trouble::of_files(&situation.findings));
+        let made = Made { config: &situation.config, marks: &situation.marks };
+        entries.extend(trouble::of_listeners(&situation.unbound, &made));
+        Value::Array(entries)
+    }
+
+    /// Listeners that do not listen.
+    pub(super) fn set_unbound(&self, listeners: &[Unbound]) {
+        listeners.clone_into(&mut self.lock().unbound);
+    }
+
+    /// The objects that need a listener, in words.
+    pub(super) fn wanted_by(&self, listener: &str) -> String {
+        let situation = self.lock();
+        trouble::wanted_by(&Made { config: &situation.config, marks: &situation.marks }, listener)
     }
 
     /// Looks at what is known, as it was when it was published last. Nothing new is published meanwhile.

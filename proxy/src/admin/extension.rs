@@ -1,7 +1,7 @@
 //! What a process in which a proxy lives adds to admin: pages and metrics of its own.
 
 use crate::telemetry::{Family, NginxMetrics};
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 /// Pages and metrics that the process in which the proxy lives adds to admin; see
 /// [`Options::extension`](crate::Options::extension). All of it is called on the control thread and must not wait for
@@ -35,6 +35,28 @@ pub trait Extension: fmt::Debug + Send + Sync {
         let _ = authority;
         String::new()
     }
+
+    /// Who needs a listener of the configuration in force, in words: `Gateway shop/own`. Empty where nobody knows.
+    fn wanted_by(&self, listener: &str) -> String {
+        let _ = listener;
+        String::new()
+    }
+
+    /// Takes note of the listeners that have no address now; called when these are others.
+    fn unbound(&self, listeners: &[Unbound]) {
+        let _ = listeners;
+    }
+}
+
+/// A listener of the configuration in force that cannot listen; it is tried again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unbound {
+    /// The listener.
+    pub name: String,
+    /// Where it should listen.
+    pub address: SocketAddr,
+    /// Why it does not, in words.
+    pub why: String,
 }
 
 /// What a page shows.

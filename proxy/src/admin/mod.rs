@@ -7,7 +7,7 @@ mod guard;
 mod pages;
 mod reserve;
 
-pub use extension::{Extension, PageContent};
+pub use extension::{Extension, PageContent, Unbound};
 
 use crate::state::State;
 use bytes::Bytes;

@@ -26,7 +26,7 @@ Sluice admin. Everything is read with GET and changed with POST.
   GET  /config_dump  the configuration in force, secrets left out, and why a newer one is not
   GET  /explain      where a request would go, and why: ?host=...&path=... (`sluice explain --admin`)
   GET  /clusters     clusters, their endpoints as resolved, and counters
-  GET  /listeners    listeners and where they really listen
+  GET  /listeners    listeners and where they really listen, or why they do not
   GET  /logging      log levels; POST /logging?level=debug or ?sluice_proxy::dns=debug changes them
   POST /drain        finish what has begun, then end
 ";
@@ -155,17 +155,18 @@ fn config_dump(state: &State) -> Value {
 
 fn listeners(state: &State) -> Value {
     let published = state.published();
-    published
-        .listeners
-        .iter()
-        .map(|listener| {
-            json!({
-                "name": &*listener.name,
-                "address": listener.address.to_string(),
-                "connections": listener.state.connections(),
-            })
+    let bound = published.listeners.iter().map(|listener| {
+        json!({
+            "name": &*listener.name,
+            "address": listener.address.to_string(),
+            "connections": listener.state.connections(),
         })
-        .collect()
+    });
+    let unbound = state.unbound.load();
+    let unbound = unbound.iter().map(|listener| {
+        json!({ "name": listener.name, "wanted": listener.address.to_string(), "error": listener.why })
+    });
+    bound.chain(unbound).collect()
 }
 
 fn clusters(state: &State) -> Value {

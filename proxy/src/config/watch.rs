@@ -13,7 +13,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -28,8 +28,14 @@ const POLL: Duration = Duration::from_secs(2);
 /// Links followed for one file; more is a loop.
 const MAX_LINKS: usize = 40;
 
+/// A file may be open for so long before what is written of it counts.
+const WRITING: Duration = Duration::from_secs(10);
+
 /// Tells when one of the followed files may hold something else, or one of the followed folders something of another name
 /// or content. Works inside of a tokio runtime with time.
+///
+/// Where the system tells of changes, a file that is written in its place has changed when it is closed, so that nobody reads
+/// the half of it; whoever keeps it open is waited for ten seconds.
 pub struct Watch {
     /// Absent where the system has no watches left; files are then looked at every two seconds.
     watcher: Option<RecommendedWatcher>,
@@ -55,6 +61,10 @@ struct Touched {
     names: BTreeSet<PathBuf>,
     /// There is more than these names.
     more: bool,
+    /// Something of it is not in [`Watch::pending`] yet.
+    signed: bool,
+    /// Files that somebody is writing, and since when.
+    writing: BTreeMap<PathBuf, Instant>,
 }
 
 /// A name in a folder: a followed file, or a link on the way to one.
@@ -89,7 +99,7 @@ impl Watch {
                 let mut touched = into.lock().unwrap_or_else(PoisonError::into_inner);
                 match event {
                     Ok(event) if !folder => wanted.note(event, &mut touched),
-                    _ => touched.more = true,
+                    _ => touched.all(),
                 }
                 drop(touched);
                 let _ = sender.try_send(());
@@ -162,40 +172,85 @@ impl Watch {
         self.folders = watched;
         if fresh {
             // Something may have happened between reading and watching.
-            self.touched.lock().unwrap_or_else(PoisonError::into_inner).more = true;
-            self.sign();
+            self.lock().more = true;
+            self.pending.sign(Instant::now());
         }
     }
 
     /// Waits for the next change. Nothing is lost when this future is dropped.
     pub async fn changed(&mut self) {
         loop {
-            let settled = self.pending.deadline();
-            let deadline = settled.unwrap_or(self.next_poll);
+            let late = self.take_signs();
+            let now = Instant::now();
+            let waits = |settled: &Instant| self.is_in_between() && *settled + WRITING > now;
+            let settled = self.pending.deadline().filter(|settled| !waits(settled));
+            let poll = self.watcher.is_none().then_some(self.next_poll);
+            if [settled, poll].into_iter().flatten().any(|at| at <= now) {
+                self.pending = Settling::default();
+                self.next_poll = now + POLL;
+                return;
+            }
+            let wake = [settled, late, poll].into_iter().flatten().min();
             tokio::select! {
-                sign = self.signs.recv(), if self.watcher.is_some() => match sign {
-                    Some(()) => self.sign(),
-                    None => self.watcher = None,
+                sign = self.signs.recv(), if self.watcher.is_some() => if sign.is_none() {
+                    self.watcher = None;
                 },
-                () = sleep_until(deadline), if settled.is_some() || self.watcher.is_none() => {
-                    self.pending = Settling::default();
-                    self.next_poll = Instant::now() + POLL;
-                    return;
-                }
+                () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
             }
         }
+    }
+
+    /// Whether a followed file, which is read with all others, is being written.
+    fn is_in_between(&self) -> bool {
+        let interest = self.interest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lock().writing.keys().any(|path| interest.has_entry(path))
+    }
+
+    /// Files that somebody is writing now, by their whole paths, but for those that [`Watch::touched`] is about to name: they
+    /// are reported when they are closed.
+    pub fn being_written(&self) -> BTreeSet<PathBuf> {
+        let touched = self.lock();
+        touched.writing.keys().filter(|path| !touched.names.contains(*path)).cloned().collect()
     }
 
     /// The names in followed folders, by their whole paths, that may have changed since this was asked last; `None` where
     /// it may be anything. To be asked when [`Watch::changed`] has returned.
     pub fn touched(&self) -> Option<BTreeSet<PathBuf>> {
-        let Touched { names, more } =
-            std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut touched = self.lock();
+        let (names, more) = (std::mem::take(&mut touched.names), std::mem::take(&mut touched.more));
         (!more && self.watcher.is_some()).then_some(names)
     }
 
-    fn sign(&mut self) {
-        self.pending.sign(Instant::now());
+    /// Takes note of what happened. Returns when somebody who keeps a file open will have been waited for long enough.
+    fn take_signs(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let interest = self.interest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = |since: &Instant| *since + WRITING;
+        let all = std::mem::take(&mut touched.writing);
+        let (over, still): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.into_iter().partition(|(_, since)| late(since) <= now);
+        touched.writing = still;
+        for path in over.into_keys() {
+            interest.note_path(path, &mut touched);
+        }
+        if std::mem::take(&mut touched.signed) {
+            self.pending.sign(now);
+        }
+        touched.writing.values().map(late).min()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Touched> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Touched {
+    /// Anything may have happened.
+    fn all(&mut self) {
+        self.more = true;
+        self.signed = true;
+        self.writing.clear();
     }
 }
 
@@ -212,27 +267,44 @@ impl Interest {
         event.need_rescan()
             || event.paths.is_empty()
             || event.paths.iter().any(|path| {
-                path.file_name().zip(path.parent()).is_some_and(|(name, folder)| {
-                    self.whole.contains(folder)
-                        || self.entries.contains(&(folder.to_owned(), name.to_owned()))
-                })
+                path.parent().is_some_and(|folder| self.whole.contains(folder)) || self.has_entry(path)
             })
+    }
+
+    fn has_entry(&self, path: &Path) -> bool {
+        path.file_name()
+            .zip(path.parent())
+            .is_some_and(|(name, folder)| self.entries.contains(&(folder.to_owned(), name.to_owned())))
     }
 
     /// Remembers what an event is about.
     fn note(&self, event: notify::Event, touched: &mut Touched) {
         if event.need_rescan() || event.paths.is_empty() {
-            touched.more = true;
+            touched.all();
         }
         for path in event.paths {
-            let Some((name, folder)) = path.file_name().zip(path.parent()) else { continue };
-            if self.entries.contains(&(folder.to_owned(), name.to_owned())) {
-                touched.more = true;
-            } else if self.whole.contains(folder) {
-                touched.more |= touched.names.len() >= MAX_TOUCHED;
-                if !touched.more {
-                    touched.names.insert(path);
+            match event.kind {
+                EventKind::Modify(ModifyKind::Data(_)) if touched.writing.len() < MAX_TOUCHED => {
+                    touched.writing.entry(path).or_insert_with(Instant::now);
                 }
+                EventKind::Modify(ModifyKind::Metadata(_)) => self.note_path(path, touched),
+                _ => {
+                    touched.writing.remove(&path);
+                    self.note_path(path, touched);
+                }
+            }
+        }
+    }
+
+    /// What a path leads to has changed.
+    fn note_path(&self, path: PathBuf, touched: &mut Touched) {
+        touched.signed = true;
+        if self.has_entry(&path) {
+            touched.more = true;
+        } else if path.parent().is_some_and(|folder| self.whole.contains(folder)) {
+            touched.more |= touched.names.len() >= MAX_TOUCHED;
+            if !touched.more {
+                touched.names.insert(path);
             }
         }
     }
@@ -416,6 +488,46 @@ mod tests {
         scene.changed().await;
         fs::read(scene.path("new.yaml")).unwrap();
         assert!(scene.quiet().await);
+    }
+
+    #[tokio::test]
+    async fn a_file_has_changed_when_whoever_writes_it_closes_it() {
+        let mut scene = Scene::new();
+        let folder = fs::canonicalize(scene.folder.path()).unwrap();
+        let (followed, other) = (folder.join("proxy.yaml"), folder.join("other.yaml"));
+        for path in [&followed, &other] {
+            fs::write(path, "one").unwrap();
+        }
+        scene.follow(&followed).await;
+        let file = fs::File::create(&followed).unwrap();
+        assert!(scene.quiet().await);
+        drop(file);
+        scene.changed().await;
+
+        scene.watch.follow_all(std::iter::empty(), [&*folder].into_iter());
+        scene.changed().await;
+        scene.watch.touched();
+        let file = fs::File::create(&other).unwrap();
+        fs::write(&followed, "two").unwrap();
+        scene.changed().await;
+        assert_eq!(scene.watch.being_written(), [other.clone()].into());
+        assert_eq!(scene.watch.touched(), Some([followed].into()));
+        drop(file);
+        scene.changed().await;
+        assert_eq!((scene.watch.being_written(), scene.watch.touched()), ([].into(), Some([other].into())));
+    }
+
+    #[tokio::test]
+    async fn whoever_keeps_a_file_open_is_waited_for_and_not_for_ever() {
+        let mut scene = Scene::new();
+        let file = scene.path("proxy.yaml");
+        fs::write(&file, "one").unwrap();
+        scene.follow(&file).await;
+        let begun = std::time::Instant::now();
+        let open = fs::File::create(&file).unwrap();
+        scene.changed().await;
+        assert!(begun.elapsed() >= super::WRITING);
+        drop(open);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! ```text
 //! files, feed, SIGHUP ─▶ read and compile (blocking pool) ─▶ wait for new names ─▶ bind ─▶ publish ─▶ shards
 //! DNS answers ───────────────────────────────────────────────────────────────────▶ publish ─▶ shards
+//! an address that was taken ─▶ bind again ─▶ shards
 //! SIGTERM, POST /drain ─▶ Serving ─▶ Grace ─▶ Draining ─▶ every shard ended ─▶ exit
 //!                                                 └─ deadline, second signal ─▶ Forced ─▶ exit
 //! ```
@@ -10,6 +11,7 @@
 mod drain;
 mod publish;
 mod signals;
+mod unbound;
 
 pub(crate) use signals::listen as listen_for_signals;
 
@@ -32,6 +34,7 @@ use sluice_net::ListenerState;
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
+    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -41,6 +44,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking, spawn_local},
     time::{self, Instant},
 };
+use unbound::Again;
 
 /// How long a shard may leave its queue full before a message to it is given up.
 const STUCK: Duration = Duration::from_secs(5);
@@ -73,6 +77,8 @@ pub(crate) struct Beginning {
     pub(crate) started: std::sync::mpsc::SyncSender<()>,
     /// Told when the first configuration that is more than a frame is in force.
     pub(crate) in_force: std::sync::mpsc::SyncSender<()>,
+    /// Where admin and health listen.
+    pub(crate) own: Vec<SocketAddr>,
 }
 
 /// The control task.
@@ -106,6 +112,12 @@ pub(crate) struct Control {
     log_target: Option<AccessLogTarget>,
     /// Until the first configuration that is more than a frame is in force.
     expecting: Option<Expecting>,
+    /// Until every listener of that one listens.
+    unready: Option<Token>,
+    /// The next attempt to listen on addresses that could not be had.
+    again: Option<Again>,
+    /// Addresses of this process that no listener can have.
+    own: Vec<SocketAddr>,
     /// Listeners that are gone, and when their connections have to be.
     leaving: VecDeque<(Instant, Arc<ListenerState>)>,
 }
@@ -145,6 +157,7 @@ impl Control {
             contents,
             started,
             in_force,
+            own,
         } = beginning;
         let (sender, outcomes) = mpsc::channel(64);
         let (ends, ended) = mpsc::channel(shards.len().max(1));
@@ -184,6 +197,9 @@ impl Control {
             draining: None,
             log_target: None,
             expecting: Some(expecting),
+            unready: None,
+            again: None,
+            own,
             leaving: VecDeque::new(),
         };
         control.watch.follow(control.contents.paths());
@@ -201,6 +217,7 @@ impl Control {
             let staged = self.staged.as_ref().map(|staged| staged.deadline);
             let phase = self.phase.deadline();
             let leaving = self.leaving.front().map(|(deadline, _)| *deadline);
+            let again = self.again.as_ref().map(Again::at).filter(|_| self.phase.is_serving());
             tokio::select! {
                 Some(command) = self.commands.recv() => self.follow(command).await,
                 Some((number, cut)) = self.ended.recv() => self.shard_ended(number, cut).await,
@@ -212,6 +229,7 @@ impl Control {
                     self.loaded(outcome).await;
                 }
                 () = until(staged), if staged.is_some() => {}
+                () = until(again), if again.is_some() => self.bind_again().await,
                 () = until(leaving), if leaving.is_some() => self.cut_leaving().await,
                 () = until(phase), if phase.is_some() => self.next_phase().await,
             }
@@ -276,7 +294,8 @@ impl Control {
     }
 
     /// The configuration in force stays.
-    fn refuse(&self, refusal: &Refusal) {
+    fn refuse(&mut self, refusal: &Refusal) {
+        self.wait_for_no_configuration();
         let message = match refusal {
             Refusal::Read(crate::config::ReadError::Refused(diagnostics)) => {
                 for diagnostic in diagnostics {

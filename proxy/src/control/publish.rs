@@ -5,14 +5,15 @@ use crate::{
     access_log::Format,
     config::{Prepared, with_addresses},
     dns::Resolution,
-    listen::{Accepting, Plan, plan},
-    shard::{Change, Message},
+    listen::{Accepting, Plan},
+    shard::{Change, Message, SocketId},
     state::{BoundListener, Published},
 };
 use sluice_model::{Config, spec};
 use sluice_net::Generation;
 use std::{
     collections::BTreeSet,
+    net::TcpListener,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -57,26 +58,17 @@ impl Control {
         let Prepared { config, generation, frame, warnings: _ } = prepared;
         let planned = match bound {
             Some(plan) => Ok(plan),
-            None => {
-                let sockets = if self.handoff.is_some() { 1 } else { self.shards.len() };
-                plan(
-                    &self.listeners,
-                    &config,
-                    &self.options.overrides.listeners,
-                    sockets,
-                    &mut self.next_socket,
-                    self.options.source.has_many_authors(),
-                )
-            }
+            None => self.plan(&config),
         };
         match planned {
             Ok(mut plan) => {
-                let failed: Vec<String> = plan.failed.drain(..).map(|error| error.to_string()).collect();
-                for error in &failed {
-                    tracing::error!("{error}; the other listeners serve on");
-                }
+                let failed = std::mem::take(&mut plan.failed);
                 self.put_in_force(config, generation, plan).await;
                 let expecting = self.expecting.take_if(|_| !frame);
+                if expecting.is_some() {
+                    self.await_listeners();
+                }
+                self.do_without(&failed);
                 let begins = first.is_some() || expecting.is_some();
                 if let Some(expecting) = expecting {
                     let _ = expecting.in_force.try_send(());
@@ -84,9 +76,7 @@ impl Control {
                 if let Some(started) = first {
                     let _ = started.try_send(());
                 }
-                if !failed.is_empty() {
-                    self.state.reloads.error(failed.join("; "));
-                } else if !begins {
+                if !begins {
                     self.state.reloads.ok();
                     let version = self.state.published().generation.snapshot.version();
                     tracing::info!(version, "another configuration is in force");
@@ -95,10 +85,7 @@ impl Control {
             Err(error) => {
                 let published = self.state.published();
                 self.resolve(published.config.dns(), published.config.endpoint_names());
-                tracing::error!(
-                    "the changed configuration is not used, the last good one stays in force: {error}"
-                );
-                self.state.reloads.error(error.to_string());
+                self.refuse_for_now(&error);
             }
         }
         if let Some(asked) = self.load_again.take() {
@@ -151,18 +138,7 @@ impl Control {
             before.drain();
             self.leave(before, timeout);
         }
-        for (id, sockets) in opened {
-            let Some(listener) = self.state_of(id) else { continue };
-            if let Some((handoff, accepting)) = &mut self.handoff {
-                for socket in sockets {
-                    accepting.insert(id, Accepting::start(socket, listener.clone(), handoff.clone()));
-                }
-            } else {
-                for (shard, socket) in sockets.into_iter().enumerate() {
-                    self.tell(shard, Message::Listen { id, socket, listener: listener.clone() }).await;
-                }
-            }
-        }
+        self.open(opened).await;
         for bound in removed {
             self.leave(bound.state.clone(), timeout);
             if let Some((_, accepting)) = &mut self.handoff {
@@ -180,11 +156,32 @@ impl Control {
         }
     }
 
+    /// Accepts from new sockets of listeners that are known already.
+    pub(super) async fn open(&mut self, opened: Vec<(SocketId, Vec<TcpListener>)>) {
+        for (id, sockets) in opened {
+            let Some(listener) = self.state_of(id) else { continue };
+            if let Some((handoff, accepting)) = &mut self.handoff {
+                for socket in sockets {
+                    accepting.insert(id, Accepting::start(socket, listener.clone(), handoff.clone()));
+                }
+            } else {
+                for (shard, socket) in sockets.into_iter().enumerate() {
+                    self.tell(shard, Message::Listen { id, socket, listener: listener.clone() }).await;
+                }
+            }
+        }
+    }
+
     fn state_of(&self, id: u64) -> Option<Arc<sluice_net::ListenerState>> {
         self.listeners.iter().find(|bound| bound.id == id).map(|bound| bound.state.clone())
     }
 
-    fn published(&self, config: Config, generation: Generation, needs_restart: Vec<String>) -> Published {
+    pub(super) fn published(
+        &self,
+        config: Config,
+        generation: Generation,
+        needs_restart: Vec<String>,
+    ) -> Published {
         let listeners = self
             .listeners
             .iter()

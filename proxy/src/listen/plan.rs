@@ -33,12 +33,12 @@ pub(crate) struct Plan {
     pub(crate) renamed: Vec<(SocketId, Arc<ListenerState>)>,
     /// Listeners that are gone.
     pub(crate) removed: Vec<Bound>,
-    /// Configured listeners that are left out because their address cannot be bound; the next plan tries again.
+    /// Configured listeners that are left out because their address cannot be bound.
     pub(crate) failed: Vec<StartError>,
 }
 
 /// Binds what is new. `sockets` is how many each listener needs. An address that cannot be bound refuses the configuration;
-/// with `each_alone`, where listeners belong to different people, only its listener is left out, unless it is all there is.
+/// with `each_alone`, where listeners belong to different people, only its listener is left out.
 pub(crate) fn plan(
     open: &[Bound],
     config: &Config,
@@ -93,9 +93,6 @@ pub(crate) fn plan(
             },
         };
         plan.bound.push(bound);
-    }
-    if plan.bound.is_empty() && !plan.failed.is_empty() {
-        return Err(plan.failed.swap_remove(0));
     }
     Ok(plan)
 }

@@ -95,7 +95,10 @@ fn listeners(state: &State, families: &mut Vec<Family>) {
             (vec![("listener", listener.name.to_string())], f64::from(listener.state.connections()))
         })
         .collect();
+    let unbound = state.unbound.load();
+    let unbound = unbound.iter().map(|listener| (vec![("listener", listener.name.clone())], 1.0)).collect();
     families.extend([
+        Family::gauge("listeners_unbound", "Listeners whose address cannot be listened on.", unbound),
         Family::counter("connections_total", "Accepted connections.", label("listener", opened)),
         Family::gauge("connections_open", "Connections of clients that are open.", open),
         Family::counter(

@@ -1,7 +1,7 @@
 use crate::scene::{Scene, answering, eventually, options};
 use sluice_model::{NoFiles, Source, spec};
 use sluice_proxy::{ConfigSource, Feeder, Proxy, StartError, feed};
-use std::{path::PathBuf, sync::Arc};
+use std::{net::TcpListener, path::PathBuf, sync::Arc};
 
 fn config(body: &str) -> spec::Config {
     let source = Source::new("made", answering("web", body));
@@ -48,6 +48,26 @@ fn a_refused_configuration_is_reported_under_the_name_of_the_feed() {
     feeder.publish(config("three"));
     eventually("a good one", || body(&scene) == "three");
     assert!(matches!(start(bad), Err(StartError::Config(_))));
+}
+
+#[test]
+fn a_port_that_is_taken_is_tried_again_and_keeps_the_proxy_from_being_ready() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let mut first = config("hello");
+    Arc::make_mut(&mut first.listeners[0]).address = address;
+    let (scene, feeder) = start(first).unwrap();
+    assert_eq!(scene.admin("/ready").body, "not ready: listeners without their address\n");
+    let listener = scene.json("/listeners")[0].clone();
+    assert_eq!((&listener["name"], &listener["wanted"]), (&"web".into(), &address.to_string().into()));
+    assert!(listener["error"].to_string().contains("another process holds it"), "{listener}");
+    drop(taken);
+    eventually("the listener", || scene.admin("/ready").status == 200);
+    assert_eq!(body(&scene), "hello");
+    assert_eq!(scene.proxy().listener_address("web"), Some(address));
+    feeder.publish(config("two"));
+    eventually("another address", || scene.proxy().listener_address("web").is_some_and(|now| now != address));
+    TcpListener::bind(address).unwrap();
 }
 
 #[test]

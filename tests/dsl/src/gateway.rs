@@ -129,6 +129,17 @@ impl GatewayRecipe {
     /// # Panics
     /// When it does not become ready; the message has what the process said.
     pub async fn start(self) -> Gateway {
+        let mut gateway = self.begin().await;
+        gateway.proxy.ready().await;
+        gateway.proxy.learn().await;
+        gateway
+    }
+
+    /// Starts it and waits until admin answers.
+    ///
+    /// # Panics
+    /// When it does not; the message has what the process said.
+    pub async fn begin(self) -> Gateway {
         let folder = folder();
         let manifests = self.folder.unwrap_or_else(|| folder.path().join("manifests"));
         fs::create_dir_all(&manifests).expect("a temporary folder can be written");
@@ -145,7 +156,7 @@ impl GatewayRecipe {
         let command = self.command.iter().map(String::as_str);
         let arguments = command.chain(common).chain(self.arguments.iter().map(String::as_str));
         let process = Process::start(self.binary, arguments, folder.path());
-        let proxy = Sluice::running(process, Recipe::new(self.binary), folder).await;
+        let proxy = Sluice::begun(process, Recipe::new(self.binary), folder).await;
         Gateway { proxy, manifests, values: self.values }
     }
 }
@@ -252,7 +263,8 @@ impl Gateway {
 
     async fn listens(&self, name: &str) -> bool {
         let listeners = self.proxy.admin("/listeners").await.json();
-        listeners.as_array().into_iter().flatten().any(|listener| listener["name"] == name)
+        let listens = |listener: &Value| listener["name"] == name && listener["address"].is_string();
+        listeners.as_array().into_iter().flatten().any(listens)
     }
 
     /// Sends a GET for a host to port 80.

@@ -28,18 +28,18 @@ impl Sluice {
             .expect("a configuration can be written");
         let arguments = ["run", CONFIG].into_iter().chain(recipe.arguments().iter().map(String::as_str));
         let process = Process::start(recipe.binary(), arguments, folder.path());
-        Self::running(process, recipe, folder).await
-    }
-
-    /// A process that says where its admin endpoint is.
-    pub(crate) async fn running(mut process: Process, recipe: Recipe, folder: TempDir) -> Self {
-        let line = process.says("sluice: admin on ").await;
-        let admin =
-            line.rsplit(' ').next().and_then(|address| address.parse().ok()).expect("an admin address");
-        let mut proxy = Self { process, recipe, admin, listeners: HashMap::new(), folder };
+        let mut proxy = Self::begun(process, recipe, folder).await;
         proxy.ready().await;
         proxy.learn().await;
         proxy
+    }
+
+    /// A process that says where its admin endpoint is.
+    pub(crate) async fn begun(mut process: Process, recipe: Recipe, folder: TempDir) -> Self {
+        let line = process.says("sluice: admin on ").await;
+        let admin =
+            line.rsplit(' ').next().and_then(|address| address.parse().ok()).expect("an admin address");
+        Self { process, recipe, admin, listeners: HashMap::new(), folder }
     }
 
     /// Waits until `/ready` says yes.

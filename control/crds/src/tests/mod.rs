@@ -35,6 +35,51 @@ fn objects_with_every_field_are_read_without_a_complaint() {
 }
 
 #[test]
+fn a_slip_in_kind_or_group_is_named_and_kinds_of_others_are_nobodys_mistake() {
+    let read = |api_version: &str, kind: &str| {
+        let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{ name: a }}\n");
+        match Manifest::read(&text).entries.remove(0).content {
+            EntryContent::Invalid(problem) => Some(crate::object::Explained::new(&problem, false).message),
+            EntryContent::Other { .. } => None,
+            EntryContent::Object(object) => panic!("{object:?}"),
+        }
+    };
+    for (api_version, kind, meant) in [
+        ("networking.k8s.io/v1", "Ingres", "`kind: Ingress` of `apiVersion: networking.k8s.io/v1`"),
+        (
+            "networking.istio.io/v1",
+            "virtualservice",
+            "`kind: VirtualService` of `apiVersion: networking.istio.io/v1`",
+        ),
+        (
+            "networking.istoi.io/v1",
+            "VirtualService",
+            "`kind: VirtualService` of `apiVersion: networking.istio.io/v1`",
+        ),
+        ("v1", "Ingress", "`kind: Ingress` of `apiVersion: networking.k8s.io/v1`"),
+        ("networking.k8s.io", "Ingress", "`kind: Ingress` of `apiVersion: networking.k8s.io/v1`"),
+        ("v1", "Servic", "`kind: Service` of `apiVersion: v1`"),
+        ("networking.k8s.io/v11", "Ingress", "write `networking.k8s.io/v1`"),
+        ("v1", "''", "field `kind` is missing"),
+    ] {
+        let said = read(api_version, kind).unwrap_or_default();
+        assert!(said.contains(meant), "{api_version} {kind}: {said}");
+    }
+    for (api_version, kind) in [
+        ("apps/v1", "Deployment"),
+        ("v1", "Node"),
+        ("v1", "ServiceAccount"),
+        ("networking.k8s.io/v1", "NetworkPolicy"),
+        ("gateway.networking.k8s.io/v1", "Gateway"),
+        ("serving.knative.dev/v1", "Service"),
+        ("networking.internal.knative.dev/v1alpha1", "Ingress"),
+        ("networking.istio.io/v1", "WorkloadEntry"),
+    ] {
+        assert_eq!(read(api_version, kind), None, "{api_version} {kind}");
+    }
+}
+
+#[test]
 fn objects_survive_being_written_as_json_and_read_again() {
     let manifest = Manifest::read(FULL);
     let all = manifest.objects().map(|object| serde_json::to_string_pretty(object).unwrap());

@@ -2,7 +2,7 @@
 
 use super::{
     Finding,
-    file::{self, Found, Reading},
+    file::{self, Content, Found, Others, Reading},
     tree::{self, Stamp, Tree},
 };
 use sluice_crds::ObjectName;
@@ -42,6 +42,8 @@ pub(crate) struct Folder {
     /// As everything was seen last: folders by their real paths, and what is wrong with them.
     folders: BTreeMap<PathBuf, PathBuf>,
     astray: Vec<Finding>,
+    /// Files that somebody is writing, by their real paths.
+    written: BTreeSet<PathBuf>,
 }
 
 /// What is known of a file.
@@ -98,7 +100,13 @@ impl Folder {
             bytes: 0,
             folders: BTreeMap::new(),
             astray: Vec::new(),
+            written: BTreeSet::new(),
         }
+    }
+
+    /// Leaves these files alone, as somebody is writing them; not any more those that were named before.
+    pub(super) fn leave(&mut self, written: BTreeSet<PathBuf>) {
+        self.written = written;
     }
 
     /// The folder, as it was named.
@@ -109,10 +117,7 @@ impl Folder {
     /// A text that stands for a whole folder, with the name that reports give it.
     pub(crate) fn of_text(name: &str, text: &str, namespace: Option<String>) -> Scan {
         let mut folder = Self::new(PathBuf::new(), namespace);
-        let (objects, findings) = match file::parse(&name.into(), text) {
-            Ok(content) => content,
-            Err(findings) => (Vec::new(), findings),
-        };
+        let Content { objects, findings, .. } = file::parse(&name.into(), text);
         let mut touched = BTreeSet::new();
         folder.claim(Path::new(name), RANK_GAP, objects, &mut touched);
         Scan {
@@ -131,7 +136,14 @@ impl Folder {
         let mut touched = BTreeSet::new();
         self.forget_absent(&tree, &mut touched);
         let ranks = self.ranks(tree.files.keys(), &mut touched);
-        for (path, stamp) in &tree.files {
+        let is_written = |path: &Path| {
+            self.written.iter().any(|written| {
+                let below = written.parent().and_then(|folder| tree.folders.get(folder));
+                below.zip(written.file_name()).is_some_and(|(below, name)| below.join(name) == path)
+            })
+        };
+        let at_rest: Vec<_> = tree.files.iter().filter(|(path, _)| !is_written(path)).collect();
+        for (path, stamp) in at_rest {
             self.look_at_file(path, *stamp, ranks.get(path).copied(), &mut touched);
         }
         self.bytes = tree.files.values().map(|stamp| stamp.size).sum();
@@ -152,7 +164,7 @@ impl Folder {
         }
         let mut stamps: BTreeMap<PathBuf, Option<Stamp>> = BTreeMap::new();
         for name in names {
-            let Some(file) = self.file(name).ok()? else { continue };
+            let Some(file) = self.file(name).ok()?.filter(|_| !self.written.contains(name)) else { continue };
             let stamp = match fs::symlink_metadata(name) {
                 Ok(metadata) if metadata.is_file() => Some(Stamp::of(&metadata)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -160,8 +172,10 @@ impl Folder {
             };
             stamps.insert(file, stamp);
         }
+        let written = self.written.iter().filter_map(|name| self.file(name).ok()?);
+        let written: BTreeSet<PathBuf> = written.collect();
         for file in &self.unsettled {
-            if !stamps.contains_key(file) {
+            if !stamps.contains_key(file) && !written.contains(file) {
                 let metadata = fs::metadata(self.root.join(file)).ok()?;
                 stamps.insert(file.clone(), Some(Stamp::of(&metadata)));
             }
@@ -318,7 +332,7 @@ impl Folder {
         path: &Path,
         rank: u64,
         reading: Reading,
-        content: Option<file::Content>,
+        content: Option<Content>,
         touched: &mut BTreeSet<ObjectName>,
     ) {
         let mut known = self.files.remove(path).unwrap_or_else(|| Known {
@@ -327,15 +341,24 @@ impl Folder {
             objects: Vec::new(),
             findings: Vec::new(),
         });
-        known.reading = reading;
-        match content {
-            None => {}
-            Some(Err(findings)) => known.findings = findings,
-            Some(Ok((objects, findings))) => {
-                self.disclaim(std::mem::take(&mut known.objects), touched);
-                known.objects = self.claim(path, rank, objects, touched);
-                known.findings = findings;
+        let before = std::mem::replace(&mut known.reading, reading);
+        if let Some(Content { objects, mut findings, others }) = content {
+            let is_there = |name: &ObjectName| objects.iter().any(|(object, _)| object.name() == *name);
+            let stays = others == Others::Stay || others == Others::StayForNow && !known.reading.is_old();
+            let (stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut known.objects)
+                .into_iter()
+                .partition(|(name, _)| stays && !is_there(name));
+            if let Some(finding) = findings.first_mut().filter(|_| !stay.is_empty()) {
+                finding.message.push_str(&staying(&stay));
             }
+            if others == Others::StayForNow && !stay.is_empty() {
+                // It is looked at again, as if it had not been read.
+                known.reading = Reading { hash: before.hash, settled: false, ..known.reading };
+            }
+            self.disclaim(go, touched);
+            known.objects = self.claim(path, rank, objects, touched);
+            known.objects.extend(stay);
+            known.findings = findings;
         }
         note(&mut self.flawed, path, !known.findings.is_empty());
         note(&mut self.unsettled, path, !known.reading.settled && known.reading.hash.is_some());
@@ -410,6 +433,16 @@ impl Folder {
         }
         reports
     }
+}
+
+/// What else there is to say of a file that is wrong.
+fn staying(objects: &[(ObjectName, u64)]) -> String {
+    const MOST: usize = 3;
+    let mut names: Vec<String> = objects.iter().take(MOST).map(|(name, _)| name.to_string()).collect();
+    if objects.len() > MOST {
+        names.push(format!("{} more", objects.len() - MOST));
+    }
+    format!("; what stood in this file stays as it was: {}", names.join(", "))
 }
 
 fn note(set: &mut BTreeSet<PathBuf>, path: &Path, is_in: bool) {

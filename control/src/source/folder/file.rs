@@ -1,7 +1,7 @@
 //! One file of manifests: what it held when it was last good.
 
 use super::{Finding, tree::Stamp};
-use sluice_crds::{AnyObject, Manifest, manifest::EntryContent, object::Explained};
+use sluice_crds::{AnyObject, Kind, Manifest, core::Secret, manifest::EntryContent, object::Explained};
 use std::{
     fs::File,
     io::{self, Read},
@@ -30,12 +30,30 @@ pub(super) struct Reading {
     pub(super) hash: Option<u128>,
 }
 
+/// For so long an empty file counts as one that is about to be written; then it holds nothing.
+const EMPTY: Duration = Duration::from_secs(2);
+
 /// What a file holds.
-pub(super) type Content = Result<(Vec<Found>, Vec<Finding>), Vec<Finding>>;
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) objects: Vec<Found>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) others: Others,
+}
+
+/// What becomes of objects that a file had when it was last good, and has not now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// They were removed.
+    Go,
+    /// One of them may be what cannot be understood now.
+    Stay,
+    /// The file is empty, as files are that somebody is about to write: they stay for a moment.
+    StayForNow,
+}
 
 impl Reading {
-    /// Reads a file; nothing comes of it where it holds what it held `before`. An error of the content leaves what was
-    /// known of the file in force.
+    /// Reads a file; nothing comes of it where it holds what it held `before`.
     pub(super) fn of(
         root: &Path,
         path: &Path,
@@ -44,7 +62,7 @@ impl Reading {
     ) -> (Self, Option<Content>) {
         let now = SystemTime::now();
         let name: Arc<str> = path.to_string_lossy().into();
-        let fail = |message: String| Err(vec![Finding { file: name.clone(), at: None, message }]);
+        let fail = |message: String| Content::broken(vec![Finding { file: name.clone(), at: None, message }]);
         let bytes = match read(&root.join(path)) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -53,15 +71,26 @@ impl Reading {
             }
         };
         let hash = xxhash_rust::xxh3::xxh3_128(&bytes);
-        let reading = Self { stamp, settled: is_settled(stamp, now), hash: Some(hash) };
+        let reading = Self { stamp, settled: is_older(stamp, TICK, now), hash: Some(hash) };
         if before == Some(hash) {
             return (reading, None);
         }
         let content = match String::from_utf8(bytes) {
             Ok(text) => parse(&name, &text),
-            Err(_) => fail("it is not UTF-8; the objects that it had stay".to_owned()),
+            Err(_) => fail("it is not UTF-8".to_owned()),
         };
         (reading, Some(content))
+    }
+
+    /// Whether the file has been as it is for longer than somebody takes who writes an empty file anew.
+    pub(super) fn is_old(&self) -> bool {
+        is_older(self.stamp, EMPTY, SystemTime::now())
+    }
+}
+
+impl Content {
+    fn broken(findings: Vec<Finding>) -> Self {
+        Self { objects: Vec::new(), findings, others: Others::Stay }
     }
 }
 
@@ -74,28 +103,37 @@ pub(super) fn parse(name: &Arc<str>, text: &str) -> Content {
     };
     let manifest = Manifest::read(text);
     if !manifest.malformed.is_empty() {
-        let told = manifest.malformed.iter().map(|problem| finding(Explained::new(problem, true)));
-        return Err(told.collect());
+        // Where the text is no YAML, nobody knows which of it is the value of a secret.
+        let redact = text.contains(Secret::KIND);
+        let told = manifest.malformed.iter().map(|problem| finding(Explained::new(problem, redact)));
+        return Content::broken(told.collect());
     }
+    let empty = manifest.entries.is_empty();
     let (mut objects, mut findings) = (Vec::new(), Vec::new());
     for entry in manifest.entries {
         match entry.content {
             EntryContent::Object(object) => objects.push((object, entry.position.line)),
             EntryContent::Other { .. } => {}
-            EntryContent::Invalid(problem) => findings.push(finding(Explained::new(&problem, true))),
+            EntryContent::Invalid(problem) => findings.push(finding(Explained::new(&problem, false))),
         }
     }
-    Ok((objects, findings))
+    let others = match (findings.is_empty(), empty) {
+        (false, _) => Others::Stay,
+        (true, true) => Others::StayForNow,
+        (true, false) => Others::Go,
+    };
+    Content { objects, findings, others }
 }
 
-fn is_settled(stamp: Stamp, now: SystemTime) -> bool {
+/// Whether what changed last did so longer ago than this.
+fn is_older(stamp: Stamp, age: Duration, now: SystemTime) -> bool {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (seconds, nanos) = stamp.changed;
     let changed = u64::try_from(seconds)
         .ok()
         .zip(u32::try_from(nanos).ok())
         .map_or(Duration::MAX, |(seconds, nanos)| Duration::new(seconds, nanos));
-    changed.checked_add(TICK).is_some_and(|then| then < now)
+    changed.checked_add(age).is_some_and(|then| then < now)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -44,6 +44,7 @@ impl Followed {
             () = watch.changed() => {}
             () = tokio::time::sleep(SOON), if self.seen.look_again => {}
         }
+        self.folder.leave(watch.being_written());
         let names = watch.touched().filter(|_| !self.whole);
         let looked = match names.and_then(|names| self.folder.look_at(&names)) {
             Some(scan) => Ok(scan),

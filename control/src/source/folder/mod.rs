@@ -6,7 +6,9 @@
 //!
 //! Every `.yaml`, `.yml` and `.json` below the folder counts, with any number of objects in it; names that begin with a dot
 //! do not, so that the `..data` links of mounted ConfigMaps and the swap files of editors are left alone, while links are
-//! followed. What is wrong with a file is a [`Finding`] and leaves the last good objects of that file in force.
+//! followed. What is wrong with a file is a [`Finding`] and leaves the last good objects of that file in force, or where single
+//! documents are wrong, the objects that stood there before. A file that somebody is writing (`sluice_proxy::Watch` knows) is
+//! left alone until it is closed, or for ten seconds; one that is empty afterwards has no objects, two seconds later.
 
 mod contents;
 mod file;

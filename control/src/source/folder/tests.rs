@@ -1,6 +1,11 @@
 use super::{Folder, Scan};
 use sluice_translate::Change;
-use std::{fs, os::unix::fs::symlink, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 
 struct Scene {
@@ -116,6 +121,57 @@ fn what_is_no_object_is_told_and_its_neighbours_count() {
     assert_eq!(told(&scan), ["+default/a shop.yaml:3"]);
     assert_eq!(scan.findings.len(), 1);
     assert!(scan.findings[0].to_string().contains("apiVersion"), "{}", scan.findings[0]);
+}
+
+#[test]
+fn a_document_that_is_no_object_any_more_keeps_the_object_that_it_was() {
+    let mut scene = Scene::new();
+    scene.write("a.yaml", &format!("{}---\n{}", service("a"), service("b")));
+    assert_eq!(scene.changes().len(), 2);
+    for slip in ["kind: Servce", "kin: Service", "kind: service", "kind:"] {
+        let broken = service("a").replace("kind: Service", slip);
+        scene.write("a.yaml", &format!("{broken}---\n{}---\n{}", service("b"), service("c")));
+        let scan = scene.scan();
+        assert!(!told(&scan).iter().any(|change| change.ends_with("default/a")), "{slip}: {:?}", told(&scan));
+        let message = &scan.findings[0].message;
+        assert!(message.contains("stays as it was: Service default/a"), "{slip}: {message}");
+    }
+    assert!(scene.folder.objects().any(|held| held.object().name().name == "a"));
+    // Kinds that nobody here knows are no slips.
+    scene.write("a.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: a }\n");
+    let scan = scene.scan();
+    assert!(scan.findings.is_empty() && told(&scan).contains(&"-default/a".to_owned()), "{:?}", told(&scan));
+}
+
+#[test]
+fn an_empty_file_has_no_objects_only_after_a_moment() {
+    let mut scene = Scene::new();
+    scene.write("a.yaml", &service("a"));
+    scene.changes();
+    scene.write("a.yaml", "# to be written\n");
+    let scan = scene.scan();
+    assert!(scan.changes.is_empty() && scan.look_again, "{:?}", told(&scan));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let gone = std::iter::repeat_with(|| scene.changes())
+        .find(|changes| !changes.is_empty() || Instant::now() > deadline);
+    assert_eq!(gone.unwrap(), ["-default/a"]);
+    assert!(!scene.scan().look_again);
+}
+
+#[test]
+fn what_somebody_is_writing_is_left_alone() {
+    let mut scene = Scene::new();
+    let root = fs::canonicalize(scene.root.path()).unwrap();
+    scene.write("deep/a.yaml", &service("a"));
+    scene.changes();
+    let file = root.join("deep/a.yaml");
+    scene.folder.leave([file.clone()].into());
+    scene.write("deep/a.yaml", &service("b"));
+    assert!(scene.changes().is_empty());
+    assert_eq!(told(&scene.folder.look_at(&[file.clone()].into()).unwrap()), [""; 0]);
+    scene.folder.leave([].into());
+    let seen = scene.folder.look_at(&[file].into()).unwrap();
+    assert_eq!(told(&seen), ["-default/a", "+default/b deep/a.yaml:1"]);
 }
 
 #[test]
