@@ -30,7 +30,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let facts = RequestFacts {
         version: Version::Http11,
         method: request.method_str(),
-        target: Target::Line(request.target().as_bytes()),
+        target: Target::Line(request.target()),
         body: Body::None,
     };
     let answer = ResponseFacts { version: Version::Http11, status: 200, body: Body::Length(1024) };

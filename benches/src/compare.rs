@@ -4,7 +4,7 @@ use crate::{
     Error,
     certificate::Certificate,
     cores::Cores,
-    load::{self, Idle, Order},
+    load::{self, Idle, Order, Origin},
     machine::Machine,
     metric::{Metric, Sample, median},
     note,
@@ -142,11 +142,14 @@ impl Bench {
         }
         let io = |error: std::io::Error| error.to_string();
         let folder = tempfile::tempdir_in(self.folder.path()).map_err(io)?;
+        let mut origin = (row.load == Load::OpenLoop).then(Origin::start).transpose().map_err(io)?;
+        let upstream =
+            origin.as_ref().map_or(self.upstream, |origin| self.upstream.replaced(origin.address()));
         let scene = Scene {
             row,
             plain: free_address().map_err(io)?,
             secure: free_address().map_err(io)?,
-            upstream: self.upstream,
+            upstream,
             certificate: &self.certificate,
             folder: folder.path(),
         };
@@ -156,18 +159,18 @@ impl Bench {
         let order = Order { row, address, time: self.time, rate };
         match row.load {
             Load::Idle { tls, count } => idle(&process, &order, tls, count),
-            _ => busy(&process, &order),
+            _ => busy(&process, &order, origin.as_mut()),
         }
     }
 }
 
 /// What requests cost.
-fn busy(process: &Process, order: &Order<'_>) -> Result<Sample, String> {
+fn busy(process: &Process, order: &Order<'_>, mut origin: Option<&mut Origin>) -> Result<Sample, String> {
     let io = |error: std::io::Error| error.to_string();
     let start = process.resident().map_err(io)?;
-    load::run(&Order { time: Duration::from_secs(1), ..*order })?;
+    load::run(&Order { time: Duration::from_secs(1), ..*order }, origin.as_deref_mut())?;
     let before = process.cpu().map_err(io)?;
-    let outcome = load::run(order)?;
+    let outcome = load::run(order, origin)?;
     let used = process.cpu().map_err(io)?.since(before);
     let requests = outcome.requests as f64;
     let mut sample = Sample::from([

@@ -39,6 +39,13 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// The same with another server for HTTP/1.1.
+    pub(crate) const fn replaced(self, http1: SocketAddr) -> Self {
+        Self { http1, ..self }
+    }
+}
+
 /// Answers, whole.
 fn answers() -> [(&'static str, Bytes, Bytes); 3] {
     SIZES.map(|(ending, size)| {
@@ -49,6 +56,12 @@ fn answers() -> [(&'static str, Bytes, Bytes); 3] {
         );
         (ending, body.clone(), Bytes::from([head.as_bytes(), &body].concat()))
     })
+}
+
+/// The answer to a request over HTTP/1.1 that asks for no size, for servers elsewhere.
+pub(crate) fn answer() -> Bytes {
+    let [(_, _, whole), ..] = answers();
+    whole
 }
 
 fn serve<F: Future<Output = ()> + 'static>(

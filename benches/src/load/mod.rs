@@ -4,11 +4,13 @@ mod connections;
 mod h2load;
 mod idle;
 mod open_loop;
+mod origin;
 mod tls;
 mod wrk;
 
 pub(crate) use idle::Idle;
 pub(crate) use open_loop::Latencies;
+pub(crate) use origin::Origin;
 
 use crate::row::{self, Load, Row};
 use std::{net::SocketAddr, time::Duration};
@@ -70,13 +72,16 @@ impl Order<'_> {
 }
 
 /// Does what a row says, but for idle connections; says what went wrong where answers are missing or wrong.
-pub(crate) fn run(order: &Order<'_>) -> Result<Outcome, String> {
+pub(crate) fn run(order: &Order<'_>, origin: Option<&mut Origin>) -> Result<Outcome, String> {
     let outcome = match order.row.load {
         Load::Requests { tls, size } => wrk::run(order, tls, size),
         Load::Streams { kind } => h2load::streams(order, kind),
         Load::Uploads => h2load::uploads(order),
         Load::Connections { tls } => connections::run(order, tls),
-        Load::OpenLoop => open_loop::run(order),
+        Load::OpenLoop => match origin {
+            Some(origin) => open_loop::run(order, origin),
+            None => Err("needs its own server".to_owned()),
+        },
         Load::Idle { .. } => Err("is measured by its connections".to_owned()),
     }?;
     if outcome.requests == 0 { Err("no request was answered".to_owned()) } else { Ok(outcome) }

@@ -3,9 +3,10 @@
 //! Latency counts from when a request was *due*, not from when it could be sent: a peer that stalls makes all requests late that
 //! fell due meanwhile, and they say so. (A closed loop would just ask less often: coordinated omission.)
 
-use super::{CONNECTIONS, Order, Outcome};
+use super::{CONNECTIONS, Order, Origin, Outcome};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    buffer::spare_capacity,
+    event::{PollFd, PollFlags, Timespec, epoll, poll},
     io::Errno,
 };
 use std::{
@@ -13,6 +14,7 @@ use std::{
     io::{self, Read, Write},
     net::TcpStream,
     num::NonZeroU64,
+    os::fd::{AsFd, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -30,15 +32,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The share of the time that is not counted, at its beginning.
 const WARM_UP: f64 = 0.2;
 
-pub(super) fn run(order: &Order<'_>) -> Result<Outcome, String> {
+pub(super) fn run(order: &Order<'_>, origin: &mut Origin) -> Result<Outcome, String> {
+    open(order, origin).and_then(Loop::run).map_err(|error| format!("the open loop: {error}"))
+}
+
+fn open<'o>(order: &Order<'_>, origin: &'o mut Origin) -> io::Result<Loop<'o>> {
     // Timers of the kernel are late by 50 us unless asked to be better.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1_000));
+    let ready = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut clients = Vec::with_capacity(CONNECTIONS);
-    for _ in 0..CONNECTIONS {
-        clients.push(Client::connect(order).map_err(|error| format!("the open loop: {error}"))?);
+    for place in 0..CONNECTIONS {
+        let client = Client::connect(order)?;
+        watch(&ready, &client.stream, Whom::Client(place))?;
+        clients.push(client);
     }
-    Loop {
+    watch(&ready, origin.listener(), Whom::Listener)?;
+    for (place, connection) in origin.connections() {
+        watch(&ready, connection, Whom::Server(place))?;
+    }
+    Ok(Loop {
         clients,
+        origin,
+        ready,
         idle: (0..CONNECTIONS).collect(),
         request: order.request(""),
         pause: Duration::from_secs_f64(1.0 / order.rate),
@@ -46,13 +61,44 @@ pub(super) fn run(order: &Order<'_>) -> Result<Outcome, String> {
         time: order.time,
         late: VecDeque::new(),
         taken: Vec::new(),
-    }
-    .run()
-    .map_err(|error| format!("the open loop: {error}"))
+    })
 }
 
-struct Loop {
+/// Who has something to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Client(usize),
+    Listener,
+    Server(usize),
+}
+
+impl Whom {
+    /// The listener has the place behind the clients, and connections to the server those behind it.
+    const fn token(self) -> u64 {
+        (match self {
+            Self::Client(place) => place,
+            Self::Listener => CONNECTIONS,
+            Self::Server(place) => CONNECTIONS + 1 + place,
+        }) as u64
+    }
+
+    const fn of(token: u64) -> Self {
+        match token as usize {
+            place if place < CONNECTIONS => Self::Client(place),
+            CONNECTIONS => Self::Listener,
+            place => Self::Server(place - CONNECTIONS - 1),
+        }
+    }
+}
+
+fn watch(ready: &OwnedFd, stream: impl AsFd, whom: Whom) -> io::Result<()> {
+    Ok(epoll::add(ready, stream, epoll::EventData::new_u64(whom.token()), epoll::EventFlags::IN)?)
+}
+
+struct Loop<'o> {
     clients: Vec<Client>,
+    origin: &'o mut Origin,
+    ready: OwnedFd,
     /// Places of clients that wait for nothing.
     idle: Vec<usize>,
     request: Vec<u8>,
@@ -65,11 +111,12 @@ struct Loop {
     taken: Vec<Duration>,
 }
 
-impl Loop {
+impl Loop<'_> {
     fn run(mut self) -> io::Result<Outcome> {
         let (end, counted_from) = (self.begun + self.time, self.begun + self.time.mul_f64(WARM_UP));
         let mut due = self.begun;
         let mut requests = 0;
+        let mut events = Vec::with_capacity(2 * CONNECTIONS);
         loop {
             let now = Instant::now();
             while due <= now && due < end {
@@ -85,13 +132,20 @@ impl Loop {
                 return Err(io::Error::other(format!("{missing} requests have no answer")));
             }
             let next = if due < end { due } else { end + PATIENCE };
-            for place in self.answered(next.saturating_duration_since(now))? {
-                if let Some((due, taken)) = self.clients[place].read()? {
-                    requests += 1;
-                    self.idle.push(place);
-                    if due >= counted_from {
-                        self.taken.push(taken);
+            self.wait(next.saturating_duration_since(now), &mut events)?;
+            for event in events.drain(..) {
+                match Whom::of(event.data.u64()) {
+                    Whom::Client(place) => {
+                        if let Some((due, taken)) = self.clients[place].read()? {
+                            requests += 1;
+                            self.idle.push(place);
+                            if due >= counted_from {
+                                self.taken.push(taken);
+                            }
+                        }
                     }
+                    Whom::Listener => self.accept()?,
+                    Whom::Server(place) => self.origin.serve(place)?,
                 }
             }
         }
@@ -109,17 +163,30 @@ impl Loop {
         Ok(())
     }
 
-    /// Places of the clients that have something to read.
-    fn answered(&self, within: Duration) -> io::Result<Vec<usize>> {
-        let mut fds: Vec<PollFd<'_>> =
-            self.clients.iter().map(|client| PollFd::new(&client.stream, PollFlags::IN)).collect();
+    fn accept(&mut self) -> io::Result<()> {
+        while let Some(place) = self.origin.accept()? {
+            let connection = self.origin.connections().find(|(at, _)| *at == place);
+            if let Some((_, connection)) = connection {
+                watch(&self.ready, connection, Whom::Server(place))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until somebody has something to read.
+    fn wait(&self, within: Duration, events: &mut Vec<epoll::Event>) -> io::Result<()> {
         let within =
             Timespec { tv_sec: within.as_secs().cast_signed(), tv_nsec: within.subsec_nanos().into() };
-        match poll(&mut fds, Some(&within)) {
-            Ok(_) | Err(Errno::INTR) => {}
+        // `epoll_wait` by itself knows milliseconds only.
+        match poll(&mut [PollFd::new(&self.ready, PollFlags::IN)], Some(&within)) {
+            Ok(0) | Err(Errno::INTR) => return Ok(()),
+            Ok(_) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok((0..fds.len()).filter(|place| !fds[*place].revents().is_empty()).collect())
+        match epoll::wait(&self.ready, spare_capacity(events), Some(&Timespec::default())) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -180,6 +247,15 @@ fn percentiles(taken: &mut [Duration]) -> Option<Latencies> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_ready_is_told_by_a_number() {
+        for whom in
+            [Whom::Client(0), Whom::Client(CONNECTIONS - 1), Whom::Listener, Whom::Server(0), Whom::Server(9)]
+        {
+            assert_eq!(Whom::of(whom.token()), whom);
+        }
+    }
 
     #[test]
     fn a_percentile_is_the_smallest_value_that_so_many_do_not_exceed() {

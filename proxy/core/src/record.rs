@@ -4,6 +4,7 @@ use crate::flags::ResponseFlags;
 use crate::hygiene::Version;
 use crate::route::Route;
 use crate::snapshot::Cluster;
+use arrayvec::ArrayString;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -82,20 +83,8 @@ pub struct Record {
     pub(crate) cluster: Option<Arc<Cluster>>,
     /// The cluster that a route names although there is none.
     pub(crate) missing_cluster: Option<Arc<str>>,
-    request_id: RequestIdText,
-}
-
-/// `x-request-id` as text, without memory of its own.
-#[derive(Clone, Copy)]
-struct RequestIdText {
-    bytes: [u8; Record::MAX_REQUEST_ID],
-    len: u8,
-}
-
-impl std::fmt::Debug for RequestIdText {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{:?}", str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default())
-    }
+    /// Without memory of its own.
+    request_id: ArrayString<{ Record::MAX_REQUEST_ID }>,
 }
 
 // === impl Record ===
@@ -143,7 +132,7 @@ impl Record {
             upstream_version: None,
             mirrors: 0,
             upgraded: false,
-            request_id: RequestIdText { bytes: [0; Self::MAX_REQUEST_ID], len: 0 },
+            request_id: ArrayString::new_const(),
         }
     }
 
@@ -184,6 +173,11 @@ impl Record {
         self.route.as_ref().and_then(|route| route.origin.as_deref()).unwrap_or_default()
     }
 
+    /// The listener itself, which the request keeps alive.
+    pub const fn pinned_listener(&self) -> Option<&Arc<sluice_model::Listener>> {
+        self.listener.as_ref()
+    }
+
     /// The route itself, which the request keeps alive: a key that costs no text.
     pub const fn pinned_route(&self) -> Option<&Arc<Route>> {
         self.route.as_ref()
@@ -196,16 +190,15 @@ impl Record {
 
     /// The request id; empty where the listener makes none.
     pub fn request_id(&self) -> &str {
-        str::from_utf8(&self.request_id.bytes[..usize::from(self.request_id.len)]).unwrap_or_default()
+        &self.request_id
     }
 
     /// Takes what fits; more than [`Record::MAX_REQUEST_ID`] bytes or anything but visible ASCII is not taken.
     pub(crate) fn set_request_id(&mut self, id: &[u8]) -> bool {
-        let fits = !id.is_empty() && id.len() <= Self::MAX_REQUEST_ID && id.iter().all(u8::is_ascii_graphic);
-        if fits {
-            self.request_id.bytes[..id.len()].copy_from_slice(id);
-            self.request_id.len = id.len() as u8;
+        let Ok(id) = str::from_utf8(id) else { return false };
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return false;
         }
-        fits
+        ArrayString::from(id).map(|id| self.request_id = id).is_ok()
     }
 }

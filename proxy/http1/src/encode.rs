@@ -5,7 +5,8 @@
 //! functions ([`try_field`]), which refuse what would break the message and then append nothing.
 
 use crate::Version;
-use crate::fields::{is_token, is_value};
+use crate::fields::is_token;
+pub use crate::fields::is_value;
 
 /// What messages are appended to.
 pub trait Output {

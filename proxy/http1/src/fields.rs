@@ -15,6 +15,8 @@ pub(crate) struct Field {
     value_len: u32,
     name_len: u16,
     known: Known,
+    /// Its line is as this crate would write it.
+    plain: bool,
 }
 
 /// The fields of one block, in the order in which they came. Reused from message to message.
@@ -43,6 +45,8 @@ pub struct FieldView<'a> {
     pub value: &'a [u8],
     /// What the name means.
     pub known: Known,
+    /// The whole line with its end, where it came as this crate would write it: one space before the value, none behind.
+    pub line: Option<&'a [u8]>,
 }
 
 /// What the `Connection` fields of a message say.
@@ -89,12 +93,16 @@ impl FieldIndex {
             if known == Known::Other {
                 underscores |= header.name.as_bytes().contains(&b'_');
             }
+            let value = header.value.as_ptr().addr() - origin;
+            // Between name and value there is nothing but the colon and white space.
+            let one_space = value == name + header.name.len() + 2 && block.get(value - 1) == Some(&b' ');
             Field {
                 name: name as u32,
-                value: (header.value.as_ptr().addr() - origin) as u32,
+                value: value as u32,
                 value_len: header.value.len() as u32,
                 name_len: header.name.len() as u16,
                 known,
+                plain: one_space && block.get(value + header.value.len()) == Some(&b'\r'),
             }
         }));
         self.seen = seen;
@@ -225,6 +233,7 @@ impl<'a> FieldsView<'a> {
             name: self.bytes(field.name, u32::from(field.name_len)),
             value: self.bytes(field.value, field.value_len),
             known: field.known,
+            line: field.plain.then(|| self.bytes(field.name, field.value + field.value_len + 2 - field.name)),
         }
     }
 
@@ -279,7 +288,7 @@ pub(crate) fn is_value_byte(byte: u8) -> bool {
 
 /// Whether all bytes may stand in a value: eight at a time, and one by one only if some are suspect.
 #[inline]
-pub(crate) fn is_value(value: &[u8]) -> bool {
+pub fn is_value(value: &[u8]) -> bool {
     let (words, rest) = value.as_chunks::<8>();
     let mut suspect = words.iter().fold(0, |suspects, word| suspects | suspects_in(*word));
     let mut rest = rest;

@@ -1,7 +1,7 @@
 //! Header fields of either codec behind one copyable value, without a virtual call.
 
 use http::HeaderMap;
-use sluice_core::head::MapFields;
+use sluice_core::head::{MapFields, Received, ReceivedField};
 use sluice_filter::Fields;
 use sluice_http1::FieldsView;
 
@@ -46,6 +46,16 @@ impl Fields for HeadFields<'_> {
             Self::Empty => 0,
             Self::Http1(view) => view.len(),
             Self::Http2(map) => map.len(),
+        }
+    }
+}
+
+impl Received for HeadFields<'_> {
+    fn each_received(&self, visit: &mut dyn FnMut(&ReceivedField<'_>)) {
+        match self {
+            Self::Empty => {}
+            Self::Http1(view) => view.iter().for_each(|field| visit(&field.into())),
+            Self::Http2(map) => MapFields(map).each_received(visit),
         }
     }
 }

@@ -6,6 +6,7 @@ mod histogram;
 mod number;
 mod observer;
 mod process;
+mod recent;
 mod registry;
 mod scrape;
 mod stats;

@@ -2,6 +2,7 @@
 
 use super::{
     dialect::{Dialects, LocalDialects},
+    recent::{Numbers, Recent},
     registry::Local,
     stats::{
         ClusterStats, EndpointKey, EndpointStats, ListenerStats, ReasonKey, ReasonKind, RouteKey, RouteQuery,
@@ -29,6 +30,7 @@ struct Locals {
     endpoints: Local<EndpointKey, EndpointStats>,
     reasons: Local<ReasonKey, Counter>,
     dialects: LocalDialects,
+    recent: Recent,
 }
 
 // === impl ShardObserver ===
@@ -42,6 +44,7 @@ impl ShardObserver {
             endpoints: Local::new(stats.endpoints.clone()),
             reasons: Local::new(stats.reasons.clone()),
             dialects: LocalDialects::new(dialects, &stats.nginx, &stats.istio),
+            recent: Recent::default(),
         });
         Self { stats, local, log }
     }
@@ -59,6 +62,7 @@ impl ShardObserver {
     pub(crate) fn make_room(&self, snapshot: &Snapshot) {
         let cluster = |name: &str| snapshot.cluster_named(name).is_some();
         let mut local = self.local.borrow_mut();
+        local.recent.clear();
         local.listeners.make_room(|name| snapshot.listener(name).is_some());
         local.clusters.make_room(|name| cluster(name));
         local.routes.make_room(|key| snapshot.listener(&key.listener).is_some() && cluster(&key.cluster));
@@ -71,38 +75,55 @@ impl ShardObserver {
     }
 
     fn count_request(&self, record: &Record) {
-        let mut local = self.local.borrow_mut();
-        let route = local.routes.of(&RouteQuery {
-            listener: record.listener(),
-            virtual_host: record.virtual_host(),
-            route: record.route(),
-            cluster: record.cluster(),
+        let local = &mut *self.local.borrow_mut();
+        let Locals { listeners, clusters, routes, endpoints, recent, .. } = local;
+        let mut route = || {
+            Arc::clone(routes.of(&RouteQuery {
+                listener: record.listener(),
+                virtual_host: record.virtual_host(),
+                route: record.route(),
+                cluster: record.cluster(),
+            }))
+        };
+        let numbers = record.endpoint.and_then(|endpoint| {
+            recent.of(record, || Numbers {
+                route: route(),
+                listener: Arc::clone(listeners.of(record.listener())),
+                cluster: Arc::clone(clusters.of(record.cluster())),
+                endpoint: Arc::clone(endpoints.of(&(record.cluster(), endpoint))),
+            })
         });
-        route.classes[usize::from(record.status / 100).min(5)].add(1);
-        let mut flags = record.flags.bits();
-        while flags != 0 {
-            if let Some(counter) = route.flags.get(flags.trailing_zeros() as usize) {
-                counter.add(1);
-            }
-            flags &= flags - 1;
-        }
-        route.bytes_received.add(record.bytes_received);
-        route.bytes_sent.add(record.bytes_sent);
-        local.listeners.of(record.listener()).durations.add(record.duration);
-        if let Some(endpoint) = record.endpoint {
-            let stats = local.endpoints.of(&(record.cluster(), endpoint));
-            stats.requests.add(1);
+        if let Some(Numbers { route, listener, cluster, endpoint }) = numbers {
+            count_way(record, route, listener);
+            endpoint.requests.add(1);
             if record.status >= 500 || record.status == 0 {
-                stats.errors.add(1);
+                endpoint.errors.add(1);
             }
-        }
-        if let Some(started) = record.response_started {
-            local.clusters.of(record.cluster()).durations.add(started);
+            if let Some(started) = record.response_started {
+                cluster.durations.add(started);
+            }
+        } else {
+            count_way(record, &route(), listeners.of(record.listener()));
         }
         if record.flags.contains(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR) {
             local.reasons.of(&(ReasonKind::Refusal, record.listener(), record.details)).add(1);
         }
     }
+}
+
+/// Counts a request at its route and its listener, whether or not it reached an endpoint.
+fn count_way(record: &Record, route: &RouteStats, listener: &ListenerStats) {
+    route.classes[usize::from(record.status / 100).min(5)].add(1);
+    let mut flags = record.flags.bits();
+    while flags != 0 {
+        if let Some(counter) = route.flags.get(flags.trailing_zeros() as usize) {
+            counter.add(1);
+        }
+        flags &= flags - 1;
+    }
+    route.bytes_received.add(record.bytes_received);
+    route.bytes_sent.add(record.bytes_sent);
+    listener.durations.add(record.duration);
 }
 
 /// Counts a failed accept under one of a few reasons.

@@ -66,7 +66,7 @@ impl<K: Clone, V> Local<K, V> {
     }
 
     /// The numbers of a key.
-    pub(crate) fn of(&mut self, query: &(impl Query<K> + ?Sized)) -> &V {
+    pub(crate) fn of(&mut self, query: &(impl Query<K> + ?Sized)) -> &Arc<V> {
         let same = self.known.entry(FixedState::default().hash_one(query)).or_default();
         let at = match same.iter().position(|(key, _)| query.is(key)) {
             Some(at) => at,

@@ -1,11 +1,12 @@
 //! What exchanges are told with every event, and what they share.
 
 use crate::balance::Balancers;
-use crate::head::Fields;
+use crate::head::Received;
 use crate::route::MatchScratch;
 use crate::snapshot::{Cluster, EndpointSet, Listener, Snapshot};
+use arrayvec::ArrayString;
 use std::cell::RefCell;
-use std::io::Write;
+use std::fmt::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -28,8 +29,8 @@ pub struct Connection {
     destination: Option<Arc<EndpointSet>>,
     /// The cluster of that kind that was asked for last, with that endpoint.
     at_destination: RefCell<Option<Arc<Cluster>>>,
-    peer_text: ShortText<46>,
-    port_text: ShortText<6>,
+    peer_text: ArrayString<46>,
+    port_text: ArrayString<6>,
 }
 
 /// What the exchange may look at while it takes an event.
@@ -42,9 +43,9 @@ pub struct Context<'a> {
     /// The client's connection.
     pub connection: &'a Connection,
     /// The request's fields as received; [`NoFields`](crate::head::NoFields) where the head could not be read.
-    pub request: &'a dyn Fields,
+    pub request: &'a dyn Received,
     /// The answer's fields as received, from `ResponseHead` on; [`NoFields`](crate::head::NoFields) before.
-    pub response: &'a dyn Fields,
+    pub response: &'a dyn Received,
     /// What all exchanges of the shard share.
     pub shard: &'a mut ShardState,
 }
@@ -62,12 +63,6 @@ pub struct ShardState {
     pub(super) path: String,
     /// The machine's name, for `%HOSTNAME%`.
     pub(super) hostname: Arc<str>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct ShortText<const N: usize> {
-    bytes: [u8; N],
-    len: u8,
 }
 
 // === impl Connection ===
@@ -94,8 +89,8 @@ impl Connection {
             scope,
             destination: None,
             at_destination: RefCell::new(None),
-            peer_text: ShortText::new(format_args!("{}", peer.ip())),
-            port_text: ShortText::new(format_args!("{}", local.port())),
+            peer_text: short(format_args!("{}", peer.ip())),
+            port_text: short(format_args!("{}", local.port())),
         }
     }
 
@@ -121,11 +116,11 @@ impl Connection {
     }
 
     pub(super) fn peer_text(&self) -> &str {
-        self.peer_text.as_str()
+        &self.peer_text
     }
 
     pub(super) fn port_text(&self) -> &str {
-        self.port_text.as_str()
+        &self.port_text
     }
 }
 
@@ -149,19 +144,10 @@ impl ShardState {
     }
 }
 
-// === impl ShortText ===
-
-impl<const N: usize> ShortText<N> {
-    fn new(text: std::fmt::Arguments<'_>) -> Self {
-        let mut bytes = [0; N];
-        let mut rest = &mut bytes[..];
-        // Text that does not fit is cut; addresses and ports always fit.
-        let _ = rest.write_fmt(text);
-        let len = N - rest.len();
-        Self { bytes, len: len as u8 }
-    }
-
-    fn as_str(&self) -> &str {
-        str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
-    }
+/// Text in its place.
+fn short<const N: usize>(text: fmt::Arguments<'_>) -> ArrayString<N> {
+    let mut short = ArrayString::new();
+    // Text that does not fit is cut; addresses and ports always fit.
+    let _ = short.write_fmt(text);
+    short
 }

@@ -111,7 +111,7 @@ impl Exchange {
             Target::Line(line) => Some(line),
             Target::Pseudo { path, .. } => path,
         };
-        self.record.path.push_str(path.and_then(|path| str::from_utf8(path).ok()).unwrap_or_default());
+        self.record.path.push_str(path.unwrap_or_default());
         self.record.grpc = fields.first("content-type").is_some_and(is_grpc);
         self.asked.version = facts.version;
         self.asked.method = Method::of(facts.method.as_bytes());
@@ -126,6 +126,7 @@ impl Exchange {
         asked.host = 0..host_of(&asked.authority).len();
         self.record.path.clear();
         self.record.path.push_str(admitted.path);
+        asked.path_end = admitted.path.len();
         if let Some(query) = admitted.query {
             self.record.path.push('?');
             self.record.path.push_str(query);
@@ -181,7 +182,7 @@ impl Exchange {
 
     fn run_chain(&mut self, now: Instant, result: Option<OpResult>, cx: &mut Context<'_>) -> Action {
         let Some(mut chain) = self.chain.take() else { return self.proceed(now, cx) };
-        let (_, query) = split_query(&self.record.path);
+        let query = query(&self.asked, &self.record);
         let mut request = RequestContext {
             method: &self.record.method,
             scheme: self.record.scheme,
@@ -319,21 +320,17 @@ impl Exchange {
     }
 
     fn write_target(&mut self, route: &Route, cx: &mut Context<'_>) {
-        let (received, query) = split_query(&self.record.path);
         self.rewritten = self.matched.is_some_and(|matched| {
             route.rewrite.path(&self.asked.path, matched, &mut cx.shard.scratch, &mut self.target)
         });
         if !self.rewritten {
             let path = match cx.listener.spec.path.upstream {
                 UpstreamPath::Normalized => &self.asked.path,
-                UpstreamPath::Received => received,
+                UpstreamPath::Received => &self.record.path[..self.asked.path_end],
             };
             self.target.extend_from_slice(path.as_bytes());
         }
-        if let Some(query) = query {
-            self.target.push(b'?');
-            self.target.extend_from_slice(query.as_bytes());
-        }
+        self.target.extend_from_slice(&self.record.path.as_bytes()[self.asked.path_end..]);
     }
 
     fn sample_mirrors(&mut self, route: &Route, cx: &mut Context<'_>) {
@@ -374,18 +371,16 @@ fn view<'a>(
         authority: &asked.authority,
         host: &asked.authority[asked.host.clone()],
         path: &asked.path,
-        query: split_query(&record.path).1,
+        query: query(asked, record),
         source: asked.client,
         port: listener.spec.public_port.unwrap_or(record.local.port()),
         fields,
     }
 }
 
-fn split_query(path: &str) -> (&str, Option<&str>) {
-    match path.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (path, None),
-    }
+/// The query as received, without its `?`.
+fn query<'a>(asked: &super::Asked, record: &'a crate::record::Record) -> Option<&'a str> {
+    record.path.get(asked.path_end + 1..)
 }
 
 /// `application/grpc`, also with a format (`+proto`) or parameters behind; `application/grpc-web` is another protocol.

@@ -70,9 +70,7 @@ impl Exchange {
         self.rewritten = false;
         self.target.clear();
         self.target.push(b'/');
-        if let Some(query) = self.record.path.find('?') {
-            self.target.extend_from_slice(&self.record.path.as_bytes()[query..]);
-        }
+        self.target.extend_from_slice(&self.record.path.as_bytes()[self.asked.path_end..]);
     }
 
     /// Whether a page is asked for in the place of an error: what is sent is then the head of

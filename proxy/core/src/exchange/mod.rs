@@ -220,6 +220,8 @@ struct Asked {
     host: Range<usize>,
     /// The path in its normal form, without query.
     path: String,
+    /// Where the path ends in what was received: the query begins there, with its `?`.
+    path_end: usize,
     switch: Switching,
     /// The protocol to switch to.
     protocol: String,
@@ -279,6 +281,7 @@ impl Exchange {
                 authority: String::new(),
                 host: 0..0,
                 path: String::new(),
+                path_end: 0,
                 switch: Switching::No,
                 protocol: String::new(),
                 names_fields: false,
@@ -332,6 +335,7 @@ impl Exchange {
         self.asked.authority.clear();
         self.asked.host = 0..0;
         self.asked.path.clear();
+        self.asked.path_end = 0;
         self.asked.protocol.clear();
         self.asked.client_text.clear();
         self.asked.forwarded_host.clear();

@@ -2,7 +2,7 @@
 
 use super::{Action, Context, Exchange, State};
 use crate::flags::ResponseFlags;
-use crate::head::Fields;
+use crate::head::{Fields, Received};
 use crate::hygiene::Body;
 use bytes::Bytes;
 use sluice_filter::LocalResponse;
@@ -91,6 +91,8 @@ impl Reply {
         ReplyFields(fields)
     }
 }
+
+impl Received for ReplyFields<'_> {}
 
 impl Fields for ReplyFields<'_> {
     fn first(&self, name: &str) -> Option<&[u8]> {

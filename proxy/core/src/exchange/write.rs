@@ -107,6 +107,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the request asks for another protocol on the connection or stream that it gets.
+    pub fn switches(&self) -> bool {
+        matches!(self.asked.switch, Switching::Upgrade | Switching::Extended)
+    }
+
     fn is_websocket(&self) -> bool {
         self.asked.protocol.eq_ignore_ascii_case(WEBSOCKET)
     }

@@ -10,6 +10,7 @@
 mod edit;
 mod forwarded;
 mod nginx;
+mod received;
 mod request;
 mod response;
 mod role;
@@ -20,6 +21,7 @@ mod view;
 pub(crate) use edit::apply;
 pub use forwarded::client_address;
 pub(crate) use forwarded::{Trust, forwarded_host};
+pub use received::{Received, ReceivedField};
 pub(crate) use request::{Handshake, RequestHead, has_crumbs, write_request};
 pub(crate) use response::{ResponseHead, write_informational, write_response};
 pub use role::{Role, role};
@@ -32,7 +34,12 @@ pub trait FieldSink {
     fn field(&mut self, name: &[u8], value: &[u8]);
 
     /// The same for a field that a codec has received, and so has judged already: a sink need not look at it again.
-    fn received(&mut self, name: &[u8], value: &[u8]) {
-        self.field(name, value);
+    fn received(&mut self, field: &ReceivedField<'_>) {
+        self.field(field.name, field.value);
+    }
+
+    /// The same for a name that stands in our own code.
+    fn own(&mut self, name: &'static str, value: &[u8]) {
+        self.field(name.as_bytes(), value);
     }
 }

@@ -1,8 +1,8 @@
 //! The request's fields on their way up.
 
 use super::nginx;
-use super::role::{Role, is_fixed, is_protected, role};
-use super::{Edits, FieldSink, Fields};
+use super::role::{Role, is_fixed, is_protected, role_of};
+use super::{Edits, FieldSink, Fields, Received, ReceivedField};
 use crate::hygiene::Version;
 use crate::hygiene::list;
 use sluice_http1::Known;
@@ -11,7 +11,7 @@ use sluice_model::spec::{ForwardedFields, UnderscorePolicy};
 /// What the fields of an outgoing request are made of, besides those received.
 pub(crate) struct RequestHead<'a> {
     /// As received.
-    pub(crate) fields: &'a dyn Fields,
+    pub(crate) fields: &'a dyn Received,
     /// Recorded edits.
     pub(crate) edits: &'a Edits,
     /// More edits, after those: a mirror's own.
@@ -73,10 +73,11 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
     let append = head.append && head.forwarded != ForwardedFields::Proto;
     let mut had = Stamped::default();
     let mut cookies = 0;
-    head.fields.each(&mut |name, value| {
-        let keep = match role(name) {
+    head.fields.each_received(&mut |field| {
+        let name = field.name;
+        let keep = match role_of(field.known, name) {
             Role::EndToEnd if nginx && nginx::is_told(name) => false,
-            Role::EndToEnd => !is_special(head, name),
+            Role::EndToEnd => !is_special(head, field),
             Role::HopByHop | Role::Length | Role::Host | Role::Te | Role::OwnAlias => false,
             Role::Cookie if head.crumbs => {
                 cookies += 1;
@@ -86,7 +87,7 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
             Role::ForwardedFor | Role::ForwardedFact if nginx => false,
             Role::ForwardedFor => head.trusted && !append,
             Role::ForwardedFact => {
-                had.note(name, head.trusted && head.believed);
+                had.note(field.known, head.trusted && head.believed);
                 head.trusted && head.believed
             }
             Role::Identity if nginx && name.eq_ignore_ascii_case(b"x-forwarded-scheme") => false,
@@ -95,36 +96,36 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
             Role::Underscore => head.underscores == UnderscorePolicy::Allow,
         };
         if keep && !(head.names_fields && is_listed(head.fields, name)) && !dropped(name) {
-            sink.received(name, value);
+            sink.received(field);
         }
     });
     if cookies > 0 && !dropped(b"cookie") {
         join(head.fields, "cookie", b"; ", scratch);
-        sink.field(b"cookie", scratch);
+        sink.own("cookie", scratch);
     }
     if head.te_trailers {
-        sink.field(b"te", b"trailers");
+        sink.own("te", b"trailers");
     }
     if let Handshake::Key(key) = head.handshake {
-        sink.field(b"sec-websocket-key", key.as_bytes());
+        sink.own("sec-websocket-key", key.as_bytes());
     }
     if nginx {
         nginx::tell(head, &dropped, scratch, sink);
     } else if append {
         stamp_forwarded(head, &had, &dropped, scratch, sink);
     } else if head.forwarded == ForwardedFields::Proto && !had.proto && !dropped(b"x-forwarded-proto") {
-        sink.field(b"x-forwarded-proto", head.scheme.as_bytes());
+        sink.own("x-forwarded-proto", head.scheme.as_bytes());
     }
     if let Some(id) = head.request_id
         && !id.is_empty()
         && !dropped(b"x-request-id")
     {
-        sink.field(b"x-request-id", id.as_bytes());
+        sink.own("x-request-id", id.as_bytes());
     }
     if let Some(path) = head.original_path
         && !dropped(b"x-envoy-original-path")
     {
-        sink.field(b"x-envoy-original-path", path.as_bytes());
+        sink.own("x-envoy-original-path", path.as_bytes());
     }
     for (name, value) in head.edits.brought() {
         if !is_fixed(name) && !head.more_edits.is_some_and(|edits| edits.drops(name.as_bytes())) {
@@ -147,8 +148,8 @@ struct Stamped {
 }
 
 impl Stamped {
-    fn note(&mut self, name: &[u8], trusted: bool) {
-        match Known::of(name) {
+    fn note(&mut self, known: Known, trusted: bool) {
+        match known {
             Known::XForwardedProto => self.proto |= trusted,
             Known::XForwardedHost => self.host |= trusted,
             _ => self.port |= trusted,
@@ -169,28 +170,28 @@ fn stamp_forwarded(
             join(head.fields, "x-forwarded-for", b", ", scratch);
         }
         if scratch.is_empty() {
-            sink.field(b"x-forwarded-for", head.peer.as_bytes());
+            sink.own("x-forwarded-for", head.peer.as_bytes());
         } else {
             scratch.extend_from_slice(b", ");
             scratch.extend_from_slice(head.peer.as_bytes());
-            sink.field(b"x-forwarded-for", scratch);
+            sink.own("x-forwarded-for", scratch);
         }
     }
-    let facts: [(&[u8], &str, bool); 3] = [
-        (b"x-forwarded-proto", head.scheme, had.proto),
-        (b"x-forwarded-host", head.authority, had.host),
-        (b"x-forwarded-port", head.port, had.port),
+    let facts = [
+        ("x-forwarded-proto", head.scheme, had.proto),
+        ("x-forwarded-host", head.authority, had.host),
+        ("x-forwarded-port", head.port, had.port),
     ];
     for (name, value, there) in facts {
-        if !there && !value.is_empty() && !dropped(name) {
-            sink.field(name, value.as_bytes());
+        if !there && !value.is_empty() && !dropped(name.as_bytes()) {
+            sink.own(name, value.as_bytes());
         }
     }
 }
 
-fn is_special(head: &RequestHead<'_>, name: &[u8]) -> bool {
-    (head.without_expect && Known::of(name) == Known::Expect)
-        || (head.handshake == Handshake::Drop && name.eq_ignore_ascii_case(b"sec-websocket-key"))
+fn is_special(head: &RequestHead<'_>, field: &ReceivedField<'_>) -> bool {
+    (head.without_expect && field.known == Known::Expect)
+        || (head.handshake == Handshake::Drop && field.name.eq_ignore_ascii_case(b"sec-websocket-key"))
 }
 
 fn is_original_path(name: &[u8]) -> bool {

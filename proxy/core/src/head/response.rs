@@ -1,15 +1,15 @@
 //! The answer's fields on their way down.
 
 use super::request::is_listed;
-use super::role::{Role, is_fixed, role};
-use super::{Edits, FieldSink, Fields};
+use super::role::{Role, is_fixed, role_of};
+use super::{Edits, FieldSink, Fields, Received};
 use crate::hygiene::list;
 use sluice_http1::Known;
 
 /// What the fields of an outgoing answer are made of, besides those received.
 pub(crate) struct ResponseHead<'a> {
     /// As the upstream sent them; none for a local reply.
-    pub(crate) fields: &'a dyn Fields,
+    pub(crate) fields: &'a dyn Received,
     /// Recorded edits.
     pub(crate) edits: &'a Edits,
     /// `content-length` goes on although there is no body: HEAD and 304.
@@ -30,11 +30,12 @@ pub(crate) struct ResponseHead<'a> {
 pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) {
     let names_fields = names_fields(head.fields);
     let mut dated = false;
-    head.fields.each(&mut |name, value| {
-        let keep = match role(name) {
+    head.fields.each_received(&mut |field| {
+        let name = field.name;
+        let keep = match role_of(field.known, name) {
             Role::HopByHop | Role::Te => false,
-            Role::Length => head.keep_length && value.iter().all(u8::is_ascii_digit),
-            Role::EndToEnd => match Known::of(name) {
+            Role::Length => head.keep_length && field.value.iter().all(u8::is_ascii_digit),
+            Role::EndToEnd => match field.known {
                 Known::Server => head.server.is_none(),
                 Known::Date => {
                     dated = true;
@@ -48,20 +49,20 @@ pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) 
             _ => true,
         };
         if keep && !(names_fields && is_listed(head.fields, name)) && !head.edits.drops(name) {
-            sink.received(name, value);
+            sink.received(field);
         }
     });
-    let ours: [(&[u8], Option<&str>); 4] = [
-        (b"server", head.server),
-        (b"date", head.date.filter(|_| !dated)),
-        (b"upgrade", head.upgrade),
-        (b"sec-websocket-accept", head.accept),
+    let ours = [
+        ("server", head.server),
+        ("date", head.date.filter(|_| !dated)),
+        ("upgrade", head.upgrade),
+        ("sec-websocket-accept", head.accept),
     ];
     for (name, value) in ours {
         if let Some(value) = value
-            && !head.edits.drops(name)
+            && !head.edits.drops(name.as_bytes())
         {
-            sink.field(name, value.as_bytes());
+            sink.own(name, value.as_bytes());
         }
     }
     for (name, value) in head.edits.brought() {
@@ -72,12 +73,12 @@ pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) 
 }
 
 /// Writes the fields of an interim response: no edits, nothing of ours, nothing of the connection.
-pub(crate) fn write_informational(fields: &dyn Fields, sink: &mut dyn FieldSink) {
+pub(crate) fn write_informational(fields: &dyn Received, sink: &mut dyn FieldSink) {
     let names_fields = names_fields(fields);
-    fields.each(&mut |name, value| {
-        let keep = !matches!(role(name), Role::HopByHop | Role::Te | Role::Length);
-        if keep && !(names_fields && is_listed(fields, name)) {
-            sink.received(name, value);
+    fields.each_received(&mut |field| {
+        let keep = !matches!(role_of(field.known, field.name), Role::HopByHop | Role::Te | Role::Length);
+        if keep && !(names_fields && is_listed(fields, field.name)) {
+            sink.received(field);
         }
     });
 }

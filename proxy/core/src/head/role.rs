@@ -33,7 +33,12 @@ pub enum Role {
 
 /// What this name, in any case, is to a proxy.
 pub fn role(name: &[u8]) -> Role {
-    match Known::of(name) {
+    role_of(Known::of(name), name)
+}
+
+/// The same for a name that has been classified.
+pub(super) fn role_of(known: Known, name: &[u8]) -> Role {
+    match known {
         Known::Other => {}
         Known::Connection
         | Known::KeepAlive

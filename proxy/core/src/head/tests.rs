@@ -5,7 +5,7 @@ use sluice_http1::{Limits, Parse};
 use sluice_model::spec::{self, Believed, ForwardedFields, UnderscorePolicy};
 use std::net::IpAddr;
 
-fn base<'a>(fields: &'a dyn Fields, edits: &'a Edits) -> RequestHead<'a> {
+fn base<'a>(fields: &'a dyn Received, edits: &'a Edits) -> RequestHead<'a> {
     RequestHead {
         fields,
         edits,

@@ -1,9 +1,9 @@
 //! [`Fields`] over what each codec received, and sinks over what each codec sends.
 
-use super::FieldSink;
+use super::{FieldSink, Received, ReceivedField};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_filter::Fields;
-use sluice_http1::{FieldsView, encode};
+use sluice_http1::{FieldView, FieldsView, encode};
 
 /// An HTTP/1 head as [`Fields`].
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,18 @@ impl Fields for BlockFields<'_> {
     }
     fn count(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl Received for BlockFields<'_> {
+    fn each_received(&self, visit: &mut dyn FnMut(&ReceivedField<'_>)) {
+        self.0.iter().for_each(|field| visit(&field.into()));
+    }
+}
+
+impl<'a> From<FieldView<'a>> for ReceivedField<'a> {
+    fn from(field: FieldView<'a>) -> Self {
+        Self { known: field.known, name: field.name, value: field.value, line: field.line }
     }
 }
 
@@ -46,6 +58,8 @@ impl Fields for MapFields<'_> {
         self.0.len()
     }
 }
+
+impl Received for MapFields<'_> {}
 
 /// Appends a head to an HTTP/1 write buffer.
 #[derive(Debug)]

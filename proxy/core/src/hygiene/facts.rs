@@ -37,17 +37,17 @@ pub enum Body {
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
     /// HTTP/1: the request target as sent.
-    Line(&'a [u8]),
+    Line(&'a str),
     /// HTTP/2: the pseudo header fields.
     Pseudo {
         /// `:scheme`.
-        scheme: Option<&'a [u8]>,
+        scheme: Option<&'a str>,
         /// `:authority`.
-        authority: Option<&'a [u8]>,
+        authority: Option<&'a str>,
         /// `:path`.
-        path: Option<&'a [u8]>,
+        path: Option<&'a str>,
         /// `:protocol` (RFC 8441).
-        protocol: Option<&'a [u8]>,
+        protocol: Option<&'a str>,
     },
 }
 

@@ -1,7 +1,7 @@
 //! Requests under the table.
 
 use super::{Body, Refusal, RequestFacts, Rule, Target, Version, authority::is_authority};
-use sluice_filter::Fields;
+use crate::head::{Received, ReceivedField};
 use sluice_http1::{Known, encode::is_clean_field};
 use sluice_model::spec::{self, UnderscorePolicy};
 
@@ -40,7 +40,7 @@ pub enum Switch<'a> {
 /// Applies the table to a request head.
 pub fn request<'a>(
     facts: &RequestFacts<'a>,
-    fields: &'a (impl Fields + ?Sized),
+    fields: &'a (impl Received + ?Sized),
     listener: &spec::Listener,
 ) -> Result<Admitted<'a>, Refusal> {
     if facts.version == Version::Http10 && listener.require_http11 {
@@ -81,13 +81,14 @@ struct Seen {
 
 fn look(
     facts: &RequestFacts<'_>,
-    fields: &(impl Fields + ?Sized),
+    fields: &(impl Received + ?Sized),
     listener: &spec::Listener,
 ) -> Result<Seen, Refusal> {
     let http2 = facts.version == Version::Http2;
     let mut seen = Seen::default();
-    fields.each(&mut |name, value| {
-        if name.contains(&b'_') {
+    fields.each_received(&mut |&ReceivedField { known, name, value, .. }| {
+        // No name that has a meaning has one.
+        if known == Known::Other && name.contains(&b'_') {
             seen.underscores = true;
             if listener.headers.underscores == UnderscorePolicy::Refuse {
                 seen.refused.get_or_insert(Rule::Underscore);
@@ -96,7 +97,7 @@ fn look(
         if http2 && !is_http2_field(name, value) {
             seen.refused.get_or_insert(Rule::ControlByte);
         }
-        match Known::of(name) {
+        match known {
             Known::Host => seen.hosts += 1,
             Known::Upgrade | Known::KeepAlive | Known::ProxyConnection | Known::TransferEncoding if http2 => {
                 seen.refused.get_or_insert(Rule::ConnectionField);
@@ -155,7 +156,6 @@ fn target<'a>(facts: &RequestFacts<'a>) -> Result<Parts<'a>, Refusal> {
     match facts.target {
         Target::Line(line) => line_target(facts.method, target_text(line)?),
         Target::Pseudo { scheme, authority, path, protocol } => {
-            let authority = authority.map(|authority| text(authority, Rule::HostInvalid)).transpose()?;
             if facts.method == "CONNECT" && protocol.is_none() {
                 return if scheme.is_none() && path.is_none() && authority.is_some() {
                     Ok((authority, "/", None))
@@ -164,7 +164,7 @@ fn target<'a>(facts: &RequestFacts<'a>) -> Result<Parts<'a>, Refusal> {
                 };
             }
             if !scheme.is_some_and(|scheme| {
-                scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+                scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
             }) {
                 return Err(Rule::SchemeInvalid.refusal());
             }
@@ -227,14 +227,14 @@ fn origin<'a>(method: &str, target: &'a str) -> Result<(&'a str, Option<&'a str>
 }
 
 /// Only visible ASCII, and no fragment.
-fn target_text(target: &[u8]) -> Result<&str, Refusal> {
-    if !target.iter().all(u8::is_ascii_graphic) {
+fn target_text(target: &str) -> Result<&str, Refusal> {
+    if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Rule::TargetBytes.refusal());
     }
-    if memchr::memchr(b'#', target).is_some() {
+    if memchr::memchr(b'#', target.as_bytes()).is_some() {
         return Err(Rule::Fragment.refusal());
     }
-    text(target, Rule::TargetBytes)
+    Ok(target)
 }
 
 fn text(bytes: &[u8], otherwise: Rule) -> Result<&str, Refusal> {
@@ -273,11 +273,10 @@ fn settle_host<'a>(
 fn switch<'a>(
     facts: &RequestFacts<'a>,
     seen: &Seen,
-    fields: &'a (impl Fields + ?Sized),
+    fields: &'a (impl Received + ?Sized),
 ) -> Result<Switch<'a>, Refusal> {
     let extended = match facts.target {
         Target::Pseudo { protocol: Some(protocol), .. } => {
-            let protocol = text(protocol, Rule::ProtocolWithoutConnect)?;
             if facts.method != "CONNECT" || !is_token(protocol.as_bytes()) {
                 return Err(Rule::ProtocolWithoutConnect.refusal());
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::head::Fields;
+use crate::head::Received;
 use sluice_model::spec;
 
 /// How an example shows its rule.
@@ -17,7 +17,7 @@ enum Shows {
 use Shows::{Admitted as Ok_, Answer, Exchange, Refused};
 
 const fn line(target: &'static str) -> Target<'static> {
-    Target::Line(target.as_bytes())
+    Target::Line(target)
 }
 
 const fn h2(path: Option<&'static str>, authority: Option<&'static str>) -> Target<'static> {
@@ -30,18 +30,7 @@ const fn pseudo(
     path: Option<&'static str>,
     protocol: Option<&'static str>,
 ) -> Target<'static> {
-    const fn bytes(text: Option<&'static str>) -> Option<&'static [u8]> {
-        match text {
-            Some(text) => Some(text.as_bytes()),
-            None => None,
-        }
-    }
-    Target::Pseudo {
-        scheme: bytes(scheme),
-        authority: bytes(authority),
-        path: bytes(path),
-        protocol: bytes(protocol),
-    }
+    Target::Pseudo { scheme, authority, path, protocol }
 }
 
 const HOST: (&str, &str) = ("Host", "a.example");
@@ -312,7 +301,7 @@ fn every_row_of_the_table_does_what_it_says() {
     }
 }
 
-fn admit<'a>(facts: &RequestFacts<'a>, fields: &'a dyn Fields) -> Admitted<'a> {
+fn admit<'a>(facts: &RequestFacts<'a>, fields: &'a dyn Received) -> Admitted<'a> {
     request(facts, fields, &listener(Rule::Trace)).expect("well-formed")
 }
 

@@ -141,17 +141,22 @@ impl Wheel {
     }
 
     fn tick_before(&self, instant: Instant) -> u64 {
-        (instant.saturating_duration_since(self.start).as_nanos() / Self::TICK.as_nanos()) as u64
+        nanos(instant.saturating_duration_since(self.start)) / nanos(Self::TICK)
     }
 
     fn tick_after(&self, instant: Instant) -> u64 {
-        instant.saturating_duration_since(self.start).as_nanos().div_ceil(Self::TICK.as_nanos()) as u64
+        nanos(instant.saturating_duration_since(self.start)).div_ceil(nanos(Self::TICK))
     }
 
     fn instant(&self, tick: u64) -> Instant {
         // A tick within a turn of the current one: far from any overflow.
-        self.start + Duration::from_nanos(tick.saturating_mul(Self::TICK.as_nanos() as u64))
+        self.start + Duration::from_nanos(tick.saturating_mul(nanos(Self::TICK)))
     }
+}
+
+/// In 64 bits, which are enough for centuries and divided much faster than 128.
+const fn nanos(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use crate::encode::{self, ChunkPrefix};
 use crate::fields::{is_value, is_value_byte};
 use crate::fuzz::{Ending, Line, Message, Side, read, write};
-use crate::{Asked, BodyDecoder, BodyLimits, Expect, Framing, Known, Limits, RequestHead, State, Version};
+use crate::{
+    Asked, BodyDecoder, BodyLimits, Expect, Framing, Known, Limits, Parse, RequestHead, State, Version,
+};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -87,6 +89,27 @@ fn pieces<'a>(mut bytes: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_line_is_given_whole_where_it_came_as_it_would_be_written(
+        fields in vec((name(), "[ \t]{0,2}", value(), "[ \t]{0,2}"), 1..8),
+    ) {
+        let mut bytes = b"GET / HTTP/1.1\r\n".to_vec();
+        for (name, before, value, behind) in &fields {
+            bytes.extend([name, b":".as_slice(), before.as_bytes(), value, behind.as_bytes(), b"\r\n"].concat());
+        }
+        bytes.extend(b"\r\n");
+        let mut head = RequestHead::new();
+        let len = bytes.len();
+        prop_assert_eq!(head.parse(&bytes, &Limits::default()), Ok(Parse::Complete { len }));
+        for (view, (name, before, value, behind)) in head.view(&bytes).fields().iter().zip(&fields) {
+            let mut written = Vec::new();
+            encode::field(&mut written, name, value);
+            let plain = before == " " && behind.is_empty() && !value.is_empty();
+            prop_assert_eq!(view.line.is_some(), plain);
+            prop_assert!(view.line.is_none_or(|line| line == written));
+        }
+    }
 
     #[test]
     fn requests_round_trip(messages in vec(request(), 1..4), lengths in vec(1..50usize, 0..5)) {
@@ -179,11 +202,11 @@ proptest! {
         write(&mut one, &first);
         write(&mut two, &second);
         let mut head = RequestHead::new();
-        let Ok(crate::Parse::Complete { len }) = head.parse(&one, &Limits::default()) else { panic!() };
-        prop_assert_eq!(head.parse(&one[..cut.index(len)], &Limits::default()), Ok(crate::Parse::Partial));
+        let Ok(Parse::Complete { len }) = head.parse(&one, &Limits::default()) else { panic!() };
+        prop_assert_eq!(head.parse(&one[..cut.index(len)], &Limits::default()), Ok(Parse::Partial));
         head.clear();
         let again = head.parse(&two, &Limits::default());
-        prop_assert!(matches!(again, Ok(crate::Parse::Complete { .. })), "{again:?}");
+        prop_assert!(matches!(again, Ok(Parse::Complete { .. })), "{again:?}");
         prop_assert_eq!(head.view(&two).fields().len(), second.fields.len());
     }
 }

@@ -271,8 +271,7 @@ impl<D: Downstream> Driver<'_, D> {
         };
         // Whoever asks for another protocol takes the connection for good, or, in HTTP/2, needs a peer whose settings
         // allow it.
-        let switches = self.exchange.outgoing().protocol.is_some();
-        let reuse = if switches { Reuse::Fresh } else { attempt.reuse };
+        let reuse = if self.exchange.switches() { Reuse::Fresh } else { attempt.reuse };
         match upstream::acquire(&self.accepted.shard, attempt.cluster, attempt.endpoint, reuse) {
             Acquired::Ready(up) => {
                 let version = up.version();

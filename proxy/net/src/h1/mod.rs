@@ -8,7 +8,7 @@ mod writer;
 pub(crate) use reader::Reader;
 pub(crate) use writer::{Framed, Writer};
 
-use sluice_core::head::FieldSink;
+use sluice_core::head::{FieldSink, ReceivedField};
 use sluice_http1::encode;
 
 /// A head that is being written, behind what its connection has still to send.
@@ -47,7 +47,18 @@ impl FieldSink for Head {
     }
 
     /// Either codec refuses heads with bytes that could not stand in a field line.
-    fn received(&mut self, name: &[u8], value: &[u8]) {
-        encode::field(&mut self.text, name, value);
+    fn received(&mut self, field: &ReceivedField<'_>) {
+        match field.line {
+            Some(line) => self.text.extend_from_slice(line),
+            None => encode::field(&mut self.text, field.name, field.value),
+        }
+    }
+
+    fn own(&mut self, name: &'static str, value: &[u8]) {
+        if encode::is_value(value) {
+            encode::field(&mut self.text, name.as_bytes(), value);
+        } else {
+            self.field(name.as_bytes(), value);
+        }
     }
 }

@@ -75,8 +75,8 @@ pub struct Shard {
     pub(crate) http1: Spares<h1::Work>,
     /// One moment on both clocks.
     anchor: Cell<(Instant, SystemTime)>,
-    /// The text of a second of the wall clock.
-    date: RefCell<(u64, String)>,
+    /// The text of a second of the wall clock, and until when it holds.
+    date: RefCell<(Instant, String)>,
     phase: Cell<Phase>,
     connections: Cell<usize>,
     next_connection: Cell<u64>,
@@ -107,7 +107,7 @@ impl Shard {
             exchanges: Spares::default(),
             http1: Spares::default(),
             anchor: Cell::new(anchor),
-            date: RefCell::new((0, String::new())),
+            date: RefCell::new((anchor.0, String::new())),
             phase: Cell::new(Phase::Active),
             connections: Cell::new(0),
             // The shard's number in the high bits: unique without a shared counter.
@@ -213,11 +213,11 @@ impl Shard {
 
     /// Shows the current time as an IMF-fixdate; the text is made once a second at most.
     pub(crate) fn with_date<T>(&self, show: impl FnOnce(&str) -> T) -> T {
-        let wall = self.wall();
-        let second = wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut date = self.date.borrow_mut();
-        if date.0 != second {
-            date.0 = second;
+        if self.now() >= date.0 || date.1.is_empty() {
+            let wall = self.wall();
+            let past = wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+            date.0 = self.now() + Duration::from_nanos(u64::from(1_000_000_000 - past));
             date.1.clear();
             // Writing to a String cannot fail, and the room is there since the first time.
             let _ = write!(date.1, "{}", httpdate::HttpDate::from(wall));

@@ -9,7 +9,7 @@ use crate::{
 use bytes::Bytes;
 use sluice_core::{
     exchange::FailureKind,
-    head::FieldSink,
+    head::{FieldSink, ReceivedField},
     hygiene::{Body, ResponseFacts, Version},
     pool::Lease,
 };
@@ -59,10 +59,17 @@ impl FieldSink for Head {
         }
     }
 
-    fn received(&mut self, name: &[u8], value: &[u8]) {
+    fn received(&mut self, field: &ReceivedField<'_>) {
         match self {
-            Self::Http1(head) => head.received(name, value),
-            Self::Http2(head) => head.received(name, value),
+            Self::Http1(head) => head.received(field),
+            Self::Http2(head) => head.received(field),
+        }
+    }
+
+    fn own(&mut self, name: &'static str, value: &[u8]) {
+        match self {
+            Self::Http1(head) => head.own(name, value),
+            Self::Http2(head) => head.own(name, value),
         }
     }
 }

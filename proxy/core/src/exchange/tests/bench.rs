@@ -125,7 +125,7 @@ impl Bench {
     }
 
     pub(super) fn request(&mut self, method: &str, target: &str, body: Body) -> Action {
-        let target = Target::Line(target.as_bytes());
+        let target = Target::Line(target);
         let facts = RequestFacts { version: self.version, method, target, body };
         self.on(Event::RequestHead { facts, wall: SystemTime::UNIX_EPOCH })
     }
@@ -231,7 +231,7 @@ impl Bench {
 
 /// What is known of a head that was not read whole.
 fn half() -> RequestFacts<'static> {
-    RequestFacts { version: Version::Http11, method: "PUT", target: Target::Line(b"/half"), body: Body::None }
+    RequestFacts { version: Version::Http11, method: "PUT", target: Target::Line("/half"), body: Body::None }
 }
 
 fn lines(fields: Vec<(String, String)>) -> Vec<String> {

@@ -217,7 +217,7 @@ fn dpe_where_the_client_breaks_the_rules() {
 
     // What is known of the head is told even where its codec refuses it.
     let mut bench = forward("one");
-    let target = Target::Pseudo { scheme: None, authority: None, path: Some(b"/long"), protocol: None };
+    let target = Target::Pseudo { scheme: None, authority: None, path: Some("/long"), protocol: None };
     let facts = RequestFacts { version: Version::Http2, method: "PUT", target, body: Body::Unknown };
     let refusal = Refusal::codec(414, "target_too_long");
     let action = bench.on(Event::HeadRefused { facts, refusal, wall: SystemTime::UNIX_EPOCH });

@@ -33,10 +33,10 @@ fn extended() -> Bench {
         version: Version::Http2,
         method: "CONNECT",
         target: Target::Pseudo {
-            scheme: Some(b"http"),
-            authority: Some(b"a.example"),
-            path: Some(b"/chat"),
-            protocol: Some(b"websocket"),
+            scheme: Some("http"),
+            authority: Some("a.example"),
+            path: Some("/chat"),
+            protocol: Some("websocket"),
         },
         body: Body::Unknown,
     };

@@ -254,7 +254,7 @@ impl Downstream for Client {
     fn facts(&self) -> RequestFacts<'_> {
         if !self.known {
             let (method, target) = http1::request_line(self.work.reader.unread());
-            let target = Target::Line(target.as_bytes());
+            let target = Target::Line(target);
             return RequestFacts { version: Version::Http11, method, target, body: Body::None };
         }
         let view = self.work.request.view(self.work.reader.block());
@@ -264,7 +264,7 @@ impl Downstream for Client {
                 http1::Version::Http11 => Version::Http11,
             },
             method: view.method_str(),
-            target: Target::Line(view.target().as_bytes()),
+            target: Target::Line(view.target()),
             body: self.work.reader.length(),
         }
     }

@@ -134,14 +134,11 @@ impl Downstream for Stream {
             version: Version::Http2,
             method: self.head.method.as_str(),
             target: Target::Pseudo {
-                scheme: scheme.map(str::as_bytes),
-                authority: uri.authority().map(|authority| authority.as_str().as_bytes()),
+                scheme,
+                authority: uri.authority().map(|authority| authority.as_str()),
                 // A path that is missing would read as `/`.
-                path: uri
-                    .path_and_query()
-                    .filter(|_| !uri.path().is_empty())
-                    .map(|path| path.as_str().as_bytes()),
-                protocol: protocol.map(|protocol| protocol.as_str().as_bytes()),
+                path: uri.path_and_query().filter(|_| !uri.path().is_empty()).map(|path| path.as_str()),
+                protocol: protocol.map(|protocol| protocol.as_str()),
             },
             body: self.body.length(),
         }
