@@ -193,6 +193,13 @@ impl Record {
         &self.request_id
     }
 
+    /// Takes one that was made here.
+    pub(crate) fn set_own_request_id(&mut self, id: &[u8; 36]) {
+        self.request_id.clear();
+        // Neither can fail: it is ASCII, and there is room.
+        let _ = self.request_id.try_push_str(str::from_utf8(id).unwrap_or_default());
+    }
+
     /// Takes what fits; more than [`Record::MAX_REQUEST_ID`] bytes or anything but visible ASCII is not taken.
     pub(crate) fn set_request_id(&mut self, id: &[u8]) -> bool {
         let Ok(id) = str::from_utf8(id) else { return false };

@@ -174,7 +174,7 @@ impl Exchange {
         };
         let kept = keep && cx.request.first("x-request-id").is_some_and(|id| self.record.set_request_id(id));
         if !kept {
-            self.record.set_request_id(&request_id::uuid(&mut cx.shard.rng));
+            self.record.set_own_request_id(&request_id::uuid(&mut cx.shard.rng));
         }
     }
 

@@ -135,10 +135,13 @@ impl Downstream for Stream {
             method: self.head.method.as_str(),
             target: Target::Pseudo {
                 scheme,
-                authority: uri.authority().map(|authority| authority.as_str()),
+                authority: uri.authority().map(http::uri::Authority::as_str),
                 // A path that is missing would read as `/`.
-                path: uri.path_and_query().filter(|_| !uri.path().is_empty()).map(|path| path.as_str()),
-                protocol: protocol.map(|protocol| protocol.as_str()),
+                path: uri
+                    .path_and_query()
+                    .filter(|_| !uri.path().is_empty())
+                    .map(http::uri::PathAndQuery::as_str),
+                protocol: protocol.map(Protocol::as_str),
             },
             body: self.body.length(),
         }
