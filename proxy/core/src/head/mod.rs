@@ -9,6 +9,7 @@
 
 mod edit;
 mod forwarded;
+mod names;
 mod nginx;
 mod received;
 mod request;
@@ -21,6 +22,7 @@ mod view;
 pub(crate) use edit::apply;
 pub use forwarded::client_address;
 pub(crate) use forwarded::{Trust, forwarded_host};
+pub use names::header_name;
 pub use received::{Received, ReceivedField};
 pub(crate) use request::{Handshake, RequestHead, has_crumbs, write_request};
 pub(crate) use response::{ResponseHead, write_informational, write_response};

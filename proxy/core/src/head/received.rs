@@ -12,6 +12,8 @@ pub struct ReceivedField<'a> {
     pub name: &'a [u8],
     /// Without white space around it.
     pub value: &'a [u8],
+    /// It comes from types that hold nothing but lower-case tokens and clean values.
+    pub typed: bool,
     /// The whole line, where it came as HTTP/1 would write it.
     pub line: Option<&'a [u8]>,
 }
@@ -21,7 +23,7 @@ pub trait Received: Fields {
     /// As [`Fields::each`].
     fn each_received(&self, visit: &mut dyn FnMut(&ReceivedField<'_>)) {
         self.each(&mut |name, value| {
-            visit(&ReceivedField { known: Known::of(name), name, value, line: None });
+            visit(&ReceivedField { known: Known::of(name), name, value, typed: false, line: None });
         });
     }
 }

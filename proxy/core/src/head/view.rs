@@ -1,9 +1,9 @@
 //! [`Fields`] over what each codec received, and sinks over what each codec sends.
 
-use super::{FieldSink, Received, ReceivedField};
+use super::{FieldSink, Received, ReceivedField, header_name};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_filter::Fields;
-use sluice_http1::{FieldView, FieldsView, encode};
+use sluice_http1::{FieldView, FieldsView, Known, encode};
 
 /// An HTTP/1 head as [`Fields`].
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ impl Received for BlockFields<'_> {
 
 impl<'a> From<FieldView<'a>> for ReceivedField<'a> {
     fn from(field: FieldView<'a>) -> Self {
-        Self { known: field.known, name: field.name, value: field.value, line: field.line }
+        Self { known: field.known, name: field.name, value: field.value, typed: false, line: field.line }
     }
 }
 
@@ -59,7 +59,14 @@ impl Fields for MapFields<'_> {
     }
 }
 
-impl Received for MapFields<'_> {}
+impl Received for MapFields<'_> {
+    fn each_received(&self, visit: &mut dyn FnMut(&ReceivedField<'_>)) {
+        for (name, value) in self.0 {
+            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+            visit(&ReceivedField { known: Known::of(name), name, value, typed: true, line: None });
+        }
+    }
+}
 
 /// Appends a head to an HTTP/1 write buffer.
 #[derive(Debug)]
@@ -75,11 +82,23 @@ impl FieldSink for BlockSink<'_> {
 #[derive(Debug)]
 pub struct HeaderMapSink<'a>(pub &'a mut HeaderMap);
 
-impl FieldSink for HeaderMapSink<'_> {
-    fn field(&mut self, name: &[u8], value: &[u8]) {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+impl HeaderMapSink<'_> {
+    /// A field whose name was classified.
+    pub fn classified(&mut self, known: Known, name: &[u8], value: &[u8]) {
+        let name = header_name(known).map_or_else(|| HeaderName::from_bytes(name), Ok);
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
             let _ = self.0.try_append(name, value);
         }
+    }
+}
+
+impl FieldSink for HeaderMapSink<'_> {
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        self.classified(Known::of(name), name, value);
+    }
+
+    fn received(&mut self, field: &ReceivedField<'_>) {
+        self.classified(field.known, field.name, field.value);
     }
 }
 

@@ -86,7 +86,7 @@ fn look(
 ) -> Result<Seen, Refusal> {
     let http2 = facts.version == Version::Http2;
     let mut seen = Seen::default();
-    fields.each_received(&mut |&ReceivedField { known, name, value, .. }| {
+    fields.each_received(&mut |&ReceivedField { known, name, value, typed, .. }| {
         // No name that has a meaning has one.
         if known == Known::Other && name.contains(&b'_') {
             seen.underscores = true;
@@ -94,7 +94,7 @@ fn look(
                 seen.refused.get_or_insert(Rule::Underscore);
             }
         }
-        if http2 && !is_http2_field(name, value) {
+        if http2 && (is_padded(value) || !(typed || is_http2_field(name, value))) {
             seen.refused.get_or_insert(Rule::ControlByte);
         }
         match known {
@@ -330,12 +330,13 @@ fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
 
-/// RFC 9113 section 8.2.1: a name in lower case, and no space around a value. HTTP/1 would have trimmed it, so such a value has
-/// two readings.
+/// RFC 9113 section 8.2.1: a name in lower case.
 fn is_http2_field(name: &[u8], value: &[u8]) -> bool {
+    is_clean_field(name, value) && !name.iter().any(u8::is_ascii_uppercase)
+}
+
+/// RFC 9113 section 8.2.1: no space around a value. HTTP/1 would have trimmed it, so such a value has two readings.
+fn is_padded(value: &[u8]) -> bool {
     let outside = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    is_clean_field(name, value)
-        && !name.iter().any(u8::is_ascii_uppercase)
-        && !outside(value.first())
-        && !outside(value.last())
+    outside(value.first()) || outside(value.last())
 }

@@ -11,7 +11,7 @@ pub(crate) use sender::Sender;
 
 use crate::fields::HeadFields;
 use http::HeaderMap;
-use sluice_core::head::{FieldSink, HeaderMapSink};
+use sluice_core::head::HeaderMapSink;
 use sluice_filter::Fields;
 use sluice_http1::{Known, KnownSet};
 use std::time::Duration;
@@ -46,8 +46,11 @@ pub(crate) fn connection_window(streams: u32) -> u32 {
     STREAM_SHARE.saturating_mul(streams).clamp(LEAST_CONNECTION_WINDOW, i32::MAX as u32)
 }
 
+/// Fields for which a head has room at once.
+pub(crate) const USUAL_FIELDS: usize = 12;
+
 /// Fields into a map, without those that HTTP/2 forbids (RFC 9113 section 8.2.2).
-pub(crate) fn append(map: &mut HeaderMap, name: &[u8], value: &[u8]) {
+pub(crate) fn append(map: &mut HeaderMap, known: Known, name: &[u8], value: &[u8]) {
     const CONNECTION: KnownSet = KnownSet::of(&[
         Known::Connection,
         Known::TransferEncoding,
@@ -55,9 +58,8 @@ pub(crate) fn append(map: &mut HeaderMap, name: &[u8], value: &[u8]) {
         Known::KeepAlive,
         Known::ProxyConnection,
     ]);
-    let known = Known::of(name);
     if !CONNECTION.contains(known) && (known != Known::Te || value == b"trailers") {
-        HeaderMapSink(map).field(name, value);
+        HeaderMapSink(map).classified(known, name, value);
     }
 }
 
@@ -66,8 +68,9 @@ pub(crate) fn append(map: &mut HeaderMap, name: &[u8], value: &[u8]) {
 pub(crate) fn trailers(fields: HeadFields<'_>) -> HeaderMap {
     let mut map = HeaderMap::new();
     fields.each(&mut |name, value| {
-        if !Known::of(name).forbidden_in_trailers() {
-            append(&mut map, name, value);
+        let known = Known::of(name);
+        if !known.forbidden_in_trailers() {
+            append(&mut map, known, name, value);
         }
     });
     map

@@ -5,7 +5,7 @@ use crate::{
     body::{Front, Sink, SinkGone, Source, SourceError},
     downstream::Downstream,
     fields::HeadFields,
-    h2::{Keep, Receiver, Sender, append},
+    h2::{Keep, Receiver, Sender, USUAL_FIELDS, append},
     io::Timers,
     shard::Shard,
 };
@@ -14,9 +14,10 @@ use h2::{Reason, RecvStream, ext::Protocol, server::SendResponse};
 use http::{HeaderMap, Request, Response, StatusCode, header, request};
 use sluice_core::{
     flags::ResponseFlags,
-    head::FieldSink,
+    head::{FieldSink, ReceivedField},
     hygiene::{Body, Refusal, RequestFacts, Target, Version},
 };
+use sluice_http1::Known;
 use sluice_model::spec::ListenerLimits;
 use std::{
     rc::Rc,
@@ -153,13 +154,13 @@ impl Downstream for Stream {
 
     fn begin_head(&mut self, status: u16, body: Body) -> Head {
         let kind = if (100..200).contains(&status) { Kind::Informational } else { Kind::Final(body) };
-        Head { status, kind, fields: HeaderMap::new() }
+        Head { status, kind, fields: HeaderMap::with_capacity(USUAL_FIELDS) }
     }
 
     fn begin_tunnel(&mut self, status: u16) -> Head {
         // RFC 8441 section 5: what HTTP/1.1 answers with 101 is a 200 here.
         let status = if status == 101 { 200 } else { status };
-        Head { status, kind: Kind::Tunnel, fields: HeaderMap::new() }
+        Head { status, kind: Kind::Tunnel, fields: HeaderMap::with_capacity(USUAL_FIELDS) }
     }
 
     fn send_head(&mut self, head: Head) -> Result<(), SinkGone> {
@@ -214,7 +215,11 @@ impl Drop for Stream {
 
 impl FieldSink for Head {
     fn field(&mut self, name: &[u8], value: &[u8]) {
-        append(&mut self.fields, name, value);
+        append(&mut self.fields, Known::of(name), name, value);
+    }
+
+    fn received(&mut self, field: &ReceivedField<'_>) {
+        append(&mut self.fields, field.known, field.name, field.value);
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     body::{Front, Sink, SinkGone, Source, SourceError},
     fields::HeadFields,
-    h2::{Keep, Receiver, Sender, append},
+    h2::{Keep, Receiver, Sender, USUAL_FIELDS, append},
     shard::Shard,
 };
 use bytes::Bytes;
@@ -15,9 +15,10 @@ use h2::{Reason, client::ResponseFuture, ext::Protocol};
 use http::{HeaderMap, Method, Request, Uri, header, uri::PathAndQuery};
 use sluice_core::{
     exchange::FailureKind,
-    head::FieldSink,
+    head::{FieldSink, ReceivedField},
     hygiene::{Body, ResponseFacts, Version},
 };
+use sluice_http1::Known;
 use std::{
     fmt::Write,
     future::Future,
@@ -87,7 +88,7 @@ impl UpstreamStream for Stream {
     type Head = Head;
 
     fn begin_head(&mut self, line: &RequestLine<'_>, body: Body) -> Head {
-        Head { request: request(line), body, fields: HeaderMap::new() }
+        Head { request: request(line), body, fields: HeaderMap::with_capacity(USUAL_FIELDS) }
     }
 
     fn send_head(&mut self, head: Head) -> Result<(), SinkGone> {
@@ -139,7 +140,11 @@ impl UpstreamStream for Stream {
 
 impl FieldSink for Head {
     fn field(&mut self, name: &[u8], value: &[u8]) {
-        append(&mut self.fields, name, value);
+        append(&mut self.fields, Known::of(name), name, value);
+    }
+
+    fn received(&mut self, field: &ReceivedField<'_>) {
+        append(&mut self.fields, field.known, field.name, field.value);
     }
 }
 
