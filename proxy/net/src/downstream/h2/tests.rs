@@ -68,7 +68,7 @@ async fn echo(mut stream: Stream, _: Option<Refusal>) {
     push(&mut stream, body).await.unwrap();
     let mut trailers = HeaderMap::new();
     stream.trailers().each(&mut |name, value| {
-        crate::h2::append(&mut trailers, sluice_http1::Known::of(name), name, value)
+        crate::h2::append(&mut trailers, sluice_http1::Known::of(name), name, value);
     });
     stream.finish(HeadFields::Http2(&trailers)).unwrap();
 }
