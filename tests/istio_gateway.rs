@@ -1,7 +1,7 @@
 //! `sluice gateway` serves Gateways and VirtualServices.
 
 use sluice_dsl::{
-    Certificate, Gateway, GatewayRecipe, Http1, Origin, Request, TlsClient, gateway, secret_manifest,
+    Certificate, Gateway, GatewayRecipe, Http1, Nobody, Origin, Request, TlsClient, gateway, secret_manifest,
 };
 
 /// One Gateway for plain HTTP, and services whose versions are told apart by a header.
@@ -291,4 +291,75 @@ spec:
         answers.insert(first);
     }
     assert_eq!(answers.len(), 2, "sixteen users are at both: {answers:?}");
+}
+
+#[tokio::test]
+async fn servers_are_told_of_clients_as_by_a_gateway_of_istio() {
+    let [stable, next] = [Origin::saying("stable").await, Origin::saying("next").await];
+    let mut gateway = recipe(&stable, &next).start().await;
+    let request = Request::get("/")
+        .host(HOST)
+        .field("x-forwarded-for", "203.0.113.9")
+        .field("x-envoy-external-address", "6.6.6.6")
+        .field("x-envoy-upstream-rq-timeout-ms", "1");
+    let reply = gateway.send(&request).await;
+    assert_eq!((reply.status, reply.text()), (200, "stable"));
+    assert!(reply.field("x-envoy-upstream-service-time").parse::<u64>().is_ok());
+    let seen = &stable.saw(1).await[0];
+    for (name, value) in [
+        ("x-forwarded-for", Some("203.0.113.9, 127.0.0.1")),
+        ("x-envoy-external-address", Some("127.0.0.1")),
+        ("x-envoy-attempt-count", Some("1")),
+        ("x-envoy-upstream-rq-timeout-ms", None),
+        ("x-forwarded-port", Some("80")),
+    ] {
+        assert_eq!(seen.fields.get(name), value, "{name}");
+    }
+    let entry = gateway.logged("the client", |entry| entry["path"] == "/").await;
+    assert!(
+        entry["client"].as_str().unwrap_or_default().starts_with("127.0.0.1:"),
+        "nobody is believed: {entry}"
+    );
+
+    let mesh = "
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  mesh: |
+    defaultConfig: { gatewayTopology: { numTrustedProxies: 1 } }
+";
+    gateway.write("mesh.yaml", mesh);
+    let mut asked = 1;
+    loop {
+        assert_eq!(gateway.send(&request).await.status, 200);
+        asked += 1;
+        let seen = &stable.saw(asked).await[asked - 1];
+        if seen.fields.get("x-envoy-external-address") == Some("203.0.113.9") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_an_address_is_served_however_a_client_spells_it() {
+    let [stable, next] = [Origin::saying("stable").await, Origin::saying("next").await];
+    let by_address =
+        SHOP.replace("'*.example.com'", "'2001:db8::1'").replace("[shop.example.com]", "['2001:db8::1']");
+    let mut gateway = recipe(&stable, &next).manifest("shop.yaml", &by_address).start().await;
+    for host in ["[2001:db8::1]", "[2001:DB8:0::1]:80", "[2001:db8::0:1]:8080"] {
+        assert_eq!(gateway.send(&Request::get("/").host(host)).await.status, 200, "{host}");
+    }
+    assert_eq!(gateway.send(&Request::get("/").host("[2001:db8::2]")).await.status, 404);
+}
+
+#[tokio::test]
+async fn the_only_server_of_a_service_is_asked_again_after_a_failed_connect() {
+    let [stable, next] = [Origin::saying("stable").await, Origin::saying("next").await];
+    let nowhere = Nobody::new();
+    let mut gateway = recipe(&stable, &next).service("shop/idle", &[&nowhere]).start().await;
+    assert_eq!(gateway.get(HOST, "/idle").await.status, 503);
+    let entry = gateway.logged("the request", |entry| entry["path"] == "/idle").await;
+    assert_eq!(entry["attempts"], 3, "once, and twice again: {entry}");
+    assert_eq!(entry["response_flags"], "UF,URX", "{entry}");
 }

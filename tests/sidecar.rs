@@ -118,6 +118,8 @@ async fn what_the_application_says_of_others_goes_on_as_it_is() {
     assert_eq!(seen.fields.get("x-forwarded-for"), Some("192.0.2.7"));
     assert_eq!(seen.fields.get("x-forwarded-proto"), Some("http"), "said where the application did not");
     assert_eq!(seen.fields.get("x-forwarded-host"), None);
+    assert_eq!(seen.fields.get("x-envoy-attempt-count"), Some("1"));
+    assert_eq!(seen.fields.get("x-envoy-external-address"), None);
     assert_eq!(seen.host, "api");
     assert_eq!(sidecar.send(&request.field("x-forwarded-proto", "https")).await.status, 200);
     assert_eq!(origin.saw(2).await[1].fields.get("x-forwarded-proto"), Some("https"));

@@ -159,6 +159,7 @@ pub(crate) fn assemble<'o>(
     let mut destinations = Destinations::default();
     let mut scopes = Scopes::default();
     let mut seen: HashSet<(u16, &str)> = HashSet::new();
+    let mut of_gateways: BTreeMap<u16, u16> = BTreeMap::new();
     let [mut secure, mut known_names_only, mut known_hosts_only, mut as_nginx]: [BTreeSet<u16>; 4] =
         Default::default();
     for output in outputs {
@@ -166,6 +167,9 @@ pub(crate) fn assemble<'o>(
         known_names_only.extend(&output.known_names_only);
         known_hosts_only.extend(&output.known_hosts_only);
         as_nginx.extend(&output.as_nginx);
+        for (port, number) in &output.of_gateways {
+            of_gateways.entry(*port).or_insert(*number);
+        }
         for port in &output.ports {
             tables.entry(TableKey { port: *port, server: None }).or_default();
         }
@@ -262,11 +266,17 @@ pub(crate) fn assemble<'o>(
     }
     let listener = |port: u16| {
         let mut listener = listener(settings, port, ports.remove(&port));
+        if let Some(number) = of_gateways.get(&port) {
+            as_gateway(&mut listener, settings, *number);
+        }
         if as_nginx.contains(&port) {
             listener.path = PathPolicy {
                 normalize: NormalizePath::DecodeAndMergeSlashes,
                 upstream: UpstreamPath::Received,
             };
+            // Where Gateways share the port: trust belongs to the listener.
+            listener.forwarded.trusted_hops = 0;
+            listener.headers.envoy = false;
             listener.forwarded.fields = if settings.ingress.compute_full_forwarded_for {
                 ForwardedFields::NginxFull
             } else {
@@ -357,6 +367,7 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
             fields: ForwardedFields::Proto,
             ..spec::Forwarded::default()
         };
+        listener.headers.envoy = true;
         listener.request_id = RequestId::Keep;
         listener.require_http11 = true;
     }
@@ -364,6 +375,14 @@ fn listener(settings: &Settings, port: u16, tls: Option<spec::ListenerTls>) -> s
         listener.protocols.retain(|protocol| *protocol != spec::Protocol::Http2);
     }
     listener
+}
+
+/// At a port of a Gateway, clients and servers are told what a gateway of Istio tells them.
+fn as_gateway(listener: &mut spec::Listener, settings: &Settings, number: u16) {
+    listener.public_port = (listener.address.port() != number).then_some(number);
+    listener.forwarded.fields = ForwardedFields::Envoy;
+    listener.forwarded.trusted_hops = settings.mesh.trusted_proxies;
+    listener.headers.envoy = true;
 }
 
 /// The time for a head, the streams of a connection, and names with underscores: where the ConfigMap says nothing.

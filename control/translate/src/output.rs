@@ -20,6 +20,8 @@ pub(crate) struct TableKey {
 pub(crate) struct Output {
     /// Ports without TLS that are open even where they have no hosts.
     pub(crate) ports: Vec<u16>,
+    /// Ports of gateways of Istio, each with the number that its Gateway has for it.
+    pub(crate) of_gateways: Vec<(u16, u16)>,
     /// Ports with TLS, which are closed while there is no certificate; never without TLS.
     pub(crate) secure_ports: Vec<u16>,
     /// Ports that treat paths and request ids, and tell servers of clients, as ingress-nginx does.
@@ -91,6 +93,7 @@ impl Output {
             Arc::ptr_eq(this, other) || (this.name == other.name && this.hosts == other.hosts)
         };
         self.ports == other.ports
+            && self.of_gateways == other.of_gateways
             && self.secure_ports == other.secure_ports
             && self.as_nginx == other.as_nginx
             && self.known_names_only == other.known_names_only

@@ -265,6 +265,8 @@ pub struct MeshDefaults {
     pub http2_upgrade: bool,
     /// What becomes of requests of pods to what is not known; absent is `ALLOW_ANY`.
     pub outbound: Option<OutboundTrafficMode>,
+    /// So many proxies stand in front of gateways.
+    pub trusted_proxies: u32,
     /// How listeners read paths; absent is as their default says.
     pub normalize_path: Option<NormalizePath>,
 }

@@ -11,9 +11,10 @@ use crate::{
         Verdict::{self, NoEffect, NotYet},
     },
 };
+use serde::de::DeserializeOwned;
 use sluice_model::{
     convert::{self, Reason, Repairs},
-    tree::{self, Path, Step},
+    tree::{self, Path, Step, Tree},
 };
 
 message! {
@@ -37,8 +38,29 @@ message! {
         pub path_normalization: Option<PathNormalization>,
         /// What becomes of requests of pods to what is not known.
         pub outbound_traffic_policy: Option<MeshOutboundTrafficPolicy>,
+        /// What holds for each proxy.
+        pub default_config: Option<ProxyConfig>,
     }
 }
+
+message! {
+    /// What holds for a proxy: a field of MeshConfig, and the annotation [`PROXY_CONFIG`] of its pod.
+    pub struct ProxyConfig {
+        /// What stands in front of a gateway.
+        pub gateway_topology: Option<GatewayTopology>,
+    }
+}
+
+message! {
+    /// What stands in front of a gateway.
+    pub struct GatewayTopology {
+        /// So many proxies add to `x-forwarded-for` before the gateway does.
+        pub num_trusted_proxies: u32,
+    }
+}
+
+/// The annotation of a pod that says what holds for its proxy.
+pub const PROXY_CONFIG: &str = "proxy.istio.io/config";
 
 message! {
     /// What becomes of requests of pods to what is not known.
@@ -77,10 +99,11 @@ const BY_FLAG: Verdict = NoEffect("`--access-log` says whether and how requests 
 const BY_CLASS: Verdict = NoEffect(
     "Ingresses are taken by their class; `--controller-class istio.io/ingress-controller` takes those of Istio's",
 );
+const ANOTHER_FIRST: &str = "a request goes to an endpoint that it has not tried, as long as there is one";
 const OWN_STATISTICS: Verdict = NoEffect("statistics have names of their own");
 
 /// Fields that do nothing here, or not yet.
-static OTHERS: [(&str, Verdict); 50] = [
+static OTHERS: [(&str, Verdict); 51] = [
     ("accessLogEncoding", BY_FLAG),
     ("accessLogFile", BY_FLAG),
     ("accessLogFormat", BY_FLAG),
@@ -89,9 +112,10 @@ static OTHERS: [(&str, Verdict); 50] = [
     ("certificates", NotYet(Need::UpstreamTls)),
     ("configSources", NoEffect("`--manifests` and `--kubeconfig` say where objects come from")),
     ("defaultConfig", NotYet(Need::Capture)),
-    ("defaultHttpRetryPolicy.backoff", NotYet(Need::Retries)),
-    ("defaultHttpRetryPolicy.perTryTimeout", NotYet(Need::Retries)),
-    ("defaultHttpRetryPolicy.retryIgnorePreviousHosts", NotYet(Need::Retries)),
+    ("defaultConfig.gatewayTopology.forwardClientCertDetails", NotYet(Need::ClientCertificates)),
+    ("defaultConfig.gatewayTopology.proxyProtocol", NotYet(Need::ProxyProtocol)),
+    ("defaultConfig.tracing", NotYet(Need::Tracing)),
+    ("defaultHttpRetryPolicy.retryIgnorePreviousHosts", NoEffect(ANOTHER_FIRST)),
     ("defaultHttpRetryPolicy.retryRemoteLocalities", NotYet(Need::Balancing)),
     ("defaultInboundHttpRetryPolicy", NotYet(Need::Capture)),
     ("defaultProviders", NotYet(Need::Tracing)),
@@ -135,43 +159,52 @@ static OTHERS: [(&str, Verdict); 50] = [
 
 /// What a text says, and what is to be said about it: by field, either a verdict or what is wrong.
 #[derive(Debug, Default)]
-pub struct ReadMesh {
+pub struct Read<T> {
     /// What it says; fields with mistakes are as if they were not there.
-    pub config: MeshConfig,
+    pub config: T,
     /// Fields that are not simply in effect.
     pub judged: Vec<(String, Verdict)>,
     /// Mistakes, and fields that nobody knows.
     pub problems: Vec<Explained>,
 }
 
-/// Reads the text. Never fails: what is wrong is said, and the rest holds.
-pub fn read(text: &str) -> ReadMesh {
-    let parsed = tree::parse(text);
-    let mut read = ReadMesh::default();
-    read.problems.extend(parsed.problems.iter().map(|problem| Explained::new(problem, false)));
-    let (tree, mut repairs) = (&parsed.tree, Repairs::for_api(&parsed.tree));
-    let Some(root) = tree.root().filter(|root| parsed.problems.is_empty() && tree.entries(*root).is_some())
-    else {
-        return read;
-    };
-    let (config, problems) = convert::convert::<MeshConfig>(tree, root, &Path::root(), &mut repairs);
-    read.config = config.unwrap_or_default();
-    for problem in problems {
-        match (&problem.reason, look_up(&field(&problem.path))) {
-            (Reason::UnknownField { .. }, Some(verdict)) => {
-                read.judged.push((problem.path.to_string(), verdict));
-            }
-            _ => read.problems.push(Explained::new(&problem, false)),
-        }
-    }
+/// Reads MeshConfig. Never fails: what is wrong is said, and the rest holds.
+pub fn read(text: &str) -> Read<MeshConfig> {
+    let (mut read, tree) = read_as::<MeshConfig>(text, "");
     let retry = read.config.default_http_retry_policy.as_ref().map(|_| "defaultHttpRetryPolicy");
-    for key in retry.into_iter().filter_map(|key| tree.get(root, key)) {
-        for (name, _) in tree.entries(key).unwrap_or_default() {
-            let field = format!("defaultHttpRetryPolicy.{}", tree.text(*name).unwrap_or_default());
-            read.judged.extend(look_up(&field).map(|verdict| (field, verdict)));
-        }
+    let policy = tree.root().zip(retry).and_then(|(root, key)| tree.get(root, key));
+    for (name, _) in policy.and_then(|policy| tree.entries(policy)).unwrap_or_default() {
+        let field = format!("defaultHttpRetryPolicy.{}", tree.text(*name).unwrap_or_default());
+        read.judged.extend(look_up(&field).map(|verdict| (field, verdict)));
     }
     read
+}
+
+/// Reads the annotation [`PROXY_CONFIG`] in the same way.
+pub fn read_proxy(text: &str) -> Read<ProxyConfig> {
+    read_as(text, "defaultConfig.").0
+}
+
+/// Reads a part of MeshConfig; `above` is where it stands there.
+fn read_as<T: DeserializeOwned + Default>(text: &str, above: &str) -> (Read<T>, Tree) {
+    let parsed = tree::parse(text);
+    let mut read = Read::default();
+    read.problems.extend(parsed.problems.iter().map(|problem| Explained::new(problem, false)));
+    let (tree, mut repairs) = (&parsed.tree, Repairs::for_api(&parsed.tree));
+    let whole = tree.root().filter(|root| parsed.problems.is_empty() && tree.entries(*root).is_some());
+    if let Some(root) = whole {
+        let (config, problems) = convert::convert::<T>(tree, root, &Path::root(), &mut repairs);
+        read.config = config.unwrap_or_default();
+        for problem in problems {
+            match (&problem.reason, look_up(&format!("{above}{}", field(&problem.path)))) {
+                (Reason::UnknownField { .. }, Some(verdict)) => {
+                    read.judged.push((problem.path.to_string(), verdict));
+                }
+                _ => read.problems.push(Explained::new(&problem, false)),
+            }
+        }
+    }
+    (read, parsed.tree)
 }
 
 fn field(path: &Path) -> String {
@@ -182,7 +215,10 @@ fn field(path: &Path) -> String {
     keys.collect::<Vec<_>>().join(".")
 }
 
-/// The verdict on a field that [`MeshConfig`] does not have.
+/// The verdict on a field that [`MeshConfig`] does not have: its own, or that on what it is a part of.
 fn look_up(field: &str) -> Option<Verdict> {
-    OTHERS.iter().find(|(name, _)| *name == field).map(|(_, verdict)| *verdict)
+    let speaks =
+        |name: &str| field.strip_prefix(name).is_some_and(|below| below.is_empty() || below.starts_with('.'));
+    let longest = OTHERS.iter().filter(|(name, _)| speaks(name)).max_by_key(|(name, _)| name.len());
+    longest.map(|(_, verdict)| *verdict)
 }

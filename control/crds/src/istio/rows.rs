@@ -17,6 +17,10 @@ use sluice_model::tree::{Path, Step};
 
 const RING: &str = "a ring has 160 points for each unit of an endpoint's weight";
 
+const ANOTHER_FIRST: &str = "a request goes to an endpoint that it has not tried, as long as there is one";
+const AT_ONCE: &str = "who fails is left out at once, and comes back when its time is over";
+const TEN_SECONDS: &str = "what counts are the requests of the last ten seconds";
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
@@ -32,9 +36,7 @@ pub struct Row {
 static TABLE: [Row; 54] = [
     row("VirtualService", "http.corsPolicy", NotYet(Need::Cors)),
     row("VirtualService", "http.retries.retryRemoteLocalities", NotYet(Need::Balancing)),
-    row("VirtualService", "http.retries.perTryTimeout", NotYet(Need::Retries)),
-    row("VirtualService", "http.retries.backoff", NotYet(Need::Retries)),
-    row("VirtualService", "http.retries.retryIgnorePreviousHosts", NotYet(Need::Retries)),
+    row("VirtualService", "http.retries.retryIgnorePreviousHosts", NoEffect(ANOTHER_FIRST)),
     row("VirtualService", "http.fault.delay.exponentialDelay", Never("nobody implements it")),
     row("VirtualService", "http.fault.abort.http2Error", Never("nobody implements it")),
     row("VirtualService", "http.match.statPrefix", NoEffect("statistics have names of their own")),
@@ -48,15 +50,21 @@ static TABLE: [Row; 54] = [
     row("DestinationRule", "trafficPolicy.loadBalancer.consistentHash.ringHash", NoEffect(RING)),
     row("DestinationRule", "trafficPolicy.connectionPool", NotYet(Need::ConnectionLimits)),
     row("DestinationRule", "trafficPolicy.connectionPool.tcp.connectTimeout", InEffect),
+    row("DestinationRule", "trafficPolicy.connectionPool.http.maxRetries", InEffect),
     row("DestinationRule", "trafficPolicy.connectionPool.http.h2UpgradePolicy", InEffect),
     row("DestinationRule", "trafficPolicy.connectionPool.http.maxRequestsPerConnection", InEffect),
     row("DestinationRule", "trafficPolicy.connectionPool.http.idleTimeout", InEffect),
-    row("DestinationRule", "trafficPolicy.outlierDetection", NotYet(Need::OutlierDetection)),
+    row("DestinationRule", "trafficPolicy.outlierDetection.interval", NoEffect(AT_ONCE)),
+    row(
+        "DestinationRule",
+        "trafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes",
+        NotYet(Need::OutlierDetection),
+    ),
     row("DestinationRule", "trafficPolicy.tls.subjectAltNames", FailsClosed(Need::UpstreamTls)),
     row("DestinationRule", "trafficPolicy.tls.caCrl", FailsClosed(Need::UpstreamTls)),
     row("DestinationRule", "trafficPolicy.tunnel", NotYet(Need::Layer4)),
     row("DestinationRule", "trafficPolicy.proxyProtocol", NotYet(Need::ProxyProtocol)),
-    row("DestinationRule", "trafficPolicy.retryBudget", NotYet(Need::Retries)),
+    row("DestinationRule", "trafficPolicy.retryBudget.budgetInterval", NoEffect(TEN_SECONDS)),
     row("Gateway", "servers.defaultEndpoint", NoEffect("Istio ignores it too")),
     row("Gateway", "servers.port.targetPort", NoEffect("Istio ignores it too")),
     row("Gateway", "servers.tls.caCertificates", FailsClosed(Need::ClientCertificates)),
@@ -190,7 +198,7 @@ mod tests {
     #[test]
     fn the_longest_row_speaks_for_a_field() {
         let path = |keys: &[&str]| keys.iter().fold(Path::root().key("spec"), |path, key| path.key(key));
-        let pool = ["trafficPolicy", "connectionPool", "tcp", "maxConnections"];
+        let pool = ["trafficPolicy", "connectionPool", "tcp", "tcpKeepalive"];
         assert_eq!(verdict("DestinationRule", &path(&pool)), NotYet(Need::ConnectionLimits));
         let connect = ["trafficPolicy", "connectionPool", "tcp", "connectTimeout"];
         assert_eq!(verdict("DestinationRule", &path(&connect)), InEffect);

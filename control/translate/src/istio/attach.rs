@@ -75,7 +75,7 @@ pub(super) fn hosts(
     }
     for site in sites.iter().filter(|site| site.redirects()) {
         for (_, host) in site.hosts() {
-            let entry = hosts.entry((site.table.clone(), host.to_ascii_lowercase())).or_default();
+            let entry = hosts.entry((site.table.clone(), names::plain(host))).or_default();
             entry.redirects.get_or_insert_with(|| site.gateway.name());
         }
     }
@@ -119,7 +119,7 @@ fn join(hosts: &mut Hosts, site: &Site<'_>, object: Of<'_, VirtualService>, sett
     for written in &object.object().content.hosts {
         let wanted = names::whole(written, object.namespace(), &settings.cluster_domain);
         for host in site.hosts_for(object.namespace()) {
-            let host = host.to_ascii_lowercase();
+            let host = names::plain(host);
             let Some(both) = names::narrower(&host, &wanted) else { continue };
             joined = true;
             let entry = hosts.entry((site.table.clone(), both.to_owned())).or_default();

@@ -4,11 +4,11 @@
 //! its other destinations.
 
 use super::{
-    destination_rule::Security,
     names,
     notes::Notes,
     registry::{self, Host, Port},
     terms::{Terms, asks_for_more},
+    traffic_policy::Security,
 };
 use crate::{
     hold::{self, Absent, Guarded, Missing},
@@ -215,16 +215,23 @@ fn cluster(
     } else {
         port.endpoints(view, settings, host, labels)
     };
+    let usual = Cluster::new(name.to_owned(), endpoints);
+    let (outlier_detection, panic_threshold) =
+        policy.outliers().unwrap_or((usual.outlier_detection, usual.panic_threshold));
     Cluster {
         balancer: policy.balancer(),
         protocol,
         tls,
         connect_timeout: policy.connect_timeout(settings),
         keep_alive: policy.keep_alive(),
+        limits: policy.limits(),
+        retry_budget: policy.retry_budget(),
+        outlier_detection,
+        panic_threshold,
         labels: port.labels(view, settings, host),
         original_destination: (asked_for || policy.passes_through()) && settings.role.knows_destinations(),
         origins,
-        ..Cluster::new(name.to_owned(), endpoints)
+        ..usual
     }
 }
 

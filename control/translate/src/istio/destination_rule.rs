@@ -1,6 +1,9 @@
 //! DestinationRules: which one holds for a host, and what it says about its clusters.
 
-use super::{balancer, gateway, names, notes::Notes, port::within, sound, virtual_service::exports};
+use super::{
+    balancer, gateway, names, notes::Notes, port::within, resilience, sound, traffic_policy::Policy,
+    virtual_service::exports,
+};
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
@@ -9,20 +12,11 @@ use crate::{
 };
 use sluice_crds::{
     Known,
-    core::Secret,
     istio::{
-        ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, DestinationRule, H2UpgradePolicy,
-        LoadBalancerSettings, PortTrafficPolicy, Subset, TrafficPolicy, rows,
+        ClientTlsMode, ClientTlsSettings, DestinationRule, PortTrafficPolicy, Subset, TrafficPolicy, rows,
     },
 };
-use sluice_model::{
-    spec::{self, Balancer, ClusterTls, DataSource, KeepAlive, LeastRequest, SecretKind, ServerVerification},
-    value::Duration,
-};
 use std::collections::HashSet;
-
-/// Istio's `connectTimeout`.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The rules of a host as one.
 #[derive(Debug, Default)]
@@ -33,26 +27,6 @@ pub(super) struct Rules<'s> {
     pub(super) written: Vec<&'s Held>,
     /// One of them cannot be used, and asks for more than plain connections, or may do so.
     refused: bool,
-}
-
-/// The blocks that hold for a subset and a port.
-#[derive(Debug, Default)]
-pub(super) struct Policy<'s> {
-    refused: bool,
-    balancer: Option<&'s LoadBalancerSettings>,
-    pool: Option<&'s ConnectionPoolSettings>,
-    tls: Option<&'s ClientTlsSettings>,
-}
-
-/// How connections are secured.
-#[derive(Debug)]
-pub(super) enum Security {
-    Plain,
-    /// With the trust anchors that it names.
-    Tls(ClusterTls, Option<spec::Secret>),
-    /// In a way that is not there: nothing may be sent. What is wrong, where that was not said of the rule itself; it is
-    /// [`Reason::NotFound`] where nothing but the Secret with the trust anchors is missing.
-    Refused(Option<(Reason, String)>),
 }
 
 /// The rules for a host, as the gateway sees them: those of its own namespace, else of the service's, else of the root
@@ -232,6 +206,14 @@ fn check(content: &DestinationRule, notes: &mut Notes<'_>) {
     {
         balancer::check(written, &format!("{at}.loadBalancer"), notes);
     }
+    for (at, written) in
+        blocks(content, |policy| policy.outlier_detection.as_ref(), |port| port.outlier_detection.as_ref())
+    {
+        resilience::check_outliers(written, &format!("{at}.outlierDetection"), notes);
+    }
+    for (at, written) in blocks(content, |policy| policy.retry_budget.as_ref(), |_| None) {
+        resilience::check_budget(written, &format!("{at}.retryBudget"), notes);
+    }
     let own_only = content.export_to.iter().all(|name| name == ".");
     if content.workload_selector.is_some() && !own_only {
         notes.invalid(
@@ -257,7 +239,9 @@ impl<'s> Rules<'s> {
         for level in [self.policy, own].into_iter().flatten() {
             policy.balancer = level.load_balancer.as_ref().or(policy.balancer);
             policy.pool = level.connection_pool.as_ref().or(policy.pool);
+            policy.outliers = level.outlier_detection.as_ref().or(policy.outliers);
             policy.tls = level.tls.as_ref().or(policy.tls);
+            policy.budget = level.retry_budget.as_ref().or(policy.budget);
             let of_port = level
                 .port_level_settings
                 .iter()
@@ -265,122 +249,10 @@ impl<'s> Rules<'s> {
             if let Some(of_port) = of_port {
                 policy.balancer = of_port.load_balancer.as_ref();
                 policy.pool = of_port.connection_pool.as_ref();
+                policy.outliers = of_port.outlier_detection.as_ref();
                 policy.tls = of_port.tls.as_ref();
             }
         }
         policy
     }
-}
-
-// === impl Policy ===
-
-impl Policy<'_> {
-    /// How connections are secured. Without a word that is left to the mesh, whose identities are not there.
-    pub(super) fn security(&self, view: &View<'_>, settings: &Settings, host: &str) -> Security {
-        let unprotected = settings.allow_unprotected;
-        if self.refused && !unprotected {
-            return Security::Refused(None);
-        }
-        let Some(tls) = self.tls else { return Security::Plain };
-        match tls.mode {
-            ClientTlsMode::Disable => return Security::Plain,
-            ClientTlsMode::Simple => {}
-            ClientTlsMode::Mutual | ClientTlsMode::IstioMutual if unprotected => return Security::Plain,
-            ClientTlsMode::Mutual | ClientTlsMode::IstioMutual => return Security::Refused(None),
-        }
-        if !unprotected && (!tls.subject_alt_names.is_empty() || !tls.ca_crl.is_empty()) {
-            return Security::Refused(None);
-        }
-        let mut anchors = None;
-        let verify = if tls.insecure_skip_verify == Some(true) {
-            ServerVerification::Insecure
-        } else if !tls.credential_name.is_empty() {
-            match credential(view, settings, &tls.credential_name) {
-                Ok(secret) => {
-                    let name = secret.name.clone();
-                    anchors = Some(secret);
-                    ServerVerification::Ca(name)
-                }
-                Err(wrong) => return Security::Refused(Some(wrong)),
-            }
-        } else if matches!(tls.ca_certificates.as_str(), "" | "system") {
-            ServerVerification::System
-        } else {
-            return Security::Refused(None);
-        };
-        if tls.sni.is_empty()
-            && let Err(message) = sound::server_name(host)
-        {
-            let message = format!("{message}; write `sni`, the name that servers prove to have");
-            return Security::Refused(Some((Reason::Invalid, message)));
-        }
-        let server_name = if tls.sni.is_empty() { host.to_owned() } else { tls.sni.clone() };
-        Security::Tls(ClusterTls { server_name: Some(server_name), verify }, anchors)
-    }
-
-    /// How an endpoint is chosen: by load, where nobody says it.
-    pub(super) fn balancer(&self) -> Balancer {
-        let usual = || Balancer::LeastRequest(LeastRequest::default());
-        self.balancer.and_then(balancer::balancer).unwrap_or_else(usual)
-    }
-
-    /// Whether connections go on to the address that they were on their way to.
-    pub(super) fn passes_through(&self) -> bool {
-        self.balancer.is_some_and(balancer::passes_through)
-    }
-
-    /// Whether HTTP/2 is spoken to servers that did not ask for it.
-    pub(super) fn upgrades(&self, settings: &Settings) -> bool {
-        let http = self.pool.and_then(|pool| pool.http.as_ref());
-        match http.map(|http| http.h2_upgrade_policy).unwrap_or_default() {
-            H2UpgradePolicy::Upgrade => true,
-            H2UpgradePolicy::DoNotUpgrade => false,
-            H2UpgradePolicy::Default => settings.mesh.http2_upgrade,
-        }
-    }
-
-    /// To connect.
-    pub(super) fn connect_timeout(&self, settings: &Settings) -> Duration {
-        let tcp = self.pool.and_then(|pool| pool.tcp.as_ref());
-        let written = tcp.and_then(|tcp| tcp.connect_timeout).map(|timeout| timeout.get().as_millis() as u64);
-        let written = written.filter(|millis| *millis > 0).map(Duration::from_millis);
-        written.or(settings.mesh.connect_timeout).unwrap_or(CONNECT_TIMEOUT)
-    }
-
-    /// How connections are kept.
-    pub(super) fn keep_alive(&self) -> KeepAlive {
-        let mut kept = KeepAlive::default();
-        let Some(http) = self.pool.and_then(|pool| pool.http.as_ref()) else { return kept };
-        if http.max_requests_per_connection == 1 {
-            return KeepAlive { max_idle: 0, ..kept };
-        }
-        kept.max_requests = http.max_requests_per_connection;
-        let idle = http.idle_timeout.map(|timeout| timeout.get().as_millis() as u64);
-        kept.idle_timeout =
-            idle.filter(|millis| *millis > 0).map_or(kept.idle_timeout, Duration::from_millis);
-        kept
-    }
-}
-
-/// The trust anchors in a Secret of the gateway's namespace, or why there are none.
-fn credential(view: &View<'_>, settings: &Settings, name: &str) -> Result<spec::Secret, (Reason, String)> {
-    let namespace = &settings.pod_namespace;
-    let Some(secret) = view.get::<Secret>(namespace, name) else {
-        return Err((
-            Reason::NotFound,
-            format!("there is no Secret {namespace}/{name}, the gateway's namespace"),
-        ));
-    };
-    let invalid = |message: &str| (Reason::Invalid, format!("Secret {namespace}/{name}: {message}"));
-    let content = &secret.object().content;
-    let anchors = content.get("ca.crt").or_else(|| content.get("cacert"));
-    let anchors = anchors.ok_or_else(|| invalid("it has neither `ca.crt` nor `cacert`"))?;
-    let text = str::from_utf8(anchors).map_err(|_| invalid("it does not hold PEM"))?;
-    let secret = spec::Secret {
-        name: format!("{namespace}/{name} anchors"),
-        kind: SecretKind::Ca(DataSource::Inline(text.into())),
-    };
-    sound::secret(&secret).map_err(|message| invalid(&message))?;
-    settings.anchors.0(anchors).map_err(|message| invalid(&message))?;
-    Ok(secret)
 }

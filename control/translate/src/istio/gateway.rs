@@ -8,7 +8,7 @@ mod shut;
 
 pub(super) use shut::Shut;
 
-use super::port;
+use super::{names, port};
 use crate::{
     output::TableKey,
     reads::View,
@@ -174,7 +174,7 @@ impl<'s> Taken<'s> {
         if secure {
             let hosts: Vec<&str> = site.hosts().map(|(_, host)| host).collect();
             if let Some(host) =
-                hosts.iter().find(|host| self.tls_hosts.contains(&(number, host.to_ascii_lowercase())))
+                hosts.iter().find(|host| self.tls_hosts.contains(&(number, names::plain(host))))
             {
                 let message = format!(
                     "`{host}` belongs to an older server with TLS at this port already, so this server is not served; give it hosts of its own"
@@ -182,7 +182,7 @@ impl<'s> Taken<'s> {
                 say(Level::Error, Reason::Conflict, "hosts", message);
                 return None;
             }
-            self.tls_hosts.extend(hosts.into_iter().map(|host| (number, host.to_ascii_lowercase())));
+            self.tls_hosts.extend(hosts.into_iter().map(|host| (number, names::plain(host))));
         }
         let owner = site.gateway.name().to_string();
         self.ports.entry(number).or_insert((site.traffic, owner));

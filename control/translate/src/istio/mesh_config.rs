@@ -6,11 +6,11 @@ use super::{notes::Notes, retry};
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
-    settings::{MeshDefaults, Settings},
+    settings::{MeshDefaults, Role, Settings},
     store::{Held, Of},
 };
 use sluice_crds::{
-    core::ConfigMap,
+    core::{ConfigMap, Pod},
     istio::{H2UpgradePolicy, HttpRetry, NormalizationType, mesh_config},
 };
 use sluice_model::{spec::NormalizePath, value::Duration};
@@ -22,8 +22,13 @@ const KEY: &str = "mesh";
 
 /// Puts what MeshConfig says into the settings.
 pub(crate) fn shape(view: &View<'_>, settings: &mut Settings) {
-    let Some((map, text)) = written(view) else { return };
-    let config = mesh_config::read(text).config;
+    let told = written(view);
+    let config = told.map(|(_, text)| mesh_config::read(text).config).unwrap_or_default();
+    let of_pod = proxy_config(view, settings).map(|(_, text)| mesh_config::read_proxy(text).config);
+    let topology = of_pod.and_then(|own| own.gateway_topology);
+    let topology = topology.or(config.default_config.and_then(|proxy| proxy.gateway_topology));
+    settings.mesh.trusted_proxies = topology.map_or(0, |topology| topology.num_trusted_proxies);
+    let Some((map, _)) = told else { return };
     if !config.root_namespace.is_empty() {
         settings.root_namespace = config.root_namespace;
     }
@@ -36,6 +41,7 @@ pub(crate) fn shape(view: &View<'_>, settings: &mut Settings) {
         retries: config.default_http_retry_policy.filter(|policy| wrong(map.held(), policy).is_empty()),
         connect_timeout: millis.filter(|millis| *millis > 0).map(Duration::from_millis),
         http2_upgrade: config.h2_upgrade_policy == H2UpgradePolicy::Upgrade,
+        trusted_proxies: settings.mesh.trusted_proxies,
         outbound: config.outbound_traffic_policy.and_then(|policy| policy.mode),
         normalize_path: normalization.map(|kind| match kind {
             NormalizationType::Default | NormalizationType::Base => NormalizePath::Base,
@@ -47,19 +53,38 @@ pub(crate) fn shape(view: &View<'_>, settings: &mut Settings) {
 }
 
 /// What is to be said about it.
-pub(crate) fn report(view: &View<'_>) -> Vec<Report> {
-    let Some((map, text)) = written(view) else { return Vec::new() };
-    let read = mesh_config::read(text);
+pub(crate) fn report(view: &View<'_>, settings: &Settings) -> Vec<Report> {
+    let mut reports = Vec::new();
+    if let Some((map, text)) = written(view) {
+        let read = mesh_config::read(text);
+        reports = said(map.held(), &format!("data.{KEY}"), &read);
+        let retries = read.config.default_http_retry_policy.iter();
+        reports.extend(retries.flat_map(|policy| wrong(map.held(), policy)));
+    }
+    if let Some((pod, text)) = proxy_config(view, settings) {
+        let at = format!("metadata.annotations[{}]", mesh_config::PROXY_CONFIG);
+        reports.extend(said(pod.held(), &at, &mesh_config::read_proxy(text)));
+    }
+    reports
+}
+
+fn said<T>(held: &Held, at: &str, read: &mesh_config::Read<T>) -> Vec<Report> {
     let judged = read.judged.iter().filter_map(|(field, verdict)| {
-        let report = Report::of_verdict(map.held(), *verdict, "", false)?;
-        Some(report.at(format!("data.{KEY}.{field}")))
+        Some(Report::of_verdict(held, *verdict, "", false)?.at(format!("{at}.{field}")))
     });
     let problems = read.problems.iter().map(|problem| {
         let message = format!("{}; it is ignored", problem.message);
-        Report::new(map.held(), Level::Warning, Reason::Invalid, message).at(format!("data.{KEY}"))
+        Report::new(held, Level::Warning, Reason::Invalid, message).at(at)
     });
-    let retries = read.config.default_http_retry_policy.iter().flat_map(|policy| wrong(map.held(), policy));
-    judged.chain(problems).chain(retries).collect()
+    judged.chain(problems).collect()
+}
+
+/// What the pod of a gateway says of its proxy; a sidecar's concerns connections that it does not take yet.
+fn proxy_config<'s>(view: &View<'s>, settings: &Settings) -> Option<(Of<'s, Pod>, &'s str)> {
+    let name = settings.pod.as_ref().filter(|_| settings.role == Role::Gateway)?;
+    let pod = view.get::<Pod>(&settings.pod_namespace, name)?;
+    let annotations = pod.object().metadata.annotations.as_ref()?;
+    Some((pod, annotations.get(mesh_config::PROXY_CONFIG)?))
 }
 
 fn written<'s>(view: &View<'s>) -> Option<(Of<'s, ConfigMap>, &'s str)> {

@@ -22,6 +22,7 @@ mod port;
 mod protocol;
 mod redirect;
 mod registry;
+mod resilience;
 mod retry;
 mod rewrite;
 mod rule;
@@ -31,6 +32,7 @@ mod site;
 mod sound;
 mod terms;
 mod tls;
+mod traffic_policy;
 mod unknown_host;
 mod virtual_service;
 
@@ -68,8 +70,8 @@ pub(crate) enum Piece {
 /// What a piece is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Members {
-    /// Nothing more.
-    Port,
+    /// The number that a Gateway has for it.
+    Port(u16),
     /// The server of this Gateway.
     Server(ObjectName, usize),
     /// Names of a server that is not served, and its Gateway.
@@ -80,7 +82,7 @@ pub(crate) enum Members {
 
 /// Which pieces there are.
 pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined) -> Plan {
-    let mut plan = Plan { reports: mesh_config::report(view), ..Plan::default() };
+    let mut plan = Plan { reports: mesh_config::report(view, settings), ..Plan::default() };
     let Servers { sites, shut } = gateway::servers(view, settings, &mut plan.reports);
     let services = examined.look(view, settings, &mut plan.reports);
     plan.reports.extend(unknown_host::reports(view, settings));
@@ -91,10 +93,11 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
     for site in sites {
         plan.marks.entry(site.gateway.name()).or_default().insert(Mark::table(&site.table));
         let (piece, members) = match site.table.server {
-            None => (Piece::Port(site.table.port), Members::Port),
+            None => (Piece::Port(site.table.port), Members::Port(site.port())),
             Some(_) => (Piece::Server(site.table.clone()), Members::Server(site.gateway.name(), site.index)),
         };
-        plan.units.insert(UnitKey::Gateway(piece), plan::Members::Gateway(members));
+        // Of several numbers of one port, that of the oldest Gateway counts.
+        plan.units.entry(UnitKey::Gateway(piece)).or_insert(plan::Members::Gateway(members));
     }
     for Shut { gateway, table, names } in shut {
         plan.marks.entry(gateway.clone()).or_default().insert(Mark::table(&table));
@@ -108,10 +111,14 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
 pub(crate) fn translate(view: &View<'_>, settings: &Settings, piece: &Piece, members: &Members) -> Output {
     let mut output = Output::default();
     match (piece, members) {
-        (Piece::Port(port), Members::Port) => output.ports.push(*port),
+        (Piece::Port(port), Members::Port(number)) => {
+            output.ports.push(*port);
+            output.of_gateways.push((*port, *number));
+        }
         (Piece::Server(table), Members::Server(gateway, index)) => {
             let found = view.get::<Gateway>(&gateway.namespace, &gateway.name);
             if let Some(site) = found.and_then(|gateway| Site::of(gateway, *index, table.clone())) {
+                output.of_gateways.push((table.port, site.port()));
                 tls::scope(view, settings, &site, &mut output);
             }
         }

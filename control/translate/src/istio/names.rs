@@ -1,5 +1,7 @@
 //! Names: of hosts, of gateways, and who sees what.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 /// How an object is seen from a namespace, in the order in which such objects count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Seen {
@@ -32,15 +34,26 @@ pub(super) fn seen<S: AsRef<str>>(export_to: &[S], own: &str, by: &str) -> Optio
 /// The whole name of a host, in lower case, as an object of `namespace` writes it: a name without a dot is that of a
 /// service of the object's namespace.
 pub(super) fn whole(host: &str, namespace: &str, domain: &str) -> String {
-    let host = host.to_ascii_lowercase();
     let short = !host.is_empty() && !host.contains(['.', '*', ':']);
-    if short { service(&host, namespace, domain) } else { plain(&host) }
+    if short { service(&host.to_ascii_lowercase(), namespace, domain) } else { plain(host) }
 }
 
-/// A whole name as it is compared: in lower case, without the dot at its end.
+/// A whole name as it is compared: in lower case, without the dot at its end. An address is spelled in one way, without
+/// brackets.
 pub(super) fn plain(host: &str) -> String {
+    if let Some(address) = address(host) {
+        return address.to_string();
+    }
     let host = host.to_ascii_lowercase();
     host.strip_suffix('.').unwrap_or(&host).to_owned()
+}
+
+/// The address that a host is; one of IPv6 may stand in brackets.
+fn address(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(inside) => inside.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse().ok(),
+    }
 }
 
 /// The whole name of a service.
@@ -109,7 +122,7 @@ pub(super) fn is_host(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if text == "*" || text.parse::<std::net::IpAddr>().is_ok() {
+    if text == "*" || address(text).is_some() {
         return true;
     }
     let name = text.strip_suffix('.').unwrap_or(text);
@@ -134,6 +147,7 @@ mod tests {
             ("reviews.prod.svc.cluster.local.", "reviews.prod.svc.cluster.local"),
             ("*", "*"),
             ("::1", "::1"),
+            ("[2001:DB8:0::1]", "2001:db8::1"),
         ] {
             assert_eq!(whole(written, "shop", "cluster.local"), name);
         }
@@ -189,10 +203,23 @@ mod tests {
 
     #[test]
     fn a_wildcard_stands_at_the_beginning() {
-        for good in ["*", "*.x.com", "*-a.x.com", "a.x.com", "a", "10.0.0.1", "::1", "X.com."] {
+        for good in ["*", "*.x.com", "*-a.x.com", "a.x.com", "a", "10.0.0.1", "::1", "[::1]", "X.com."] {
             assert!(is_host(good), "{good}");
         }
-        for bad in ["", "*x.com", "a.*.com", "*.", "a..b", "-a.com", "*a", "a b", "a/b", "x.com:80"] {
+        for bad in [
+            "",
+            "*x.com",
+            "a.*.com",
+            "*.",
+            "a..b",
+            "-a.com",
+            "*a",
+            "a b",
+            "a/b",
+            "x.com:80",
+            "[10.0.0.1]",
+            "[::1]:80",
+        ] {
             assert!(!is_host(bad), "{bad}");
         }
     }

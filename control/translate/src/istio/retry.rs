@@ -4,8 +4,8 @@ use super::notes::Notes;
 use crate::report::Reason;
 use sluice_crds::istio::HttpRetry;
 use sluice_model::{
-    spec::{Retry, RetryOn},
-    value::StatusCode,
+    spec::{BackOff, Retry, RetryOn},
+    value::{Duration, StatusCode},
 };
 
 /// What is tried again where nobody says anything else, in a VirtualService or because there is none.
@@ -13,6 +13,9 @@ const DEFAULT_ON: &str = "connect-failure,refused-stream,unavailable,cancelled";
 
 /// The most that the model takes.
 const MOST: u32 = 50;
+
+/// The longest pause is so many times the first one.
+const LONGEST_PAUSE: u64 = 10;
 
 /// The retries of a rule.
 pub(super) fn retry(written: Option<&HttpRetry>, at: &str, notes: &mut Notes<'_>) -> Retry {
@@ -34,7 +37,14 @@ pub(super) fn retry(written: Option<&HttpRetry>, at: &str, notes: &mut Notes<'_>
         notes.odd(Reason::NoEffect, &format!("{at}.attempts"), message);
     }
     let on = if written.retry_on.is_empty() { DEFAULT_ON } else { &written.retry_on };
-    of(written.attempts.min(MOST) as u8, on, &format!("{at}.retryOn"), notes)
+    let retry = of(written.attempts.min(MOST) as u8, on, &format!("{at}.retryOn"), notes);
+    let per_try = written.per_try_timeout.map_or(0, |timeout| timeout.get().as_millis() as u64);
+    let base = written.backoff.map(|base| base.get().as_millis() as u64).filter(|base| *base > 0);
+    let back_off = base.map(|base| BackOff {
+        base: Duration::from_millis(base),
+        max: Duration::from_millis(base.saturating_mul(LONGEST_PAUSE)),
+    });
+    Retry { per_try_timeout: Duration::from_millis(per_try), back_off: back_off.unwrap_or_default(), ..retry }
 }
 
 fn of(attempts: u8, tokens: &str, at: &str, notes: &mut Notes<'_>) -> Retry {
@@ -55,7 +65,8 @@ fn of(attempts: u8, tokens: &str, at: &str, notes: &mut Notes<'_>) -> Retry {
 
 /// What a word of `retryOn` means.
 fn conditions(token: &str, at: &str, notes: &mut Notes<'_>) -> Vec<RetryOn> {
-    const NO_ANSWER: [RetryOn; 3] = [RetryOn::ConnectFailure, RetryOn::RefusedStream, RetryOn::Reset];
+    const NO_ANSWER: [RetryOn; 4] =
+        [RetryOn::ConnectFailure, RetryOn::RefusedStream, RetryOn::Reset, RetryOn::Timeout];
     let statuses = |range: std::ops::RangeInclusive<u16>| {
         range.filter_map(|status| StatusCode::new(status).ok()).map(RetryOn::Status)
     };
@@ -74,10 +85,7 @@ fn conditions(token: &str, at: &str, notes: &mut Notes<'_>) -> Vec<RetryOn> {
         // Which statuses those are is said by numbers beside it.
         "retriable-status-codes" => Vec::new(),
         "reset-before-request" => {
-            let message =
-                "`reset-before-request` counts only where no connection was made or the stream was refused";
-            notes.odd(Reason::NotInEffect, at, message);
-            vec![RetryOn::ConnectFailure, RetryOn::RefusedStream]
+            vec![RetryOn::ConnectFailure, RetryOn::RefusedStream, RetryOn::ResetBeforeRequest]
         }
         "retriable-headers" | "envoy-ratelimited" | "http3-post-connect-failure" => {
             notes.odd(

@@ -5,8 +5,9 @@
 //! are none; but connections are secured as the strictest of all says.
 
 use super::{
-    destination_rule::{self, Policy, Rules, Security},
+    destination_rule::{self, Rules},
     registry::{self, Name},
+    traffic_policy::{Policy, Security},
 };
 use crate::{
     reads::View,

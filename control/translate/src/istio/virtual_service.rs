@@ -106,7 +106,7 @@ fn top_level(content: &VirtualService, notes: &mut Notes<'_>) {
         }
         for (before, other) in content.hosts[..index].iter().enumerate() {
             let hosts = names::is_host(host) && names::is_host(other);
-            if hosts && names::narrower(&host.to_ascii_lowercase(), &other.to_ascii_lowercase()).is_some() {
+            if hosts && names::narrower(&names::plain(host), &names::plain(other)).is_some() {
                 notes.invalid(&at, format!("`{host}` overlaps with `{other}` of hosts[{before}]"));
             }
         }

@@ -143,7 +143,7 @@ impl Exchange {
         let since = self.first_try.map_or(Duration::ZERO, |first| now.saturating_duration_since(first));
         self.retries(|retry| {
             let in_time = retry.within.is_none_or(|within| since < within);
-            in_time && self.tried.len() <= usize::from(retry.attempts)
+            in_time && self.tried.len() <= self.attempts(retry)
         })
     }
 

@@ -150,10 +150,10 @@ impl Exchange {
         asked.trusted = trust.trusted;
         asked.client = trust.client;
         asked.scheme = trust.scheme;
+        if trust.client != peer.ip() && (trust.trusted || trust.client != peer.ip().to_canonical()) {
+            let _ = write!(asked.client_text, "{}", trust.client);
+        }
         if trust.trusted {
-            if trust.client != peer.ip() {
-                let _ = write!(asked.client_text, "{}", trust.client);
-            }
             let host = forwarded_host(&cx.listener.spec.forwarded, cx.request);
             asked.forwarded_host.push_str(host.unwrap_or_default());
         }
@@ -164,6 +164,7 @@ impl Exchange {
             self.end_request(now);
         }
         self.settle_request_id(cx);
+        self.heed(cx);
     }
 
     fn settle_request_id(&mut self, cx: &mut Context<'_>) {
@@ -243,7 +244,10 @@ impl Exchange {
 
     fn start_clocks(&mut self, now: Instant) {
         if self.deadlines.request.is_none() {
-            let request = self.record.route.as_ref().and_then(|route| route.timeouts.request);
+            let request = match self.asked.timeout {
+                Some(asked) => Some(asked).filter(|asked| !asked.is_zero()),
+                None => self.record.route.as_ref().and_then(|route| route.timeouts.request),
+            };
             self.deadlines.request = request.and_then(|request| now.checked_add(request));
         }
         self.deadlines.active = Some(now);

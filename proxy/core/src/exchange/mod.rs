@@ -110,6 +110,7 @@ mod connection;
 mod decide;
 mod error_page;
 mod event;
+mod heed;
 mod pick;
 mod reply;
 mod request;
@@ -141,7 +142,7 @@ use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One request from its head to its record. See the [module documentation](self) for the contract.
 pub struct Exchange {
@@ -234,6 +235,10 @@ struct Asked {
     /// The host that a trusted peer says the client asked; it counts upwards and in redirects.
     forwarded_host: String,
     scheme: Scheme,
+    /// How long it may take, where it says so itself; zero is for ever.
+    timeout: Option<Duration>,
+    /// How often it is tried again, where it says so itself.
+    retries: Option<u8>,
 }
 
 /// The other protocol that the client asks for.
@@ -291,6 +296,8 @@ impl Exchange {
                 client_text: String::new(),
                 forwarded_host: String::new(),
                 scheme: Scheme::Http,
+                timeout: None,
+                retries: None,
             },
             chain: None,
             phases: PhaseMask::NONE,
@@ -339,6 +346,8 @@ impl Exchange {
         self.asked.protocol.clear();
         self.asked.client_text.clear();
         self.asked.forwarded_host.clear();
+        self.asked.timeout = None;
+        self.asked.retries = None;
         self.asked.switch = Switching::No;
         self.asked.body = Body::None;
         self.asked.names_fields = false;

@@ -194,6 +194,8 @@ impl Exchange {
             authority: self.asked_authority(),
             port: cx.listener.public_port.as_deref().unwrap_or(cx.connection.port_text()),
             request_id: (!id.is_empty()).then_some(id),
+            attempt: Some(self.record.attempts)
+                .filter(|_| cx.listener.spec.headers.envoy && self.page.is_none()),
             original_path: self.rewritten.then_some(&*self.record.path),
             underscores: cx.listener.spec.headers.underscores,
             without_expect: mirror.is_some() || self.collect_limit > 0 || self.page.is_some(),
@@ -268,6 +270,7 @@ impl Exchange {
                     upgrade: None,
                     accept: None,
                     drop_accept: false,
+                    service_time: None,
                 };
                 write_response(&head, sink);
             }
@@ -287,8 +290,16 @@ impl Exchange {
             upgrade: upgrade.then_some(&*self.asked.protocol),
             accept: accept.then(|| str::from_utf8(&self.websocket_accept).unwrap_or_default()),
             drop_accept: tunnel && self.asked.switch == Switching::Extended,
+            service_time: if cx.listener.spec.headers.envoy { self.service_time() } else { None },
         };
         write_response(&head, sink);
+    }
+
+    /// From the end of the request to the head of the answer; `None` where the answer began first.
+    fn service_time(&self) -> Option<u64> {
+        let asked = self.record.request_complete?;
+        let answered = self.record.response_started?;
+        Some(answered.checked_sub(asked)?.as_millis() as u64)
     }
 
     /// Writes the fields of an interim response.

@@ -30,17 +30,49 @@ impl Trust {
         let scheme = if tls { Scheme::Https } else { Scheme::Http };
         let trusted = is_trusted(&forwarded.trusted, peer);
         if !trusted {
-            return Self { trusted, client: peer, scheme };
+            let Some(client) = outermost(forwarded, fields) else {
+                return Self { trusted, client: peer, scheme };
+            };
+            return Self { trusted, client, scheme: said_scheme(fields).unwrap_or(scheme) };
         }
-        let scheme = match fields.first("x-forwarded-proto") {
-            _ if forwarded.believed == Believed::Client => scheme,
-            Some(proto) if proto.eq_ignore_ascii_case(b"https") => Scheme::Https,
-            Some(proto) if proto.eq_ignore_ascii_case(b"http") => Scheme::Http,
-            _ => scheme,
-        };
+        let said = if forwarded.believed == Believed::Client { None } else { said_scheme(fields) };
+        let scheme = said.unwrap_or(scheme);
         let client = client_address(&forwarded.trusted, forwarded.client_field.as_str(), peer, fields);
         Self { trusted, client, scheme }
     }
+}
+
+/// How the client came, as whoever is believed says.
+fn said_scheme(fields: &(impl Fields + ?Sized)) -> Option<Scheme> {
+    let proto = fields.first("x-forwarded-proto")?;
+    [Scheme::Http, Scheme::Https]
+        .into_iter()
+        .find(|scheme| proto.eq_ignore_ascii_case(scheme.as_str().as_bytes()))
+}
+
+/// The client that the outermost of so many trusted hops saw; `None` where the entries do not say it.
+fn outermost(forwarded: &spec::Forwarded, fields: &(impl Fields + ?Sized)) -> Option<IpAddr> {
+    let hops = forwarded.trusted_hops as usize;
+    if hops == 0 {
+        return None;
+    }
+    let each = |visit: &mut dyn FnMut(&[u8])| {
+        fields.each_value(forwarded.client_field.as_str(), &mut |value| {
+            let entries = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+            entries.filter(|entry| !entry.is_empty()).for_each(&mut *visit);
+        });
+    };
+    let mut count: usize = 0;
+    each(&mut |_| count += 1);
+    let wanted = count.checked_sub(hops)?;
+    let (mut place, mut found) = (0, None);
+    each(&mut |entry| {
+        if place == wanted {
+            found = parse(entry);
+        }
+        place += 1;
+    });
+    found
 }
 
 fn is_trusted(trusted: &[Cidr], address: IpAddr) -> bool {

@@ -8,6 +8,9 @@ use crate::hygiene::list;
 use sluice_http1::Known;
 use sluice_model::spec::{ForwardedFields, UnderscorePolicy};
 
+const EXTERNAL_ADDRESS: &str = "x-envoy-external-address";
+const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
+
 /// What the fields of an outgoing request are made of, besides those received.
 pub(crate) struct RequestHead<'a> {
     /// As received.
@@ -44,6 +47,8 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) port: &'a str,
     /// What `x-request-id` becomes: `None` leaves the received one alone.
     pub(crate) request_id: Option<&'a str>,
+    /// For `x-envoy-attempt-count`, where Envoy's fields are spoken.
+    pub(crate) attempt: Option<u32>,
     /// For `x-envoy-original-path`, where the path was rewritten.
     pub(crate) original_path: Option<&'a str>,
     /// What happens to names with underscores.
@@ -91,7 +96,7 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
                 head.trusted && head.believed
             }
             Role::Identity if nginx && name.eq_ignore_ascii_case(b"x-forwarded-scheme") => false,
-            Role::Identity => head.trusted && !(head.original_path.is_some() && is_original_path(name)),
+            Role::Identity => head.trusted && !is_replaced(head, name),
             Role::RequestId => head.request_id.is_none(),
             Role::Underscore => head.underscores == UnderscorePolicy::Allow,
         };
@@ -121,6 +126,14 @@ pub(crate) fn write_request(head: &RequestHead<'_>, scratch: &mut Vec<u8>, sink:
         && !dropped(b"x-request-id")
     {
         sink.own("x-request-id", id.as_bytes());
+    }
+    if let Some(attempt) = head.attempt
+        && !dropped(ATTEMPT_COUNT.as_bytes())
+    {
+        sink.own(ATTEMPT_COUNT, itoa::Buffer::new().format(attempt).as_bytes());
+    }
+    if head.forwarded == ForwardedFields::Envoy && !dropped(EXTERNAL_ADDRESS.as_bytes()) {
+        sink.own(EXTERNAL_ADDRESS, head.client.as_bytes());
     }
     if let Some(path) = head.original_path
         && !dropped(b"x-envoy-original-path")
@@ -166,7 +179,7 @@ fn stamp_forwarded(
 ) {
     if !dropped(b"x-forwarded-for") {
         scratch.clear();
-        if head.trusted {
+        if head.trusted || head.forwarded == ForwardedFields::Envoy {
             join(head.fields, "x-forwarded-for", b", ", scratch);
         }
         if scratch.is_empty() {
@@ -194,8 +207,13 @@ fn is_special(head: &RequestHead<'_>, field: &ReceivedField<'_>) -> bool {
         || (head.handshake == Handshake::Drop && field.name.eq_ignore_ascii_case(b"sec-websocket-key"))
 }
 
-fn is_original_path(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"x-envoy-original-path")
+/// Whether we say that ourselves, or what it says was meant for us.
+fn is_replaced(head: &RequestHead<'_>, name: &[u8]) -> bool {
+    const HEEDED: [&str; 3] = [ATTEMPT_COUNT, "x-envoy-upstream-rq-timeout-ms", "x-envoy-max-retries"];
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    head.original_path.is_some() && is("x-envoy-original-path")
+        || head.attempt.is_some() && HEEDED.into_iter().any(is)
+        || head.forwarded == ForwardedFields::Envoy && is(EXTERNAL_ADDRESS)
 }
 
 /// Whether `Connection` names this field and may take it away.

@@ -24,7 +24,11 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) accept: Option<&'a str>,
     /// The handshake's answer goes: the client speaks extended CONNECT.
     pub(crate) drop_accept: bool,
+    /// For `x-envoy-upstream-service-time`, in place of what the upstream says.
+    pub(crate) service_time: Option<u64>,
 }
+
+const SERVICE_TIME: &str = "x-envoy-upstream-service-time";
 
 /// Writes them.
 pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) {
@@ -46,6 +50,9 @@ pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) 
                         && name.eq_ignore_ascii_case(b"sec-websocket-accept"))
                 }
             },
+            Role::Identity => {
+                head.service_time.is_none() || !name.eq_ignore_ascii_case(SERVICE_TIME.as_bytes())
+            }
             _ => true,
         };
         if keep && !(names_fields && is_listed(head.fields, name)) && !head.edits.drops(name) {
@@ -64,6 +71,11 @@ pub(crate) fn write_response(head: &ResponseHead<'_>, sink: &mut dyn FieldSink) 
         {
             sink.own(name, value.as_bytes());
         }
+    }
+    if let Some(millis) = head.service_time
+        && !head.edits.drops(SERVICE_TIME.as_bytes())
+    {
+        sink.own(SERVICE_TIME, itoa::Buffer::new().format(millis).as_bytes());
     }
     for (name, value) in head.edits.brought() {
         if !is_fixed(name) {

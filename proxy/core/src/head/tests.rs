@@ -24,6 +24,7 @@ fn base<'a>(fields: &'a dyn Received, edits: &'a Edits) -> RequestHead<'a> {
         authority: "a.example:8443",
         port: "8443",
         request_id: Some("id"),
+        attempt: None,
         original_path: None,
         underscores: UnderscorePolicy::Allow,
         without_expect: false,
@@ -252,6 +253,7 @@ fn answers_lose_what_belongs_to_the_upstream_connection() {
         upgrade: None,
         accept: None,
         drop_accept: false,
+        service_time: None,
     };
     assert_eq!(
         answered(&head),
@@ -413,4 +415,61 @@ fn the_client_alone_is_believed_and_of_the_field_that_was_named() {
     let all = spec::Forwarded { believed: Believed::All, ..forwarded };
     assert_eq!(forwarded_host(&all, &fields), Some("www.example"));
     assert_eq!(forwarded_host(&all, &vec![("x-forwarded-host", "a b, c")]), None, "it is no host");
+}
+
+#[test]
+fn a_gateway_of_istio_adds_to_the_addresses_and_says_who_the_client_is() {
+    let fields = vec![
+        ("X-Forwarded-For", "198.51.100.9, junk"),
+        ("x-forwarded-for", "203.0.113.1"),
+        ("X-Forwarded-Proto", "http"),
+        ("X-Envoy-External-Address", "6.6.6.6"),
+        ("X-Envoy-Attempt-Count", "9"),
+        ("X-Envoy-Upstream-Rq-Timeout-Ms", "1"),
+    ];
+    let edits = Edits::new();
+    let head = RequestHead {
+        forwarded: ForwardedFields::Envoy,
+        attempt: Some(2),
+        client: "203.0.113.1",
+        ..base(&fields, &edits)
+    };
+    let said = [
+        "x-forwarded-for: 198.51.100.9, junk, 203.0.113.1, 192.0.2.1",
+        "x-forwarded-proto: https",
+        "x-forwarded-host: a.example:8443",
+        "x-forwarded-port: 8443",
+        "x-request-id: id",
+        "x-envoy-attempt-count: 2",
+        "x-envoy-external-address: 203.0.113.1",
+    ];
+    assert_eq!(written(&head), said);
+    let trusted = RequestHead { trusted: true, ..head };
+    let kept = written(&trusted);
+    assert!(kept.contains(&"X-Forwarded-Proto: http".to_owned()), "{kept:?}");
+    for once in ["external-address", "attempt-count"] {
+        let found: Vec<_> = kept.iter().filter(|line| line.to_ascii_lowercase().contains(once)).collect();
+        assert_eq!(found.len(), 1, "{kept:?}");
+    }
+    assert!(!kept.iter().any(|line| line.contains("Timeout")), "it was meant for us: {kept:?}");
+}
+
+#[test]
+fn the_time_that_an_answer_took_is_said_once() {
+    let fields = vec![("X-Envoy-Upstream-Service-Time", "7"), ("x-envoy-other", "1")];
+    let edits = Edits::new();
+    let head = ResponseHead {
+        fields: &fields,
+        edits: &edits,
+        keep_length: false,
+        server: None,
+        date: None,
+        upgrade: None,
+        accept: None,
+        drop_accept: false,
+        service_time: None,
+    };
+    assert_eq!(answered(&head), ["X-Envoy-Upstream-Service-Time: 7", "x-envoy-other: 1"]);
+    let head = ResponseHead { service_time: Some(12), ..head };
+    assert_eq!(answered(&head), ["x-envoy-other: 1", "x-envoy-upstream-service-time: 12"]);
 }

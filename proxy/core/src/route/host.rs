@@ -5,7 +5,7 @@ use super::{
     radix::RadixTree,
 };
 use sluice_model::{spec::RegexAnchor, value::HostPattern};
-use std::collections::HashMap;
+use std::{collections::HashMap, io::Write, net::Ipv6Addr};
 
 /// Finds the most specific pattern for a host, at the same cost for one and for 50,000 of them. The order is that of
 /// [`HostPattern`].
@@ -76,8 +76,8 @@ impl HostIndex {
         if host.is_empty() {
             return self.any;
         }
-        if let Some(number) = self.exact.get(host) {
-            return Some(*number);
+        if let Some(number) = self.exact.get(host).copied().or_else(|| self.address(host)) {
+            return Some(number);
         }
         let mut reversed = [0; 256];
         if let Some(reversed) = reversed.get_mut(..host.len()) {
@@ -113,6 +113,17 @@ impl HostIndex {
             }
         }
         self.any
+    }
+
+    /// An IPv6 address may be spelled in many ways; patterns spell it as it is written here.
+    fn address(&self, host: &str) -> Option<u32> {
+        let address: Ipv6Addr = host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
+        let mut text = [0; 48];
+        let mut rest = &mut text[..];
+        write!(rest, "[{address}]").ok()?;
+        let unused = rest.len();
+        let length = text.len() - unused;
+        self.exact.get(str::from_utf8(&text[..length]).ok()?).copied()
     }
 }
 
@@ -160,6 +171,24 @@ mod tests {
         }
         let long = "x".repeat(300);
         assert_eq!(index.find(&long, &mut caches), Some(0));
+    }
+
+    #[test]
+    fn an_address_is_found_however_it_is_spelled() {
+        let patterns: Vec<HostPattern> =
+            ["2001:db8::1", "[::ffff:10.0.0.1]", "*"].iter().map(|text| text.parse().unwrap()).collect();
+        let index = HostIndex::new(patterns.iter().zip(0..));
+        for (host, wanted) in [
+            ("[2001:db8::1]", 0),
+            ("[2001:db8:0:0::1]", 0),
+            ("[2001:0db8:0000:0000:0000:0000:0000:0001]", 0),
+            ("[::ffff:a00:1]", 1),
+            ("[2001:db8::2]", 2),
+            ("10.0.0.1", 2),
+            ("[nonsense]", 2),
+        ] {
+            assert_eq!(index.find(host, &mut PatternCaches::default()), Some(wanted), "{host}");
+        }
     }
 
     #[test]

@@ -196,6 +196,12 @@ pub enum UpstreamPath {
 pub struct HeaderPolicy {
     /// Names with underscores, which some servers read as dashes.
     pub underscores: UnderscorePolicy,
+    /// What Envoy says and heeds where Istio sets it up: servers are told in `x-envoy-attempt-count` which try it is, and
+    /// clients in `x-envoy-upstream-service-time` for how many milliseconds there was no answer to their whole request. Peers
+    /// whose headers are believed say in `x-envoy-upstream-rq-timeout-ms` how long a request may take (`0` is no bound), and in
+    /// `x-envoy-max-retries` how often it is tried again where the route tries it again at all.
+    #[serde(skip_serializing_if = "is_default")]
+    pub envoy: bool,
     /// The `server` field of answers: absent keeps the upstream's and adds nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
@@ -230,6 +236,12 @@ pub struct Forwarded {
     /// The field that says who the client is, a list that each proxy adds to.
     #[serde(skip_serializing_if = "is_forwarded_for")]
     pub client_field: HeaderName,
+    /// So many proxies stand in front, whatever their addresses, and each adds whom it sees to `client_field`: the client is
+    /// the one that the outermost of them saw, and the innermost says in `x-forwarded-proto` how it came (Envoy
+    /// `xff_num_trusted_hops`). Nothing else is believed because of this. Who shows fewer addresses, or none in that place, is
+    /// the client itself.
+    #[serde(skip_serializing_if = "is_default")]
+    pub trusted_hops: u32,
     /// What upstreams are told.
     #[serde(skip_serializing_if = "is_default")]
     pub fields: ForwardedFields,
@@ -242,6 +254,7 @@ impl Default for Forwarded {
             append: true,
             believed: Believed::default(),
             client_field: HeaderName::x_forwarded_for(),
+            trusted_hops: 0,
             fields: ForwardedFields::default(),
         }
     }
@@ -269,6 +282,9 @@ pub enum ForwardedFields {
     /// `x-forwarded-for` with the peer added, and `-proto`, `-host` and `-port` where no trusted peer has set them.
     #[default]
     Standard,
+    /// As `standard`, but what anybody said in `x-forwarded-for` goes on, with the peer added behind it, and
+    /// `x-envoy-external-address` is the client (a gateway of Istio). Only the addresses at the end are worth anything.
+    Envoy,
     /// `x-forwarded-proto` alone, where no trusted peer has set it, whatever `append` says: what is said of others goes on as
     /// `append: false` has it (a sidecar of Istio, on the way out).
     Proto,

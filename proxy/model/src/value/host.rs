@@ -2,7 +2,11 @@
 
 use super::{InvalidValue, Regex, text_value};
 use crate::convert::brief;
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
 /// Which request hosts a virtual host answers. Hosts are compared in lower case, without port and without one
 /// trailing dot.
@@ -15,13 +19,14 @@ use std::{fmt, net::IpAddr, str::FromStr};
 /// | `*-shop.example.com` | any name that ends in `-shop.example.com`, and has something in front |
 /// | `shop.*` | any name that begins with `shop.`, and has something behind |
 /// | `~^v[0-9]+\.example\.com$` | a regular expression over the whole host |
+/// | `[2001:db8::1]` | that address, however it is spelled; the brackets may be left out |
 /// | `*` | everything |
 ///
 /// When several match, exact beats suffix, suffix beats prefix, prefix beats regex, regex beats `*`; the longer
 /// suffix or prefix beats the shorter, `?.` beats `*.` of the same suffix, and regexes keep their written order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum HostPattern {
-    /// One name, in lower case.
+    /// One name, in lower case. An IPv6 address stands in brackets, as in requests, and is spelled as RFC 5952 says.
     Exact(Box<str>),
     /// One label in front of this suffix, which begins with a dot.
     OneLabel(Box<str>),
@@ -80,6 +85,10 @@ impl FromStr for HostPattern {
         }
         let lower = text.to_ascii_lowercase();
         let lower = lower.strip_suffix('.').filter(|text| !text.ends_with('*')).unwrap_or(&lower);
+        let bare = lower.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(lower);
+        if let Ok(address) = bare.parse::<Ipv6Addr>() {
+            return Ok(Self::Exact(format!("[{address}]").into()));
+        }
         let (pattern, host): (fn(Box<str>) -> Self, &str) = if lower == "*" {
             return Ok(Self::Any);
         } else if let Some(suffix) = lower.strip_prefix("?.") {

@@ -55,7 +55,7 @@ const PORT_OF_RULES: u16 = 80;
 
 /// Which pieces there are.
 pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined) -> Plan {
-    let mut plan = Plan { reports: mesh_config::report(view), ..Plan::default() };
+    let mut plan = Plan { reports: mesh_config::report(view, settings), ..Plan::default() };
     let Role::Sidecar(of) = &settings.role else { return plan };
     let services = examined.look(view, settings, &mut plan.reports);
     plan.reports.extend(unknown_host::reports(view, settings));

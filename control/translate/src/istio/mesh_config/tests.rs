@@ -127,7 +127,7 @@ fn every_field_is_judged_and_none_is_fatal() {
         "INFO.mesh.accessLogFile: no effect: `--access-log` says whether and how requests are logged",
         "WARNING.mesh.trustDomain: not in effect yet: it needs mesh authorization",
         "WARNING.mesh.enableTracing: not in effect yet: it needs tracing",
-        "WARNING.mesh.defaultConfig: not in effect yet: it needs capture and the inbound side",
+        "WARNING.mesh.defaultConfig.discoveryAddress: not in effect yet: it needs capture and the inbound side",
         "WARNING.mesh.defaultHttpRetryPolicy.perTryTimeout: not in effect yet: it needs retry policies",
     ] {
         assert!(said.iter().any(|line| line == wanted), "{wanted}\n{said:#?}");
@@ -137,4 +137,43 @@ fn every_field_is_judged_and_none_is_fatal() {
     }
     let broken = scene.write(&mesh("rootNamespace: [\n"));
     assert_eq!(self::said(&broken).len(), 1, "{:#?}", self::said(&broken));
+}
+
+#[test]
+fn the_pod_of_a_gateway_knows_better_than_the_mesh_how_many_proxies_stand_in_front() {
+    const POD: &str = "
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web-1
+  namespace: edge
+  annotations: { proxy.istio.io/config: '{ gatewayTopology: { numTrustedProxies: 2 }, concurrency: 2 }' }
+";
+    let hops = |pod: Option<&str>, text: &str| {
+        let settings =
+            Settings { pod_namespace: "edge".to_owned(), pod: pod.map(str::to_owned), ..settings() };
+        let mut scene = Scene(Translator::new(settings));
+        let translation = scene.write(&(SHOP.to_owned() + text));
+        let said = translation.reports.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (translation.config.listeners[0].forwarded.trusted_hops, said.join("\n"))
+    };
+    let of_mesh = mesh("defaultConfig: { gatewayTopology: { numTrustedProxies: 1, proxyProtocol: {} } }");
+    let mesh = format!("\n---\n{of_mesh}");
+    assert_eq!(hops(None, "").0, 0);
+    let (count, said) = hops(None, &mesh);
+    assert_eq!(count, 1);
+    assert!(
+        said.contains("data.mesh.defaultConfig.gatewayTopology.proxyProtocol: not in effect yet"),
+        "{said}"
+    );
+    assert_eq!(hops(Some("web-2"), &(mesh.clone() + POD)).0, 1, "that is another pod");
+    let (count, said) = hops(Some("web-1"), &(mesh + POD));
+    assert_eq!(count, 2);
+    let unused = "Pod edge/web-1: metadata.annotations[proxy.istio.io/config].concurrency: not in effect yet";
+    assert!(said.contains(unused), "{said}");
+    let wrong = POD.replace("numTrustedProxies: 2", "numTrustedProxies: many");
+    let (count, said) = hops(Some("web-1"), &wrong);
+    assert_eq!(count, 0);
+    assert!(said.contains("it is ignored"), "{said}");
 }

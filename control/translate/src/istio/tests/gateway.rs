@@ -364,3 +364,42 @@ fn a_name_that_another_server_has_is_not_shut_by_one_that_is_not_served() {
     found.sort();
     assert_eq!(found, [("a.test".to_owned(), 0), ("b.test".to_owned(), 0)]);
 }
+
+#[test]
+fn servers_are_told_the_port_of_the_gateway_whatever_the_pod_listens_at() {
+    let service = "
+---
+apiVersion: v1
+kind: Service
+metadata: { name: istio-ingressgateway, namespace: istio-system }
+spec: { selector: { istio: ingressgateway }, ports: [{ name: http2, port: 80, targetPort: 8080 }, { name: https, port: 443, targetPort: 8443 }] }
+";
+    let servers = "{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }, { port: { number: 90, protocol: HTTP }, hosts: ['*'] }, { port: { number: 443, protocol: HTTPS }, hosts: ['*'], tls: { mode: SIMPLE, credentialName: n } }";
+    let mut settings = settings();
+    settings.port_map = [(8080, 18080)].into();
+    let translation = translate_with(settings, &(gateway("web", servers) + service));
+    let ports: Vec<(u16, Option<u16>)> = translation
+        .config
+        .listeners
+        .iter()
+        .map(|listener| (listener.address.port(), listener.public_port))
+        .collect();
+    assert_eq!(ports, [(90, None), (18080, Some(80)), (8443, Some(443))]);
+}
+
+#[test]
+fn an_address_is_a_host_however_it_is_spelled() {
+    let server = "{ port: { number: 80, protocol: HTTP }, hosts: ['2001:DB8::1', '[::2]', '10.0.0.1'] }";
+    let objects = "
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: v, namespace: shop }
+spec: { hosts: ['[2001:db8:0:0::1]', '0:0::2', 10.0.0.1], gateways: [web], http: [{ directResponse: { status: 200 } }] }
+";
+    let translation = translate(&(gateway("web", server) + objects));
+    assert_eq!(said(&translation), [""; 0]);
+    let hosts = &translation.config.route_tables[0].virtual_hosts;
+    let hosts: Vec<String> = hosts.iter().map(|host| host.hosts[0].to_string()).collect();
+    assert_eq!(hosts, ["10.0.0.1", "[2001:db8::1]", "[::2]"]);
+}

@@ -1,4 +1,5 @@
 mod bench;
+mod envoy;
 mod error_pages;
 mod filters;
 mod flags;
