@@ -221,7 +221,10 @@ async fn flags_say_why_a_request_ended_as_it_did() {
         let entry = proxy.logged_path(path).await;
         assert_eq!((&entry["response_flags"], &entry["status"]), (&flags.into(), &status.into()), "{entry}");
         let routed = path != "/nowhere";
-        assert_eq!(entry.get("route").is_some(), routed, "{entry}");
+        assert_eq!(entry["route"] != "", routed, "{entry}");
+        for key in ["object", "cluster", "endpoint"] {
+            assert!(entry[key].is_string(), "{key} is always there: {entry}");
+        }
     }
     assert_eq!(proxy.send(&Request::post("/closing", "once")).await.status, 503);
     let entry = proxy.logged_path("/closing").await;

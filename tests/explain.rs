@@ -263,11 +263,97 @@ async fn the_canary_of_an_ingress_is_named_with_the_rule_that_decides() {
         &by_header,
         &["route      prefix / (from Ingress shop/web)", "a canary's header rule decides"],
     );
-    assert_says(&by_header, &["100 % shop/v2:80 at TWO"]);
+    assert_says(&by_header, &["100 % shop/v2:80 at TWO (from Ingress shop/web-canary)"]);
     let by_cookie = explain_objects(&["--host=shop.example", "--cookie", "canary=never"]).await;
-    assert_says(&by_cookie, &["100 % shop/v1:80 at ONE", "not shop/v2:80: a header or cookie rule"]);
+    assert_says(
+        &by_cookie,
+        &[
+            "100 % shop/v1:80 at ONE (from Ingress shop/web)",
+            "not shop/v2:80 (from Ingress shop/web-canary): a header or cookie rule",
+        ],
+    );
     let by_weight = explain_objects(&["--host=shop.example"]).await;
-    assert_says(&by_weight, &["by weight", "90 % shop/v1:80 at ONE", "10 % shop/v2:80 at TWO"]);
+    assert_says(
+        &by_weight,
+        &[
+            "by weight",
+            "90 % shop/v1:80 at ONE (from Ingress shop/web)",
+            "10 % shop/v2:80 at TWO (from Ingress shop/web-canary)",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_port_is_that_of_objects_or_the_local_one() {
+    let (one, two) = (Origin::saying("v1").await, Origin::saying("v2").await);
+    let mut gateway = objects(&one, &two).start().await;
+    let local = gateway.port(443).await.port().to_string();
+    let admin = gateway.proxy().admin_address().to_string();
+    for (port, listener) in [("80", "port-80"), ("443", "port-443"), (&local, "port-443")] {
+        let output = cli!().run(["explain", "--admin", &admin, "--port", port]).await;
+        assert_says(&output.stdout, &[&format!("listener   {listener}\n")]);
+    }
+    let folder = gateway.manifests().display().to_string();
+    let ask = async |more: &[&str]| {
+        cli!().run(["explain", &folder].into_iter().chain(more.iter().copied())).await.stdout
+    };
+    let none = ask(&["--port=7", "--port-map=80=8080,443=80"]).await;
+    assert_says(
+        &none,
+        &[
+            "none fits",
+            "port-80 (port 80 of objects, at 0.0.0.0:8080)\n",
+            "port-443 (port 443 of objects, at 0.0.0.0:80)\n",
+        ],
+    );
+    let both = ask(&["--port=80", "--port-map=80=8080,443=80"]).await;
+    assert_says(&both, &["several fit; name one with --listener", "port-80 (", "port-443 ("]);
+    let local = ask(&["--port=8080", "--port-map=80=8080,443=80", "--host=shop.example"]).await;
+    assert_says(&local, &["listener   port-80\n", "Ingress shop/web"]);
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_refused_is_said_with_the_object_that_wants_it() {
+    let closed = r"
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: bank
+  namespace: shop
+  annotations: { nginx.ingress.kubernetes.io/auth-tls-secret: shop/clients }
+spec:
+  ingressClassName: nginx
+  tls: [{ hosts: [bank.example], secretName: bank }]
+  rules:
+  - { host: bank.example, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: v1, port: { number: 80 } } } }] } }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: vault, namespace: shop }
+spec:
+  selector: { istio: gateway }
+  servers:
+  - { port: { number: 443, name: https, protocol: HTTPS }, hosts: [vault.example], tls: { mode: MUTUAL, credentialName: vault } }
+";
+    let cli = cli!().file("shop/objects.yaml", OBJECTS).file("shop/closed.yaml", closed);
+    for (host, object) in [("bank.example", "Ingress shop/bank: "), ("vault.example", "Gateway shop/vault: ")]
+    {
+        let output =
+            cli.run(["explain", "shop", "--labels=istio=gateway", "--port=443", "--host", host]).await;
+        let picked = format!("picked by `{host}`, has no certificate");
+        assert_says(&output.stdout, &["handshake  refused: scope ", &picked, object]);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_selected_by_its_pod_is_explained_beside_it() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: gateway-1, namespace: edge, labels: { istio: gateway } }\n";
+    let cli = cli!().file("shop/objects.yaml", OBJECTS).file("shop/pod.yaml", pod);
+    let question = ["explain", "shop", "--host=reviews.istio.example"];
+    let nobody = cli.run(question).await;
+    assert_says(&nobody.stdout, &["404 NR"]);
+    let own = cli.run(question.into_iter().chain(["--pod-name=gateway-1", "--pod-namespace=edge"])).await;
+    assert_says(&own.stdout, &["route      everybody (from VirtualService shop/reviews)"]);
 }
 
 #[tokio::test]

@@ -75,14 +75,17 @@ async fn an_explanation_names_the_object_its_rule_and_the_endpoint() {
 async fn what_translate_prints_is_served_by_run() {
     let origin = Origin::saying("hello").await;
     let cli = shop(&origin.to_string());
-    let output = cli.run(["translate", "shop", "--bind=127.0.0.1", "--port-map=80=0"]).await;
+    let translate = ["translate", "shop", "--bind=127.0.0.1", "--port-map=80=0,443=0", "--secrets=secrets"];
+    let output = cli.run(translate).await;
     assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(output.stdout, cli.run(translate).await.stdout, "each time the same, but for the certificate");
     let cli = cli.file("proxy.json", &output.stdout);
     let mut process = cli.start(["run", "proxy.json", "--admin=127.0.0.1:0"]);
     let line = process.says("sluice: listener port-80 on ").await;
     let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
     let reply = Http1::connect(address).await.send(&Request::get("/").host("shop.example.com")).await;
     assert_eq!((reply.status, reply.text()), (200, "hello"));
+    process.says("sluice: listener port-443 on ").await;
 }
 
 /// A Gateway that terminates TLS.
@@ -125,7 +128,7 @@ async fn translate_never_prints_a_private_key_unasked_and_writes_keys_for_their_
     let written = cli.run(translate.into_iter().chain(["--secrets=keys"])).await;
     assert!(!written.stdout.contains("PRIVATE KEY"), "{}", written.stdout);
     let files: Vec<_> = fs::read_dir(cli.folder().join("keys")).unwrap().map(Result::unwrap).collect();
-    assert_eq!(files.len(), 2, "{files:?}");
+    assert_eq!(files.len(), 4, "those of the Gateway, and of the certificate for everybody else: {files:?}");
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
     }

@@ -283,6 +283,23 @@ async fn a_taken_port_refuses_the_whole_reload_and_frees_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_odd_is_said_once_and_with_its_weight() {
+    let odd = |text: &str| format!("{}clusters: [{{ name: lonely }}]\n", saying(text));
+    let mut proxy = sluice!().config(&odd("one")).start().await;
+    proxy.reload(&odd("two")).await;
+    proxy.reload(&format!("# a line more\n{}", odd("three"))).await;
+    let said = |proxy: &mut Sluice| {
+        let lines = proxy.process().stderr();
+        lines.into_iter().filter(|line| line.contains("nothing uses cluster `lonely`")).collect::<Vec<_>>()
+    };
+    let lines = said(&mut proxy);
+    assert!(lines.len() == 1 && lines[0].contains("INFO"), "{lines:?}");
+    proxy.reload(&saying("four")).await;
+    proxy.reload(&odd("five")).await;
+    assert_eq!(said(&mut proxy).len(), 2);
+}
+
+#[tokio::test]
 async fn what_only_a_restart_can_change_is_said() {
     let mut proxy = sluice!().config(&saying("good")).start().await;
     proxy.reload(&format!("{}runtime: {{ shards: 3 }}\n", saying("good"))).await;

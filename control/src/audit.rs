@@ -7,7 +7,7 @@ use crate::{
         Finding,
         folder::{Folder, Scan},
     },
-    told::Told,
+    told::{OwnPod, Told},
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -48,6 +48,8 @@ pub(crate) struct Audit {
     #[arg(long)]
     show_values: bool,
     #[command(flatten)]
+    own: OwnPod,
+    #[command(flatten)]
     told: Told,
 }
 
@@ -82,7 +84,7 @@ struct Section<const COLUMNS: usize> {
 impl Audit {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
         let namespace = self.told.nginx.namespace();
-        let mut settings = self.told.settings(self.manifests.is_none());
+        let mut settings = self.own.settings(&self.told, self.manifests.is_none())?;
         let (source, scan) = match &self.manifests {
             None => manifests::read_cluster(&self.told, &settings)?,
             Some(folder) if folder.is_dir() => {

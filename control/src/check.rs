@@ -5,7 +5,7 @@ use crate::{
     file::{self, Folder},
     manifests::{Input, Manifests},
     output,
-    told::{Beside, Told},
+    told::Served,
 };
 use clap::Args;
 use sluice_model::{Diagnostics, Severity, Source};
@@ -47,14 +47,12 @@ pub(crate) struct Check {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
-    beside: Beside,
-    #[command(flatten)]
-    told: Told,
+    served: Served,
 }
 
 impl Check {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        match Input::read(self.file.as_deref(), &self.told, &self.beside)? {
+        match Input::of(self.file.as_deref(), &self.served)? {
             Input::Config(source) => {
                 check(&source, self.file.as_deref().unwrap_or(Path::new("-")), self.short, self.strict)
             }

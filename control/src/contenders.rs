@@ -1,7 +1,11 @@
 //! Objects that want the host of a request, and did not get all of it: what `explain` says besides the routes.
 
 use sluice_core::route;
-use sluice_crds::{Known, ObjectName, core::Ingress, istio::VirtualService};
+use sluice_crds::{
+    Known, ObjectName,
+    core::Ingress,
+    istio::{Gateway, VirtualService},
+};
 use sluice_translate::{Alias, Held, Level, Reason, Report, aliases};
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -103,6 +107,11 @@ fn wants(held: &Held, host: &str) -> bool {
         let any = content.rules.is_empty() && content.default_backend.is_some();
         return any
             || content.rules.iter().any(|rule| rule.host.is_empty() || covers(&rule.host, host, true));
+    }
+    if let Some(gateway) = Gateway::of(held.object()) {
+        let hosts = gateway.content.servers.iter().flat_map(|server| &server.hosts);
+        let bare = hosts.map(|host| host.split_once('/').map_or(host.as_str(), |(_, host)| host));
+        return bare.into_iter().any(|name| covers(name, host, false));
     }
     VirtualService::of(held.object())
         .is_some_and(|service| service.content.hosts.iter().any(|name| covers(name, host, false)))

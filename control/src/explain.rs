@@ -1,19 +1,13 @@
 //! `sluice explain`.
 
-use crate::{
-    admin_client, check,
-    failure::Failure,
-    file::Folder,
-    manifests::Input,
-    output,
-    told::{Beside, Told},
-};
+use crate::{admin_client, check, failure::Failure, file::Folder, manifests::Input, output, told::Served};
 use clap::Args;
 use sluice_core::{
     explain::{Question, explain},
     snapshot::{self, NoChains},
 };
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -69,16 +63,14 @@ pub(crate) struct Explain {
     /// The client address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     source: IpAddr,
-    /// The port that the request comes in on; picks the listener.
+    /// The port that the request comes in on, as objects name it or as --port-map has it; picks the listener.
     #[arg(long, conflicts_with = "listener")]
     port: Option<u16>,
     /// The listener, by name; without it and `--port`, the first one.
     #[arg(long)]
     listener: Option<String>,
     #[command(flatten)]
-    beside: Beside,
-    #[command(flatten)]
-    told: Told,
+    served: Served,
 }
 
 impl Explain {
@@ -87,7 +79,7 @@ impl Explain {
             return self.ask(admin);
         }
         let mut others = String::new();
-        let config = match Input::read(self.file.as_deref(), &self.told, &self.beside)? {
+        let config = match Input::of(self.file.as_deref(), &self.served)? {
             Input::Manifests(manifests) => {
                 others = manifests.contenders(&self.host);
                 manifests.usable()?
@@ -108,6 +100,7 @@ impl Explain {
         let question = Question {
             listener: self.listener,
             port: self.port,
+            bound: BTreeMap::new(),
             method: self.method,
             authority: self.host,
             server_name: self.sni,

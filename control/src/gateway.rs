@@ -1,6 +1,6 @@
 //! `sluice gateway`.
 
-use crate::{failure::Failure, plane::Plane};
+use crate::{failure::Failure, plane::Plane, told::OwnPod};
 use clap::Args;
 use sluice_translate::NamespacedName;
 use std::process::ExitCode;
@@ -25,19 +25,17 @@ Examples:
 The flags of the ingress-nginx controller are taken by their own names (see --help). GET /status on the admin port says
 what became of each object, `sluice check DIR` says the same beforehand.")]
 pub(crate) struct Gateway {
-    /// The name of the gateway's pod. Where the source has it, its labels and node count.
-    #[arg(long, value_name = "NAME", env = "POD_NAME")]
-    pod_name: Option<String>,
+    #[command(flatten)]
+    own: OwnPod,
     #[command(flatten)]
     plane: Plane,
 }
 
 impl Gateway {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let mut settings = self.plane.told.settings(self.plane.has_cluster());
-        settings.pod.clone_from(&self.pod_name);
+        let settings = self.own.settings(&self.plane.told, self.plane.has_cluster())?;
         let namespace = settings.pod_namespace.clone();
-        let pod = self.pod_name.map(|name| NamespacedName { namespace, name });
+        let pod = settings.pod.clone().map(|name| NamespacedName { namespace, name });
         self.plane.run(pod, settings)
     }
 }

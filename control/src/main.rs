@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod contenders;
 mod crds;
+mod default_certificate;
 mod echo;
 mod explain;
 mod failure;

@@ -9,11 +9,11 @@ use crate::{
         cluster::read_once,
         folder::{Folder, Scan},
     },
-    told::{Beside, Told},
+    told::{Served, Told},
 };
 use sluice_crds::{Manifest, manifest::EntryContent};
 use sluice_model::{Config, Diagnostics, NoFiles, Source, convert::Reason};
-use sluice_translate::{Change, Held, Level, Report, Settings, Translation, Translator};
+use sluice_translate::{Change, Held, Level, NamespacedName, Report, Settings, Translation, Translator};
 use std::path::Path;
 
 /// What a command was given to look at.
@@ -40,11 +40,20 @@ pub(crate) struct Manifests {
 }
 
 impl Input {
+    /// [`Input::read`] of what is served in this way.
+    pub(crate) fn of(path: Option<&Path>, served: &Served) -> Result<Self, Failure> {
+        Self::read(path, &served.told, |cluster| served.settings(cluster))
+    }
+
     /// Reads a folder of manifests, or a file or standard input (`-`) that is one manifest or a configuration; without a path,
-    /// a cluster. Objects are seen as a gateway serves them or, beside a pod, as its sidecar does.
-    pub(crate) fn read(path: Option<&Path>, told: &Told, beside: &Beside) -> Result<Self, Failure> {
+    /// a cluster. `settings` are those for objects of a cluster or of a folder.
+    pub(crate) fn read(
+        path: Option<&Path>,
+        told: &Told,
+        settings: impl Fn(bool) -> Result<Settings, Failure>,
+    ) -> Result<Self, Failure> {
         let Some(path) = path else {
-            let settings = beside.settings(told, true);
+            let settings = settings(true)?;
             let (name, scan) = read_cluster(told, &settings)?;
             return Ok(Self::Manifests(Box::new(Manifests::of(name, scan, settings))));
         };
@@ -54,7 +63,7 @@ impl Input {
             return Ok(Self::Manifests(Box::new(Manifests::of(
                 path.display().to_string(),
                 scan,
-                beside.settings(told, false),
+                settings(false)?,
             ))));
         }
         let source = file::read(path)?;
@@ -62,11 +71,7 @@ impl Input {
             return Ok(Self::Config(source));
         }
         let scan = Folder::of_text(&source.name, &source.text, namespace);
-        Ok(Self::Manifests(Box::new(Manifests::of(
-            source.name.to_string(),
-            scan,
-            beside.settings(told, false),
-        ))))
+        Ok(Self::Manifests(Box::new(Manifests::of(source.name.to_string(), scan, settings(false)?))))
     }
 }
 
@@ -86,7 +91,9 @@ pub(crate) fn scan(path: &Path, namespace: Option<String>) -> Result<Scan, Failu
 
 /// Reads a cluster once, as if it were a folder that is called like its API server.
 pub(crate) fn read_cluster(told: &Told, settings: &Settings) -> Result<(String, Scan), Failure> {
-    let (name, news) = read_once(told.cluster(None), settings.clone()).map_err(Failure::configuration)?;
+    let pod = settings.pod.clone();
+    let pod = pod.map(|name| NamespacedName { namespace: settings.pod_namespace.clone(), name });
+    let (name, news) = read_once(told.cluster(pod), settings.clone()).map_err(Failure::configuration)?;
     let scan = Scan { changes: news.changes, findings: news.findings, ..Scan::default() };
     Ok((name, scan))
 }

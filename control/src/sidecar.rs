@@ -34,7 +34,7 @@ impl Sidecar {
         let Some(pod) = self.beside.pod.clone() else {
             return Err(Failure::usage("name the pod with --pod NAMESPACE/NAME"));
         };
-        let settings = self.beside.settings(&self.plane.told, self.plane.has_cluster());
+        let settings = self.beside.settings(&self.plane.told, self.plane.has_cluster())?;
         self.plane.run(Some(pod), settings)
     }
 }

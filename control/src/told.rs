@@ -1,6 +1,8 @@
 //! What a translation is told on the command line, besides the objects.
 
-use crate::{failure::Failure, nginx_flags::NginxFlags, output, source::cluster::Options};
+use crate::{
+    default_certificate, failure::Failure, nginx_flags::NginxFlags, output, source::cluster::Options,
+};
 use clap::{Args, ValueEnum};
 use sluice_model::spec::WorkloadLabels;
 use sluice_proxy::{Dialects, IstioMetrics};
@@ -48,6 +50,43 @@ pub(crate) struct Told {
     pub(crate) nginx: NginxFlags,
 }
 
+/// The pod that a gateway runs in.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct OwnPod {
+    /// The name of the gateway's pod. Where the source has it, its labels and node count.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pod_name: Option<String>,
+}
+
+impl OwnPod {
+    /// [`Told::settings`] for a gateway.
+    pub(crate) fn settings(&self, told: &Told, cluster: bool) -> Result<Settings, Failure> {
+        Ok(Settings { pod: self.pod_name.clone(), ..told.settings(cluster)? })
+    }
+}
+
+/// Everything that says how objects are served, for commands that say what would become of them: as by a gateway or, beside
+/// a pod, by its sidecar.
+#[derive(Debug, Args)]
+pub(crate) struct Served {
+    #[command(flatten)]
+    own: OwnPod,
+    #[command(flatten)]
+    beside: Beside,
+    #[command(flatten)]
+    pub(crate) told: Told,
+}
+
+impl Served {
+    pub(crate) fn settings(&self, cluster: bool) -> Result<Settings, Failure> {
+        if self.beside.pod.is_some() {
+            self.beside.settings(&self.told, cluster)
+        } else {
+            self.own.settings(&self.told, cluster)
+        }
+    }
+}
+
 /// The pod that a sidecar is beside.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Beside {
@@ -67,15 +106,15 @@ enum OriginalDst {
 }
 
 impl Beside {
-    /// [`Told::settings`] for the sidecar of the pod or, where none is named, for a gateway.
-    pub(crate) fn settings(&self, told: &Told, cluster: bool) -> Settings {
-        let mut settings = told.settings(cluster);
+    /// [`Told::settings`] for the sidecar of the pod.
+    pub(crate) fn settings(&self, told: &Told, cluster: bool) -> Result<Settings, Failure> {
+        let mut settings = told.settings(cluster)?;
         if let Some(pod) = &self.pod {
             settings.pod_namespace.clone_from(&pod.namespace);
             settings.pod = Some(pod.name.clone());
             settings.role = Role::Sidecar(SidecarOf { original_destination: self.original_dst.is_some() });
         }
-        settings
+        Ok(settings)
     }
 }
 
@@ -92,8 +131,8 @@ impl Told {
     }
 
     /// As the translation takes it, of the objects of a cluster or of a folder. Says on standard error what was given and
-    /// changes nothing.
-    pub(crate) fn settings(&self, cluster: bool) -> Settings {
+    /// changes nothing. Hosts that have no certificate get one that is made here, another one each time.
+    fn settings(&self, cluster: bool) -> Result<Settings, Failure> {
         for line in self.nginx.without_effect(cluster) {
             output::note(&line);
         }
@@ -113,12 +152,13 @@ impl Told {
             certificates: CertificateReader(|certificate, key| {
                 sluice_tls::certificate_names(certificate, key).map_err(|error| error.to_string())
             }),
+            fallback_certificate: Some(default_certificate::self_signed()?),
             anchors: AnchorReader(|pem| sluice_tls::check_anchors(pem).map_err(|error| error.to_string())),
             ..Settings::default()
         };
         settings.metric_labels.workloads = self.istio_metrics;
         self.nginx.apply(&mut settings);
-        settings
+        Ok(settings)
     }
 
     /// The families of metrics besides our own. `pod` is the name of the proxy's own pod, where that is known; its labels

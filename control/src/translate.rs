@@ -1,11 +1,6 @@
 //! `sluice translate`.
 
-use crate::{
-    failure::Failure,
-    manifests::Input,
-    output,
-    told::{Beside, Told},
-};
+use crate::{failure::Failure, manifests::Input, output, told::Served};
 use clap::Args;
 use sluice_model::spec::{Config, DataSource, SecretKind};
 use std::{
@@ -48,14 +43,12 @@ pub(crate) struct Translate {
     #[arg(long)]
     show_secrets: bool,
     #[command(flatten)]
-    beside: Beside,
-    #[command(flatten)]
-    told: Told,
+    served: Served,
 }
 
 impl Translate {
     pub(crate) fn execute(self) -> Result<ExitCode, Failure> {
-        let manifests = match Input::read(self.manifests.as_deref(), &self.told, &self.beside)? {
+        let manifests = match Input::of(self.manifests.as_deref(), &self.served)? {
             Input::Manifests(manifests) => manifests,
             Input::Config(source) => {
                 let message =

@@ -8,7 +8,6 @@
 //! The proxy is started first, without any listener, so that admin answers while the source is still read; `GET /ready`
 //! says yes when the first full state is served.
 
-mod default_certificate;
 mod follow;
 mod nginx_numbers;
 mod objects;
@@ -113,16 +112,11 @@ impl Plane {
     /// Starts it, and returns at once with where the objects come from, in words: listeners come when the first state is
     /// in force. `pod` is the pod that this process is, or stands for; what the source knows about it counts where the
     /// command line is silent. `settings` are [`Told::settings`] with what the role adds.
-    pub(crate) fn start(
-        self,
-        pod: Option<NamespacedName>,
-        mut settings: Settings,
-    ) -> Result<Started, Failure> {
+    pub(crate) fn start(self, pod: Option<NamespacedName>, settings: Settings) -> Result<Started, Failure> {
         let dialects = self.told.dialects(&settings, pod.as_ref().map(|pod| pod.name.as_str()))?;
         // What a source finds out while it begins is said once.
         let logging = install_log(&self.log)?;
         let source = self.source(pod.clone())?;
-        settings.fallback_certificate = Some(default_certificate::self_signed()?);
         let nginx = &self.told.nginx;
         let frame = Config {
             runtime: Runtime { drain_grace: nginx.drain_grace(), ..Runtime::default() },

@@ -4,7 +4,7 @@ mod place;
 mod servers;
 mod tour;
 
-use crate::{failure::Failure, manifests::Input, output, plane::Plane, told::Beside};
+use crate::{failure::Failure, manifests::Input, output, plane::Plane, told::OwnPod};
 use clap::{Args, Parser};
 use place::Place;
 use servers::Servers;
@@ -54,14 +54,14 @@ impl Quickstart {
         let command = self.command(&place);
         let line = Line::try_parse_from(&command)
             .map_err(|error| Failure::usage(format!("`sluice gateway` does not take it: {error}")))?;
-        let Input::Manifests(manifests) =
-            Input::read(Some(place.folder()), &line.plane.told, &Beside::default())?
+        let settings = |cluster| OwnPod::default().settings(&line.plane.told, cluster);
+        let Input::Manifests(manifests) = Input::read(Some(place.folder()), &line.plane.told, settings)?
         else {
             return Err(Failure::configuration(format!("{} is no folder", place.folder().display())));
         };
         let servers = Servers::start(&manifests.usable()?, &place)?;
 
-        let settings = line.plane.told.settings(line.plane.has_cluster());
+        let settings = settings(line.plane.has_cluster())?;
         let started = line.plane.start(None, settings);
         let proxy = started.map_err(|failure| failure.with_advice(ADMIN_ADVICE))?.proxy;
         proxy.first_in_force();

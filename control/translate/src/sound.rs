@@ -20,8 +20,7 @@ pub(crate) fn judge(settings: &Settings, store: &Store, members: &[ObjectName], 
     let Some(error) = found.iter().find(|found| found.severity == Severity::Error) else { return };
     let hosts: Vec<String> = output.hosts.iter().map(|(_, host)| format!("`{}`", host.name)).collect();
     let message = format!(
-        "what comes of it cannot be served ({}: {}), so {} is left out; change what stands there",
-        error.path,
+        "what comes of it cannot be served ({}), so {} is left out; change what stands there",
         error.message,
         if hosts.is_empty() { "it".to_owned() } else { hosts.join(", ") }
     );

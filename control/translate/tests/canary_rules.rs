@@ -120,6 +120,7 @@ fn decided(text: &str, sent: &Sent) -> Option<f64> {
     let question = Question {
         listener: None,
         port: None,
+        bound: std::collections::BTreeMap::new(),
         method: "GET".to_owned(),
         authority: "a.test".to_owned(),
         server_name: None,

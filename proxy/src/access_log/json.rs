@@ -1,4 +1,9 @@
-//! One JSON object for each request, with all the fields that Sluice knows. Fields without a value are left out.
+//! One JSON object for each request, with all the fields that Sluice knows.
+//!
+//! Fields that every request may have are always there, empty where this one has none: a request that nobody routed has
+//! `"route":""`. Left out where there is nothing to say are `upstream_protocol`, `upstream_failure`, `request_ms`,
+//! `response_ms`, `grpc_status`, `upgraded`, `server_name`, and the fields of the head: `user_agent`, `referer`,
+//! `x_forwarded_for`.
 
 use sluice_net::RequestSummary;
 use std::{
@@ -25,10 +30,10 @@ pub(super) fn line(request: &RequestSummary<'_>, out: &mut Vec<u8>) {
     object.text("route", record.route().as_bytes());
     object.text("object", record.origin().as_bytes());
     object.text("cluster", record.cluster().as_bytes());
-    object.address("endpoint", record.endpoint);
+    object.endpoint(record.endpoint);
     object
-        .text("upstream_protocol", record.upstream_version.map_or("", |version| version.as_str()).as_bytes());
-    object.text("upstream_failure", record.failure.unwrap_or_default().as_bytes());
+        .some("upstream_protocol", record.upstream_version.map_or("", |version| version.as_str()).as_bytes());
+    object.some("upstream_failure", record.failure.unwrap_or_default().as_bytes());
     object.number("attempts", record.attempts.into());
     object.number("mirrors", record.mirrors.into());
     object.number("bytes_received", record.bytes_received);
@@ -38,16 +43,16 @@ pub(super) fn line(request: &RequestSummary<'_>, out: &mut Vec<u8>) {
     object.millis("response_ms", record.response_started);
     object.optional("grpc_status", record.grpc_status.map(u64::from));
     object.flag("upgraded", record.upgraded);
-    object.address("client", Some(record.client));
-    object.address("peer", Some(record.peer));
-    object.address("local", Some(record.local));
+    object.address("client", record.client);
+    object.address("peer", record.peer);
+    object.address("local", record.local);
     object.number("connection", record.connection);
-    object.text("server_name", record.server_name.as_deref().unwrap_or_default().as_bytes());
+    object.some("server_name", record.server_name.as_deref().unwrap_or_default().as_bytes());
     object.text("request_id", record.request_id().as_bytes());
     for (name, field) in
         [("user_agent", "user-agent"), ("referer", "referer"), ("x_forwarded_for", "x-forwarded-for")]
     {
-        object.text(name, request.request.first(field).unwrap_or_default());
+        object.some(name, request.request.first(field).unwrap_or_default());
     }
     object.end();
 }
@@ -66,9 +71,21 @@ impl Object<'_> {
     }
 
     fn text(&mut self, name: &str, value: &[u8]) {
+        self.name(name);
+        string(value, self.out);
+    }
+
+    /// A text that is left out where there is none.
+    fn some(&mut self, name: &str, value: &[u8]) {
         if !value.is_empty() {
-            self.name(name);
-            string(value, self.out);
+            self.text(name, value);
+        }
+    }
+
+    fn endpoint(&mut self, address: Option<SocketAddr>) {
+        match address {
+            Some(address) => self.address("endpoint", address),
+            None => self.text("endpoint", b""),
         }
     }
 
@@ -112,12 +129,10 @@ impl Object<'_> {
         }
     }
 
-    fn address(&mut self, name: &str, address: Option<SocketAddr>) {
-        if let Some(address) = address {
-            self.name(name);
-            // Writing into a Vec cannot fail, and addresses print without memory of their own.
-            let _ = write!(self.out, "\"{address}\"");
-        }
+    fn address(&mut self, name: &str, address: SocketAddr) {
+        self.name(name);
+        // Writing into a Vec cannot fail, and addresses print without memory of their own.
+        let _ = write!(self.out, "\"{address}\"");
     }
 
     /// RFC 3339 in UTC with milliseconds.
@@ -250,6 +265,9 @@ mod tests {
         assert_eq!(value["status"], 204);
         assert_eq!(value["duration_ms"], 1002.003);
         assert_eq!(value["user_agent"], "curl/8");
-        assert_eq!(value.get("route"), None);
+        for key in ["virtual_host", "route", "object", "cluster", "endpoint", "response_flags", "details"] {
+            assert_eq!(value.get(key).and_then(serde_json::Value::as_str), Some(""), "{key}");
+        }
+        assert_eq!((value.get("server_name"), value.get("grpc_status")), (None, None));
     }
 }

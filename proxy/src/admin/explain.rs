@@ -3,7 +3,10 @@
 use super::PageContent;
 use crate::state::State;
 use sluice_core::explain::{Question, explain};
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
 /// The page. Values are percent-encoded; `header` is `name: value` and may come several times.
 pub(super) fn page(state: &State, query: &str) -> PageContent {
@@ -11,7 +14,11 @@ pub(super) fn page(state: &State, query: &str) -> PageContent {
         Ok(question) => question,
         Err(why) => return PageContent::BadQuery(why),
     };
-    let mut text = explain(&state.published().generation.snapshot, &question).to_string();
+    let published = state.published();
+    let bound =
+        published.listeners.iter().map(|listener| (listener.name.to_string(), listener.address.port()));
+    let question = Question { bound: bound.collect(), ..question };
+    let mut text = explain(&published.generation.snapshot, &question).to_string();
     if let Some(extension) = &state.extension {
         text.push_str(&extension.explain(&question.authority));
     }
@@ -22,6 +29,7 @@ fn question(query: &str) -> Result<Question, String> {
     let mut question = Question {
         listener: None,
         port: None,
+        bound: BTreeMap::new(),
         method: "GET".to_owned(),
         authority: "localhost".to_owned(),
         server_name: None,

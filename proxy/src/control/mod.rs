@@ -33,7 +33,7 @@ use sluice_model::{
 use sluice_net::ListenerState;
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -109,6 +109,8 @@ pub(crate) struct Control {
     running: usize,
     exit: Option<Exit>,
     draining: Option<Token>,
+    /// What was odd about the latest configuration, by path.
+    remarks: BTreeSet<(String, String)>,
     log_target: Option<AccessLogTarget>,
     /// Until the first configuration that is more than a frame is in force.
     expecting: Option<Expecting>,
@@ -195,6 +197,7 @@ impl Control {
             cut: 0,
             exit: None,
             draining: None,
+            remarks: BTreeSet::new(),
             log_target: None,
             expecting: Some(expecting),
             unready: None,

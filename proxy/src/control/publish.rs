@@ -9,7 +9,7 @@ use crate::{
     shard::{Change, Message, SocketId},
     state::{BoundListener, Published},
 };
-use sluice_model::{Config, spec};
+use sluice_model::{Config, Diagnostics, Severity, spec};
 use sluice_net::Generation;
 use std::{
     collections::BTreeSet,
@@ -31,8 +31,8 @@ impl Control {
         first: Option<std::sync::mpsc::SyncSender<()>>,
     ) {
         // A frame serves nothing, which nobody needs to be warned of.
-        for warning in prepared.warnings.iter().filter(|_| !prepared.frame) {
-            tracing::warn!("{warning}");
+        if !prepared.frame {
+            self.remark(&prepared.warnings);
         }
         let dns = prepared.config.dns();
         // Names in force stay known: this configuration may still be refused.
@@ -45,6 +45,23 @@ impl Control {
         }
         let patience = dns.timeout.limit().unwrap_or(FIRST_ANSWERS).min(FIRST_ANSWERS);
         self.staged = Some(Staged { prepared, plan, deadline: Instant::now() + patience, first });
+    }
+
+    /// Says what is odd about a configuration and was not about the one before.
+    fn remark(&mut self, found: &Diagnostics) {
+        let mut remarks = BTreeSet::new();
+        for diagnostic in found {
+            // Where it stands in a file is nothing new.
+            let remark = (diagnostic.path.clone(), diagnostic.message.clone());
+            if !self.remarks.contains(&remark) {
+                match diagnostic.severity {
+                    Severity::Info => tracing::info!("{diagnostic}"),
+                    Severity::Warning | Severity::Error => tracing::warn!("{diagnostic}"),
+                }
+            }
+            remarks.insert(remark);
+        }
+        self.remarks = remarks;
     }
 
     /// Brings the staged configuration into force if it need not wait any more.

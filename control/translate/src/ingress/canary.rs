@@ -87,17 +87,19 @@ pub(super) fn attach(scene: &mut Scene<'_, '_>, location: &Location<'_>, forward
         if sticky.is_none() {
             sticky = self::sticky(scene, canary);
         }
-        if let Some(found) = self::canary(scene, location, canary) {
-            canaries.push(found);
+        if let Some((rules, cluster)) = self::canary(scene, location, canary) {
+            canaries.push((rules, cluster, canary.ingress.name().to_string()));
         }
     }
     if let Some(forward) = forward
         && !canaries.is_empty()
     {
-        let total = common_total(canaries.iter().map(|(rules, _)| rules.total));
+        let total = common_total(canaries.iter().map(|(rules, ..)| rules.total));
         forward.canary_total = total;
-        forward.canaries =
-            canaries.into_iter().map(|(rules, cluster)| rules.into_spec(cluster, total)).collect();
+        forward.canaries = canaries
+            .into_iter()
+            .map(|(rules, cluster, origin)| rules.into_spec(cluster, origin, total))
+            .collect();
         forward.sticky = sticky;
     }
 }
@@ -224,7 +226,7 @@ impl Rules {
         Some(CanaryHeader { name, rule })
     }
 
-    fn into_spec(self, cluster: String, total: u32) -> spec::Canary {
+    fn into_spec(self, cluster: String, origin: String, total: u32) -> spec::Canary {
         let weight = u64::from(self.weight) * u64::from(total) / u64::from(self.total);
         spec::Canary {
             cluster,
@@ -233,6 +235,7 @@ impl Rules {
             cookie: self.cookie,
             cookie_value: self.cookie_value,
             headers: spec::RouteHeaders::default(),
+            origin: Some(origin),
         }
     }
 }

@@ -30,13 +30,30 @@ pub(super) fn hold_back<'l, 's>(
             *route = Route { matches, origin, labels, ..Route::new(location.route_name(), unavailable()) };
             "the path answers 503"
         };
-        let message = format!("{field}: {message}; {outcome}");
+        let message = format!("{}: {message}; {outcome}", named(&field));
         let report = Report::new(location.ingress.held(), Level::Error, Reason::Invalid, message);
         scene.output.reports.push(report.at(location.field.clone()));
     }
     let mut index = 0..;
     routes.retain(|_| index.next().is_none_or(|index| !without.contains(&index)));
     routes
+}
+
+/// What authors know a part of a route by.
+fn named(part: &str) -> &'static str {
+    const NAMES: [(&str, &str); 10] = [
+        ("match", "path"),
+        ("rewrite.host", "upstream-vhost"),
+        ("rewrite", "rewrite-target"),
+        ("response_rewrite", "proxy-redirect and proxy-cookie annotations"),
+        ("timeouts", "proxy time-outs"),
+        ("retry", "proxy-next-upstream"),
+        ("action.redirect", "redirect"),
+        ("mirrors", "mirror-target"),
+        ("error_pages", "custom-http-errors"),
+        ("headers", "headers"),
+    ];
+    NAMES.iter().find(|(of, _)| part.starts_with(of)).map_or("backend", |(_, name)| name)
 }
 
 /// Whether the model takes a route.

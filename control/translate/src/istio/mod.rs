@@ -25,6 +25,7 @@ mod registry;
 mod resilience;
 mod retry;
 mod rewrite;
+mod route_field;
 mod rule;
 mod service_entry;
 mod sidecar;

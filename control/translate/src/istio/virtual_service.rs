@@ -6,6 +6,7 @@ use super::{
     destination::{Anything, Clusters},
     matching, names,
     notes::Notes,
+    route_field,
     rule::{self, Draft, Settled},
     site::{By, Here},
     sound,
@@ -195,10 +196,11 @@ fn by_model(drafts: &[Draft], notes: &mut Notes<'_>) {
         let inside = path.strip_prefix("route_tables[0].virtual_hosts[0].routes[").unwrap_or(path);
         let (index, field) = inside.split_once(']').unwrap_or((inside, ""));
         let rule = index.parse::<usize>().ok().and_then(|index| drafts.get(index));
-        let field = field.trim_start_matches('.');
+        let field = route_field::of(field.trim_start_matches('.'));
         let rule = rule.map_or("spec.http", |draft| &draft.rule);
-        if said.insert((rule, field.to_owned(), message.clone())) {
-            notes.invalid(rule, format!("{field}: {message}"));
+        if said.insert((rule, field, message.clone())) {
+            let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
+            notes.invalid(rule, format!("{field}{message}"));
         }
     }
 }

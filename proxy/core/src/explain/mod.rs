@@ -3,6 +3,7 @@
 //! The answer comes from the compiled configuration, the same that serves requests; only the reasons are found by asking
 //! every rule of the virtual host on its own, which no request does.
 
+mod arrival;
 mod losers;
 #[cfg(test)]
 pub(crate) use losers::path_holds;
@@ -12,20 +13,21 @@ use crate::{
     normalize::normalize,
     rewrite::HostRewrite,
     route::{Action, MatchInfo, MatchScratch, RequestView, Route},
-    scope::ScopedTables,
     snapshot::{Cluster, Listener, Snapshot},
     split::{Destination, Forward, Shares, Why},
 };
 use sluice_model::{spec::Scheme, value::HostPattern};
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// A hypothetical request.
 #[derive(Debug, Clone)]
 pub struct Question {
     /// The listener by name; without it, the one at `port`; without both, the first.
     pub listener: Option<String>,
-    /// The port that the request comes in on.
+    /// The port that the request comes in on: that of the listener's address, or the one that clients know it by.
     pub port: Option<u16>,
+    /// The ports where listeners really listen, by name, as far as they are others than their addresses say.
+    pub bound: BTreeMap<String, u16>,
     /// As sent.
     pub method: String,
     /// Host, with a port if the client would send one.
@@ -68,8 +70,20 @@ pub struct Picked {
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Verdict {
-    /// No listener fits the question.
-    NoListener,
+    /// No listener fits the question, or several do.
+    NoListener {
+        /// Those that fit, in words, each with its name and ports.
+        fitting: Vec<String>,
+        /// All that there are.
+        all: Vec<String>,
+    },
+    /// The TLS scope that the server name picks, by its name, has no certificate, so the handshake is refused.
+    Shut {
+        /// Empty where the client names none.
+        server_name: String,
+        /// The scope.
+        scope: String,
+    },
     /// No TLS scope has this server name, and there is no default one: the handshake is refused.
     NoScope {
         /// Empty where the client names none.
@@ -129,8 +143,8 @@ pub enum Outcome {
         to: Vec<Target>,
         /// The percentage of the requests like this one that nobody gets (503 `NC`), as all main destinations weigh 0.
         nobody: f64,
-        /// Clusters of canaries that a header or cookie rule keeps from it.
-        ruled_out: Vec<String>,
+        /// Canaries that a header or cookie rule keeps from it, with the objects that they were made from.
+        ruled_out: Vec<(String, Option<String>)>,
     },
     /// Every weight that counts is 0 (503 `NC`).
     Nowhere,
@@ -157,7 +171,7 @@ pub struct Target {
     pub cluster: String,
     /// Its share of the requests like this one, in percent.
     pub share: f64,
-    /// The objects that it was made from.
+    /// The objects that have a say in it: that of its canary, or of the route where it has canaries, and those of the cluster.
     pub origins: Vec<String>,
     /// Where it is served, as written: names are not resolved. Empty answers 503 `UH`; `None`, where it only stands in for
     /// something that is not there, 503 `NC`.
@@ -181,14 +195,20 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Answer {
         listener: String::new(),
         scope: None,
         path: String::new(),
-        verdict: Verdict::NoListener,
+        verdict: Verdict::BadPath,
         losers: Vec::new(),
     };
-    let Some(listener) = find_listener(snapshot, question) else { return answer };
+    let listener = match arrival::listener(snapshot, question) {
+        Ok(listener) => listener,
+        Err(verdict) => {
+            answer.verdict = verdict;
+            return answer;
+        }
+    };
     answer.listener.clone_from(&listener.spec.name);
     let authority = question.authority.to_ascii_lowercase();
     let host = crate::hygiene::host_of(&authority);
-    if let Err(verdict) = handshake(listener, question, host, &mut answer) {
+    if let Err(verdict) = arrival::handshake(listener, question, host, &mut answer) {
         answer.verdict = verdict;
         return answer;
     }
@@ -212,7 +232,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Answer {
         path,
         query,
         source: question.source,
-        port: question.port.or(listener.spec.public_port).unwrap_or(listener.spec.address.port()),
+        port: listener.spec.public_port.or(question.port).unwrap_or(listener.spec.address.port()),
         fields: &fields,
     };
     route(snapshot, listener, &request, &mut answer);
@@ -220,35 +240,6 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Answer {
 }
 
 type View<'a> = RequestView<'a, Vec<(&'a str, &'a str)>>;
-
-fn find_listener<'s>(snapshot: &'s Snapshot, question: &Question) -> Option<&'s Arc<Listener>> {
-    match (&question.listener, question.port) {
-        (Some(name), _) => snapshot.listener(name),
-        (None, Some(port)) => {
-            snapshot.listeners().iter().find(|listener| listener.spec.address.port() == port)
-        }
-        (None, None) => snapshot.listeners().first(),
-    }
-}
-
-/// Which TLS scope the connection gets.
-fn handshake(
-    listener: &Listener,
-    question: &Question,
-    host: &str,
-    answer: &mut Answer,
-) -> Result<(), Verdict> {
-    let Some(scopes) = listener.scopes.as_ref().map(ScopedTables::scopes) else { return Ok(()) };
-    let server_name = match &question.server_name {
-        Some(name) => name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(),
-        None if host.starts_with('[') || host.parse::<IpAddr>().is_ok() => String::new(),
-        None => host.to_owned(),
-    };
-    let Some(scope) = scopes.find(&server_name) else { return Err(Verdict::NoScope { server_name }) };
-    let scope = scopes.name(scope).map(ToString::to_string);
-    answer.scope = Some(Picked { server_name, scope });
-    Ok(())
-}
 
 /// The scope that a host belongs to, for one that was misdirected.
 fn scope_of(listener: &Listener, host: &str) -> Option<String> {
@@ -325,13 +316,18 @@ fn outcome(
                 location: String::from_utf8_lossy(&location).into_owned(),
             }
         }
-        Action::Forward(forward) => forwarded(snapshot, forward, request, scratch),
+        Action::Forward(forward) => {
+            let origin = route.origin.as_deref().filter(|_| forward.canaries().next().is_some());
+            forwarded(snapshot, forward, origin, request, scratch)
+        }
     }
 }
 
+/// `origin` is the object of the main destinations, where there are others.
 fn forwarded(
     snapshot: &Snapshot,
     forward: &Forward,
+    origin: Option<&str>,
     request: &View<'_>,
     scratch: &mut MatchScratch,
 ) -> Outcome {
@@ -341,17 +337,24 @@ fn forwarded(
     }
     let target = |(destination, share): (&Destination, f64)| {
         let cluster = snapshot.cluster(destination.cluster);
+        let origin = destination.origin.as_deref().or(origin).map(str::to_owned);
         Target {
             cluster: destination.cluster_name.to_string(),
             share: share * 100.0,
             // What it stands in for is said where it is unavailable too.
-            origins: snapshot.origins(&destination.cluster_name).to_vec(),
+            origins: origin
+                .into_iter()
+                .chain(snapshot.origins(&destination.cluster_name).iter().cloned())
+                .collect(),
             endpoints: cluster.map(|cluster| endpoints(cluster)),
         }
     };
     let to = to.into_iter().map(target).collect();
     let ruled_out = forward.ruled_out(request, scratch).into_iter();
-    let ruled_out = ruled_out.map(|destination| destination.cluster_name.to_string()).collect();
+    let named = |destination: &Destination| {
+        (destination.cluster_name.to_string(), destination.origin.as_deref().map(str::to_owned))
+    };
+    let ruled_out = ruled_out.map(named).collect();
     Outcome::Forward { why, to, nobody: nobody * 100.0, ruled_out }
 }
 

@@ -6,8 +6,14 @@ use std::fmt;
 
 impl fmt::Display for Answer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if matches!(self.verdict, Verdict::NoListener) {
-            return writeln!(out, "listener   none fits; name one with --listener or --port");
+        if let Verdict::NoListener { fitting, all } = &self.verdict {
+            let (what, list) = match (&fitting[..], &all[..]) {
+                ([], []) => return writeln!(out, "listener   none: there are no listeners"),
+                ([], all) => ("none fits", all),
+                (fitting, _) => ("several fit", fitting),
+            };
+            writeln!(out, "listener   {what}; name one with --listener:")?;
+            return list.iter().try_for_each(|listener| writeln!(out, "           {listener}"));
         }
         writeln!(out, "listener   {}", self.listener)?;
         if let Verdict::NoScope { server_name } = &self.verdict {
@@ -18,9 +24,12 @@ impl fmt::Display for Answer {
                 "handshake  refused: no TLS scope has {named}, and there is no default one"
             );
         }
+        if let Verdict::Shut { server_name, scope } = &self.verdict {
+            let by = by(server_name);
+            return writeln!(out, "handshake  refused: scope {scope}, picked by {by}, has no certificate");
+        }
         if let Some(Picked { server_name, scope }) = &self.scope {
-            let by =
-                if server_name.is_empty() { "no server name".to_owned() } else { format!("`{server_name}`") };
+            let by = by(server_name);
             writeln!(out, "scope      {}, picked by {by}", called(scope.as_deref()))?;
         }
         if matches!(self.verdict, Verdict::BadPath) {
@@ -28,7 +37,10 @@ impl fmt::Display for Answer {
         }
         writeln!(out, "path       {}", self.path)?;
         match &self.verdict {
-            Verdict::NoListener | Verdict::NoScope { .. } | Verdict::BadPath => {}
+            Verdict::NoListener { .. }
+            | Verdict::NoScope { .. }
+            | Verdict::Shut { .. }
+            | Verdict::BadPath => {}
             Verdict::Misdirected { scope } => {
                 writeln!(out, "answer     421 DPE: the host belongs to scope {}", called(scope.as_deref()))?;
             }
@@ -48,6 +60,11 @@ impl fmt::Display for Answer {
         }
         Ok(())
     }
+}
+
+/// What picks a scope.
+fn by(server_name: &str) -> String {
+    if server_name.is_empty() { "no server name".to_owned() } else { format!("`{server_name}`") }
 }
 
 fn called(scope: Option<&str>) -> &str {
@@ -87,10 +104,12 @@ impl fmt::Display for Served {
                         origins => writeln!(out, " (from {})", origins.join(", "))?,
                     }
                 }
-                for canary in ruled_out {
+                for (canary, origin) in ruled_out {
+                    let origin =
+                        origin.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default();
                     writeln!(
                         out,
-                        "           not {canary}: a header or cookie rule of this canary says never"
+                        "           not {canary}{origin}: a header or cookie rule of this canary says never"
                     )?;
                 }
                 if *nobody > 0.0 {

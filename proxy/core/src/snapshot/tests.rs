@@ -290,6 +290,7 @@ clusters:
         let question = Question {
             listener: None,
             port: None,
+            bound: std::collections::BTreeMap::new(),
             method: "GET".into(),
             authority: authority.into(),
             server_name: None,

@@ -47,6 +47,8 @@ pub struct Destination {
     pub weight: u32,
     /// Header edits for this destination. They run before the route's.
     pub edits: RouteEdits,
+    /// The object that it was made from, where that is another one than the route's.
+    pub origin: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -112,22 +114,28 @@ const MOST_CANARIES: usize = 64;
 impl Forward {
     /// Prepares what a route asks for.
     pub(crate) fn compile(forward: &spec::Forward, names: &dyn Names) -> Self {
-        let destination = |cluster: &str, weight, headers| Destination {
+        let destination = |cluster: &str, weight, headers, origin: Option<&str>| Destination {
             cluster: names.cluster(cluster),
             cluster_name: cluster.into(),
             weight,
             edits: RouteEdits::compile(headers),
+            origin: origin.map(Into::into),
         };
         let destinations: Box<[_]> = match forward.destinations.as_slice() {
-            [only] => [destination(&only.cluster, only.weight.max(1), &only.headers)].into(),
-            several => several.iter().map(|d| destination(&d.cluster, d.weight, &d.headers)).collect(),
+            [only] => [destination(&only.cluster, only.weight.max(1), &only.headers, None)].into(),
+            several => several.iter().map(|d| destination(&d.cluster, d.weight, &d.headers, None)).collect(),
         };
         let canaries: Box<[_]> = forward
             .canaries
             .iter()
             .take(MOST_CANARIES)
             .map(|canary| Canary {
-                destination: destination(&canary.cluster, canary.weight, &canary.headers),
+                destination: destination(
+                    &canary.cluster,
+                    canary.weight,
+                    &canary.headers,
+                    canary.origin.as_deref(),
+                ),
                 header: canary.header.as_ref().map(Rule::compile),
                 cookie: CookieRule::compile(canary),
             })

@@ -30,6 +30,10 @@ pub struct Canary {
     /// Header edits for this destination. They run before the route's, so the route's `set` wins.
     #[serde(default, skip_serializing_if = "is_default")]
     pub headers: RouteHeaders,
+    /// The object that this canary was made from (`Ingress ns/name`), where that is another one than the route's; seen in
+    /// `explain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 /// A header that decides for or against a canary.

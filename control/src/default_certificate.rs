@@ -6,7 +6,7 @@ use sluice_translate::PemPair;
 
 /// A self-signed certificate. Nobody trusts it: it lets a handshake succeed, so that a client sees a name that does not
 /// match rather than a connection that breaks, as with ingress-nginx.
-pub(super) fn self_signed() -> Result<PemPair, Failure> {
+pub(crate) fn self_signed() -> Result<PemPair, Failure> {
     let failed = |error| Failure::system(format!("cannot make a self-signed certificate: {error}"));
     let key = KeyPair::generate().map_err(failed)?;
     let mut parameters = CertificateParams::new(vec!["ingress.local".to_owned()]).map_err(failed)?;
