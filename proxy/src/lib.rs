@@ -18,6 +18,7 @@ mod admin;
 mod config;
 mod control;
 mod dns;
+mod health;
 mod listen;
 mod logging;
 mod options;

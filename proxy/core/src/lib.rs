@@ -14,6 +14,7 @@ pub mod record;
 pub mod rewrite;
 pub mod route;
 pub mod scope;
+pub mod shared;
 pub mod snapshot;
 pub mod split;
 pub mod template;

@@ -11,7 +11,12 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use sluice_core::shared::Limit;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 type Page = Response<Full<Bytes>>;
 
@@ -184,6 +189,7 @@ fn clusters(state: &State) -> Value {
     }
     let resolutions = state.dns.load_full();
     let published = state.published();
+    let now = Instant::now();
     let mut names: Vec<_> = published.generation.snapshot.clusters().collect();
     names.sort_by(|one, other| one.name.cmp(&other.name));
     names
@@ -193,13 +199,17 @@ fn clusters(state: &State) -> Value {
                 .endpoints
                 .endpoints()
                 .iter()
-                .map(|endpoint| {
+                .enumerate()
+                .map(|(place, endpoint)| {
+                    let shared = cluster.shared.endpoint(place);
                     let (requests, errors) =
                         counts.get(&((&*cluster.name).into(), endpoint.address)).copied().unwrap_or_default();
                     json!({
                         "address": endpoint.address.to_string(),
                         "host": &*endpoint.host,
                         "weight": endpoint.weight,
+                        "health": shared.map(|shared| shared.health(now).as_str()),
+                        "ejections": shared.map(|shared| shared.ejections()),
                         "requests": requests,
                         "errors": errors,
                     })
@@ -216,9 +226,12 @@ fn clusters(state: &State) -> Value {
                 })
                 .map(|resolution| json!({ "name": &*resolution.name, "error": resolution.error.as_deref() }))
                 .collect();
+            let shared = cluster.shared.cluster();
             json!({
                 "name": &*cluster.name,
                 "connections": open.get(&*cluster.name).copied().unwrap_or_default(),
+                "retries": shared.in_use(Limit::Retries),
+                "retries_withheld": shared.retries_withheld(),
                 "endpoints": endpoints,
                 "unresolved": unresolved,
             })

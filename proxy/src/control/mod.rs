@@ -19,6 +19,7 @@ use crate::{
     access_log::Writer,
     config::{Contents, Outcome, Prepared, Refusal, Watch, prepare},
     dns::{Names, Resolution},
+    health::HealthChecks,
     listen::{Accepting, Bound, Handoff, Plan},
     options::{Exit, Options},
     readiness::Token,
@@ -96,6 +97,7 @@ pub(crate) struct Control {
     next_socket: SocketId,
     handoff: Option<Acceptors>,
     names: Names,
+    checks: HealthChecks,
     outcomes: mpsc::Receiver<Resolution>,
     watch: Watch,
     contents: Contents,
@@ -172,6 +174,7 @@ impl Control {
             let senders = shards.iter().map(|shard| (shard.messages.clone(), shard.stats.clone()));
             (Handoff::new(senders, &state.acceptors), HashMap::new())
         });
+        let checks = HealthChecks::new(Arc::clone(&state));
         let expecting = Expecting { _ready: state.readiness.hold("first configuration"), in_force };
         let mut control = Self {
             initial: prepared.config.clone(),
@@ -186,6 +189,7 @@ impl Control {
             next_socket,
             handoff,
             names: Names::new(sender),
+            checks,
             outcomes,
             watch: Watch::new(),
             contents,

@@ -141,6 +141,7 @@ impl Control {
         self.set_log_target(&config);
         let format = Format::compile(config.access_log());
         self.state.publish(self.published(config, generation.clone(), needs_restart));
+        self.checks.follow();
         self.state.dns.store(Arc::new(self.names.iter().filter_map(|(_, latest)| latest.cloned()).collect()));
         let change = Change { generation, format, renamed: names.clone() };
         self.tell_all(|| Message::Publish(change.clone())).await;
@@ -251,6 +252,7 @@ impl Control {
             generation.clone(),
             published.needs_restart.clone(),
         ));
+        self.checks.follow();
         let change = Change { generation, format, renamed: Vec::new() };
         self.tell_all(|| Message::Publish(change.clone())).await;
     }

@@ -8,6 +8,7 @@ mod observer;
 mod process;
 mod recent;
 mod registry;
+mod resilience;
 mod scrape;
 mod stats;
 

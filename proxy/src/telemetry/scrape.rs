@@ -3,7 +3,7 @@
 use super::{
     family::{Family, Labels},
     number::DurationSum,
-    process,
+    process, resilience,
     stats::{ReasonKind, RouteKey},
 };
 use crate::state::State;
@@ -16,6 +16,7 @@ pub(crate) fn families(state: &State) -> Vec<Family> {
     requests(state, &mut families);
     listeners(state, &mut families);
     clusters(state, &mut families);
+    families.extend(resilience::families(&state.published().generation.snapshot));
     reasons(state, &mut families);
     configuration(state, &mut families);
     processes(state, &mut families);

@@ -10,6 +10,9 @@
 //! remains is a [`Balancers`] for each shard, keyed by the endpoints' identity: when the set changes, endpoints that stay keep
 //! their place in the turn and their count of requests, and nobody else's are reset.
 //!
+//! Endpoints that are not well, and those that have enough to do, are left out like those that a request has tried ([`crate::shared`]);
+//! as long as there are none of them that costs nothing.
+//!
 //! Where a request is tried again, endpoints that it tried are left out, whatever the balancer; a key then goes where it
 //! would go without them.
 
@@ -28,13 +31,15 @@ use foldhash::HashMap;
 use maglev::Maglev;
 use ring::Ring;
 use rotation::Turn;
-use sluice_model::spec;
-use std::sync::Arc;
+use sluice_model::{spec, value::Percent};
+use std::{sync::Arc, time::Instant};
 
 /// The turns of all clusters, for one shard.
 #[derive(Debug, Default)]
 pub struct Balancers {
     turns: HashMap<ClusterId, Turn>,
+    /// What is written on where some endpoints are left out.
+    left_out: Vec<usize>,
 }
 
 /// How a cluster chooses among its endpoints, ready to use.
@@ -70,6 +75,59 @@ impl Balancers {
     /// An endpoint of the cluster by its place in the set, for a request with this key ([`Balance::key`]). `tried` are left
     /// out, and whoever names any asks for a later attempt; `None` where nobody is left.
     pub fn pick(
+        &mut self,
+        cluster: &Cluster,
+        tried: &[usize],
+        key: Option<&[u8]>,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) -> Option<usize> {
+        if cluster.shared.all_well() && cluster.spec.endpoint_limits.requests == 0 {
+            return self.choose(cluster, tried, key, rng);
+        }
+        let mut left_out = std::mem::take(&mut self.left_out);
+        let place = self.choose_well(cluster, tried, key, now, rng, &mut left_out);
+        self.left_out = left_out;
+        place
+    }
+
+    /// The same where some may be left out; `left_out` is written on.
+    fn choose_well(
+        &mut self,
+        cluster: &Cluster,
+        tried: &[usize],
+        key: Option<&[u8]>,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+        left_out: &mut Vec<usize>,
+    ) -> Option<usize> {
+        /// How often another shard may have been faster at an endpoint on probation.
+        const RACES: usize = 4;
+        let shared = &cluster.shared;
+        let gather = |ill: bool, left_out: &mut Vec<usize>| {
+            left_out.clear();
+            left_out.extend_from_slice(tried);
+            shared.left_out(now, cluster.spec.endpoint_limits, ill, left_out);
+        };
+        if !shared.panics(&cluster.spec, &cluster.endpoints) {
+            for _ in 0..RACES {
+                gather(true, left_out);
+                let Some(place) = self.choose(cluster, left_out, key, rng) else { break };
+                if shared.admits(place, now) {
+                    return Some(place);
+                }
+            }
+            // A request that has failed elsewhere rather asks somebody who is left out than nobody.
+            let strict = cluster.spec.panic_threshold == Percent::NONE;
+            if strict || tried.is_empty() {
+                return None;
+            }
+        }
+        gather(false, left_out);
+        self.choose(cluster, left_out, key, rng)
+    }
+
+    fn choose(
         &mut self,
         cluster: &Cluster,
         tried: &[usize],

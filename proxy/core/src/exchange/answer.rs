@@ -1,9 +1,11 @@
 //! The upstream's answer.
 
+use super::again::Failure;
 use super::{Action, Answer, Context, Exchange, State, Switching, websocket};
 use crate::flags::ResponseFlags;
 use crate::head::{NoFields, apply};
 use crate::hygiene::{self, Body, Refusal, ResponseFacts, Rule, Version};
+use crate::shared::Outcome;
 use crate::template::Facts;
 use sluice_filter::{BodyContext, BodyVerdict, Fields, Phase, ResponseContext, TrailersContext};
 use sluice_http1::Method;
@@ -29,7 +31,7 @@ impl Exchange {
             .first("upgrade")
             .is_some_and(|protocol| protocol.eq_ignore_ascii_case(self.asked.protocol.as_bytes()));
         if let Err(refusal) = hygiene::response(facts, switching, confirmed) {
-            return self.refuse_upstream(now, &refusal, cx);
+            return self.refuse_upstream(now, &refusal, held, cx);
         }
         if facts.status < 200 && facts.status != 101 {
             self.answer.informational = true;
@@ -40,15 +42,19 @@ impl Exchange {
             };
         }
         let Some(tunnel) = self.is_tunnel(facts) else {
-            return self.refuse_upstream(now, &Rule::TunnelRefusal.refusal(), cx);
+            return self.refuse_upstream(now, &Rule::TunnelRefusal.refusal(), held, cx);
         };
         let grpc = cx.response.first("grpc-status").and_then(grpc_status);
-        if !tunnel
-            && (self.rejected(now, facts.status, grpc, held, cx)
-                || self.error_page(now, facts.status, false, cx))
-        {
-            return Action::Connect;
+        self.report(now, Outcome::Answered(self.status_of(facts.status, grpc)));
+        if !tunnel {
+            if let Some(again) = self.rejected(now, facts.status, grpc, held, cx) {
+                return again;
+            }
+            if self.error_page(now, facts.status, false, cx) {
+                return Action::Connect;
+            }
         }
+        self.free_room();
         self.record.response_started = Some(now.saturating_duration_since(self.record.started));
         self.record.grpc_status = grpc;
         if let BodyVerdict::Respond(response) = self.run_response_head(facts.status, cx) {
@@ -108,10 +114,26 @@ impl Exchange {
         }
     }
 
-    fn refuse_upstream(&mut self, now: Instant, refusal: &Refusal, cx: &mut Context<'_>) -> Action {
-        self.record.flags.insert(refusal.flag);
+    fn refuse_upstream(
+        &mut self,
+        now: Instant,
+        refusal: &Refusal,
+        held: bool,
+        cx: &mut Context<'_>,
+    ) -> Action {
         let text = "upstream connect error or disconnect/reset before headers. reset reason: protocol error";
-        self.local(now, refusal.status, refusal.details, text, cx)
+        let failure = Failure { flag: refusal.flag, status: refusal.status, details: refusal.details, text };
+        self.invalid_answer(now, held, failure, cx)
+    }
+
+    /// What the answer says of its endpoint: its status, or the one that the `grpc-status` in its head stands for.
+    fn status_of(&self, status: u16, grpc: Option<u8>) -> u16 {
+        match grpc.filter(|_| self.record.grpc) {
+            Some(2 | 13 | 15) => 500,
+            Some(14) => 503,
+            Some(4) => 504,
+            _ => status,
+        }
     }
 
     fn run_response_head(&mut self, status: u16, cx: &mut Context<'_>) -> BodyVerdict {
@@ -222,6 +244,7 @@ impl Exchange {
             return last;
         }
         self.upstream_clean = true;
+        self.report(now, Outcome::Complete);
         self.finish(now, cx);
         Action::Done
     }
@@ -229,6 +252,7 @@ impl Exchange {
     /// The upstream's answer is not what its head said.
     fn doubt(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
         self.record.flags.insert(ResponseFlags::UPSTREAM_PROTOCOL_ERROR);
+        self.report(now, Outcome::Failed);
         self.abort(now, Rule::SizeMismatch.row().details, cx)
     }
 }

@@ -1,26 +1,58 @@
-//! Endpoints, connections, and what is tried again.
+//! Endpoints, connections, and what becomes of tries at them.
 
+use super::again::{Failure, Whom};
 use super::{
     Action, ConnectFailure, Context, Exchange, FailureKind, Reuse, Sent, State, Switching, UpstreamFailure,
 };
 use crate::flags::ResponseFlags;
 use crate::hygiene::{Body, Rule, Version};
-use crate::route::Retry;
-use std::time::{Duration, Instant};
+use crate::shared::{Limit, Outcome};
+use std::time::Instant;
 
 /// A request body up to this length is expected to be still held should a reused connection fail.
 const LIKELY_HELD: u64 = 16 * 1024;
 
 const RESET: &str = "upstream_reset_before_response_started";
 
+const CONNECT_FAILURE: Failure = Failure {
+    flag: ResponseFlags::UPSTREAM_CONNECT_FAILURE,
+    status: 503,
+    details: "upstream_reset_before_response_started{connection_failure}",
+    text: "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+};
+
 impl Exchange {
-    /// The next endpoint in turn that was not tried yet.
+    /// The first endpoint, if the cluster takes one more request.
     pub(super) fn connect(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
-        if self.pick(now, cx) {
+        if let Some(cluster) = &self.record.cluster
+            && cluster.spec.limits.requests > 0
+        {
+            self.share = cluster.shared.cluster().hold(Limit::Requests, cluster.spec.limits.requests);
+            if self.share.is_none() {
+                return self.overflow(now, cx);
+            }
+        }
+        if self.pick(now, true, cx) {
             return Action::Connect;
+        }
+        if self.record.cluster.as_ref().is_some_and(|cluster| cluster.shared.is_full(&cluster.spec)) {
+            return self.overflow(now, cx);
         }
         self.record.flags.insert(ResponseFlags::NO_HEALTHY_UPSTREAM);
         self.local(now, 503, "no_healthy_upstream", "no healthy upstream", cx)
+    }
+
+    /// A bound of ours is reached.
+    fn overflow(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
+        self.record.failure = Some("overflow");
+        self.record.flags.insert(ResponseFlags::OVERFLOW);
+        self.local(
+            now,
+            503,
+            "upstream_reset_before_response_started{overflow}",
+            "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+            cx,
+        )
     }
 
     /// A try at the chosen endpoint.
@@ -30,7 +62,7 @@ impl Exchange {
     }
 
     fn start_attempt(&mut self, now: Instant) {
-        self.first_try.get_or_insert(now);
+        self.note_try(now);
         if self.page.is_none() {
             self.record.attempts += 1;
             self.record.attempt_started = Some(now.saturating_duration_since(self.record.started));
@@ -91,28 +123,17 @@ impl Exchange {
         if self.state != State::Connecting {
             return Action::Illegal("a failed connection that nobody asked for");
         }
-        let (reason, text) = match failure {
-            ConnectFailure::Refused => (
-                "connection_failure",
-                "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
-            ),
-            ConnectFailure::Tls => (
-                "tls_failure",
-                "upstream connect error or disconnect/reset before headers. reset reason: connection failure (TLS)",
-            ),
-            ConnectFailure::Overflow => {
-                self.record.failure = Some("overflow");
-                self.record.flags.insert(ResponseFlags::OVERFLOW);
-                return self.local(
-                    now,
-                    503,
-                    "upstream_reset_before_response_started{overflow}",
-                    "upstream connect error or disconnect/reset before headers. reset reason: overflow",
-                    cx,
-                );
+        let text = match failure {
+            ConnectFailure::Refused => {
+                self.record.failure = Some("connection_failure");
+                CONNECT_FAILURE.text
             }
+            ConnectFailure::Tls => {
+                self.record.failure = Some("tls_failure");
+                "upstream connect error or disconnect/reset before headers. reset reason: connection failure (TLS)"
+            }
+            ConnectFailure::Overflow => return self.overflow(now, cx),
         };
-        self.record.failure = Some(reason);
         self.try_elsewhere(now, text, cx)
     }
 
@@ -125,50 +146,21 @@ impl Exchange {
 
     /// Nothing was sent, so any request may be sent again.
     fn try_elsewhere(&mut self, now: Instant, text: &'static str, cx: &mut Context<'_>) -> Action {
-        if self.retries(|retry| retry.connect_failure) && self.another(now, cx) {
-            return Action::Connect;
-        }
-        self.give_up(ResponseFlags::UPSTREAM_CONNECT_FAILURE);
-        self.local(now, 503, "upstream_reset_before_response_started{connection_failure}", text, cx)
+        self.report(now, Outcome::Failed);
+        // Nobody has seen the try.
+        self.free_room();
+        let on = self.retries(|retry| retry.connect_failure);
+        self.again_or(now, on, Whom::Others, Failure { text, ..CONNECT_FAILURE }, cx)
     }
 
-    /// What the route says of it.
-    fn retries(&self, on: impl Fn(&Retry) -> bool) -> bool {
-        self.record.route.as_ref().is_some_and(|route| on(&route.retry))
-    }
-
-    /// Whether one more failed try leaves another one. A connection that had died while it was idle is none.
-    fn count_failure(&mut self, now: Instant) -> bool {
-        self.tried.push(self.endpoint);
-        let since = self.first_try.map_or(Duration::ZERO, |first| now.saturating_duration_since(first));
-        self.retries(|retry| {
-            let in_time = retry.within.is_none_or(|within| since < within);
-            in_time && self.tried.len() <= self.attempts(retry)
-        })
-    }
-
-    /// At another endpoint; where there is none, once more at the same, if the route says so.
-    fn another(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        if self.retries(|retry| retry.same_endpoint) {
-            self.another_or_same(now, cx)
-        } else {
-            self.count_failure(now) && self.pick(now, cx)
+    /// What came of the try, for those who choose endpoints.
+    pub(super) fn report(&self, now: Instant, outcome: Outcome) {
+        if let Some(cluster) = self.towards() {
+            cluster.shared.report(&cluster.spec.outlier_detection, self.endpoint, now, outcome);
         }
     }
 
-    /// At another endpoint; where there is none, once more at the same.
-    fn another_or_same(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        if !self.count_failure(now) {
-            return false;
-        }
-        if !self.pick(now, cx) {
-            self.busy = self.towards().and_then(|cluster| cluster.balance.occupy(self.endpoint));
-            self.start_try(now);
-        }
-        true
-    }
-
-    /// Whether the answer that begins is one that the route tries again, and there is another try.
+    /// Whether the answer that begins is one that the route tries again, and what follows then.
     pub(super) fn rejected(
         &mut self,
         now: Instant,
@@ -176,27 +168,20 @@ impl Exchange {
         grpc: Option<u8>,
         held: bool,
         cx: &mut Context<'_>,
-    ) -> bool {
+    ) -> Option<Action> {
         let grpc = grpc.filter(|_| self.record.grpc);
-        if !self.retries(|retry| retry.rejects(status, grpc))
-            || !self.may_repeat()
-            || !self.is_held(held)
-            || self.answer.informational
-        {
-            return false;
+        if !self.retries(|retry| retry.rejects(status, grpc)) {
+            return None;
         }
-        let again = self.another_or_same(now, cx);
-        if !again && self.record.attempts > 1 {
+        self.spend_room(now);
+        if !self.may_repeat() || !self.is_held(held) || self.answer.informational {
+            return None;
+        }
+        let again = self.again(now, Whom::Anybody, None, cx);
+        if again.is_none() && self.record.attempts > 1 {
             self.record.flags.insert(ResponseFlags::RETRIES_EXHAUSTED);
         }
         again
-    }
-
-    fn give_up(&mut self, flag: ResponseFlags) {
-        self.record.flags.insert(flag);
-        if self.record.attempts > 1 {
-            self.record.flags.insert(ResponseFlags::RETRIES_EXHAUSTED);
-        }
     }
 
     pub(super) fn upstream_failed(
@@ -226,6 +211,9 @@ impl Exchange {
         match self.state {
             State::Sending => {}
             State::Relaying | State::Tunnel => {
+                if self.state == State::Relaying {
+                    self.report(now, Outcome::Failed);
+                }
                 self.record.flags.insert(flag);
                 let why = if let FailureKind::Protocol(why) = failure.kind {
                     self.record.failure = Some(why);
@@ -240,29 +228,62 @@ impl Exchange {
             _ => return Action::Illegal("a failure of an upstream that was not asked"),
         }
         if let FailureKind::Protocol(why) = failure.kind {
-            self.give_up(flag);
             self.record.failure = Some(why);
-            return self.local(now, 502, Rule::MessageFraming.row().details, text, cx);
+            let failure_of = Failure { flag, status: 502, details: Rule::MessageFraming.row().details, text };
+            return self.invalid_answer(now, failure.held, failure_of, cx);
         }
-        if self.may_send_again(failure) {
-            if self.reused && !self.stale {
-                // It was closed while it was idle: that says nothing about the endpoint.
+        // It was closed while it was idle: that says nothing about the endpoint.
+        let unanswered = !failure.answered && !self.answer.informational;
+        let aged = self.reused && failure.kind == FailureKind::Closed && unanswered;
+        if !aged && failure.kind != FailureKind::Unprocessed {
+            self.report(now, Outcome::Failed);
+        }
+        let may = self.may_send_again(failure);
+        if may && self.reused && !self.stale {
+            let unseen = failure.sent == Sent::Nothing;
+            if !unseen {
+                self.spend_room(now);
+            }
+            if unseen || self.take_room(now) {
                 self.stale = true;
                 self.reuse = Reuse::Fresh;
                 self.start_attempt(now);
                 return Action::Connect;
             }
-            let again = if failure.kind == FailureKind::Unprocessed {
-                self.retries(|retry| retry.refused_stream) && self.another_or_same(now, cx)
-            } else {
-                self.retries(|retry| retry.reset) && self.another(now, cx)
-            };
-            if again {
-                return Action::Connect;
-            }
         }
-        self.give_up(flag);
-        self.local(now, 503, RESET, text, cx)
+        self.spend_room(now);
+        // Whoever was closed under our hands has most likely seen nothing, but nobody knows.
+        let status = if aged && !may { 502 } else { 503 };
+        let failed = Failure { flag, status, details: RESET, text };
+        let (on, whom) = if failure.kind == FailureKind::Unprocessed {
+            (self.retries(|retry| retry.refused_stream), Whom::Anybody)
+        } else {
+            let unsent = failure.sent == Sent::Nothing;
+            (self.retries(|retry| retry.reset || unsent && retry.reset_before_request), Whom::Others)
+        };
+        self.again_or(now, may && on, whom, failed, cx)
+    }
+
+    /// An answer whose head breaks the protocol.
+    pub(super) fn invalid_answer(
+        &mut self,
+        now: Instant,
+        held: bool,
+        failure: Failure,
+        cx: &mut Context<'_>,
+    ) -> Action {
+        self.report(now, Outcome::Failed);
+        self.spend_room(now);
+        let on = self.retries(|retry| retry.invalid_answer) && self.may_repeat() && self.is_held(held);
+        self.again_or(now, on && !self.answer.informational, Whom::Others, failure, cx)
+    }
+
+    /// No answer began in time.
+    pub(super) fn unanswered(&mut self, now: Instant, failure: Failure, cx: &mut Context<'_>) -> Action {
+        self.report(now, Outcome::Failed);
+        self.spend_room(now);
+        let on = self.retries(|retry| retry.timeout) && self.may_repeat() && self.is_held(self.held);
+        self.again_or(now, on && !self.answer.informational, Whom::Others, failure, cx)
     }
 
     /// Only while no byte of an answer came, the request was unsent or may be repeated, and all of it is still there.

@@ -259,7 +259,7 @@ impl Exchange {
         self.start_clocks(now);
         let Some(route) = self.record.route.clone() else { return Action::Illegal("no route to go on with") };
         let decision = match &route.action {
-            route::Action::Forward(forward) => self.forward(&route, forward, cx),
+            route::Action::Forward(forward) => self.forward(now, &route, forward, cx),
             route::Action::Redirect(redirect) => {
                 let mut location = std::mem::take(self.location());
                 if let Some(matched) = self.matched {
@@ -287,7 +287,13 @@ impl Exchange {
         }
     }
 
-    fn forward(&mut self, route: &Arc<Route>, forward: &Forward, cx: &mut Context<'_>) -> Decision {
+    fn forward(
+        &mut self,
+        now: Instant,
+        route: &Arc<Route>,
+        forward: &Forward,
+        cx: &mut Context<'_>,
+    ) -> Decision {
         let shard = &mut *cx.shard;
         let view = view(&self.asked, &self.record, cx.request, cx.listener);
         let Some(chosen) = forward.choose(&view, &mut shard.rng, &mut shard.scratch) else {
@@ -316,7 +322,7 @@ impl Exchange {
         apply(&destination.edits.request, &facts, &mut self.request_edits, &mut self.text);
         apply(&route.edits.request, &facts, &mut self.request_edits, &mut self.text);
         if self.asked.switch == Switching::No {
-            self.sample_mirrors(route, cx);
+            self.sample_mirrors(now, route, cx);
         } else if self.asked.switch == Switching::Extended {
             self.websocket_key = websocket::key(&mut cx.shard.rng);
         }
@@ -337,14 +343,14 @@ impl Exchange {
         self.target.extend_from_slice(&self.record.path.as_bytes()[self.asked.path_end..]);
     }
 
-    fn sample_mirrors(&mut self, route: &Route, cx: &mut Context<'_>) {
+    fn sample_mirrors(&mut self, now: Instant, route: &Route, cx: &mut Context<'_>) {
         for (place, mirror) in route.mirrors.iter().enumerate() {
             if cx.shard.rng.u32(..1_000_000) >= mirror.percent.millionths() {
                 continue;
             }
             let Some(cluster) = cx.snapshot.cluster(mirror.cluster) else { continue };
             let mut key = std::mem::take(&mut self.text);
-            let picked = self.pick_of(cluster, &[], &mut key, cx);
+            let picked = self.pick_of(cluster, &[], &mut key, now, cx);
             self.text = key;
             // Copies are not counted: whoever is asked for an answer is busy.
             let Some(Picked { place: endpoint, .. }) = picked else { continue };

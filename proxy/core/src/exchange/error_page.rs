@@ -31,7 +31,7 @@ impl Exchange {
         };
         let Some(cluster) = cx.snapshot.cluster(pages.cluster) else { return false };
         let mut key = std::mem::take(&mut self.text);
-        let picked = self.pick_of(cluster, &[], &mut key, cx);
+        let picked = self.pick_of(cluster, &[], &mut key, now, cx);
         self.text = key;
         let Some(picked) = picked else { return false };
         self.record.status = status;
@@ -59,8 +59,8 @@ impl Exchange {
         self.deadlines.request = route.timeouts.request.and_then(|request| now.checked_add(request));
         self.endpoint = picked.place;
         self.busy = picked.busy;
-        self.tried.clear();
-        self.first_try = None;
+        self.endpoint_share = picked.share;
+        self.again.reset();
         self.stale = false;
         self.start_try(now);
         true

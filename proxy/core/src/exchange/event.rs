@@ -134,7 +134,7 @@ pub enum Sent {
     Whole,
 }
 
-/// What the driver does next. What belongs to it is read from the [`Exchange`].
+/// What the driver does next. What belongs to it is read from the [`Exchange`](super::Exchange).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the exchange stands still until its driver acts"]
 pub enum Action {
@@ -144,6 +144,8 @@ pub enum Action {
     Collect,
     /// Get a connection for [`Exchange::attempt`].
     Connect,
+    /// Drop the upstream and wait for [`Exchange::deadline`](super::Exchange::deadline): another attempt follows a pause.
+    BackOff,
     /// Write the request.
     Send,
     /// Write the interim response and read on.

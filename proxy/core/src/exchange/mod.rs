@@ -8,7 +8,7 @@
 //!                        │ │ Action::Connect                                      │
 //!                        │ └───────────────────────▶ Connecting ◀─────────────────┤
 //!                        │                             │  ▲ ConnectFailed, Timer: another endpoint
-//!                        │              Connected      │  │ UpstreamFailed, ResponseHead: retry
+//!                        │              Connected      │  │ UpstreamFailed, ResponseHead, Timer: retry, or BackingOff first
 //!                        │              Action::Send   ▼  │
 //!                        │                            Sending ──ResponseHead──▶ Relaying ──ResponseEnd──▶ Done
 //!                        │ Action::Respond               │ Action::RelayHead       │                        ▲
@@ -16,6 +16,9 @@
 //!                    Responding ◀──(504, 503, 413 ...)───┘                         ▼                        │
 //!                        └───────ReplySent──────────────────────────────────▶   Tunnel ──TunnelEnd──────────┘
 //! ```
+//!
+//! In BackingOff the upstream is gone and the next attempt waits for its time, and for room where the cluster has none for
+//! retries; its `Timer` leads to Connecting.
 //!
 //! Once, in the place of an answer that is an error, everything leads to Connecting: see Error pages below.
 //!
@@ -49,14 +52,17 @@
 //!
 //! - After `Collect`, report the body as it comes and pass nothing on; the exchange keeps it. Later, at `Send`, the
 //!   body to be sent is [`Exchange::collected`], whole, on every attempt; trailers are not kept.
-//! - `UpstreamFailed::held` says whether the driver could send the body again from its first byte: nothing was
-//!   discarded so far. A body that was never read from the client counts as held; so does a collected one.
+//! - `UpstreamFailed::held`, and [`Exchange::request_held`] before a `Timer`, says whether the driver could send the body again
+//!   from its first byte: nothing was discarded so far. A body that was never read from the client counts as held; so does a collected one.
 //!
 //! **Connecting.** At [`Action::Connect`] read [`Exchange::attempt`]: cluster, endpoint, [`Reuse`]. Take an idle
 //! connection that fits or make one; answer `Connected` or `ConnectFailed`. An HTTP/2 connection counts as reused
 //! when it has carried a request before. The connect timeout is part of `deadline`; if another `Connect` comes while
 //! one is under way, drop the old attempt. A reused connection that turns out dead before a byte of the answer came is
 //! `UpstreamFailed`.
+//!
+//! [`Action::BackOff`] means that the attempt has come to nothing: drop its connection, read nothing of the client's body, and
+//! wait for the deadline; `Timer` then gives `Connect`, another `BackOff`, or the end.
 //!
 //! **Sending.** At [`Action::Send`] write [`Exchange::outgoing`] (request line or pseudo header fields, host, and for a
 //! protocol switch `connection` and `upgrade`) and [`Exchange::write_request_fields`], then the body, framed as
@@ -71,7 +77,7 @@
 //! [`Exchange::max_body`], and with no pause longer than [`Exchange::idle_timeout`]. Nothing of it is reported then. The
 //! downstream connection need not close behind such an answer.
 //!
-//! **Answer.** [`Action::Connect`] after `ResponseHead` means that the answer is dropped with its connection and the
+//! **Answer.** [`Action::Connect`] or [`Action::BackOff`] after `ResponseHead` means that the answer is dropped with its connection and the
 //! request is tried again. `ResponseHead` for 1xx too; where it gives `Wait`, drop that head and read on (an HTTP/1.0 client takes
 //! none). [`Action::RelayInformational`]: write status and fields with
 //! [`Exchange::write_informational_fields`] and read on. [`Action::RelayHead`]: write
@@ -104,6 +110,7 @@
 //! **Illegal moves.** An event that does not fit the state changes nothing and comes back as [`Action::Illegal`]; drivers
 //! count it, tests fail on it. After `Done` or `Abort`, events are ignored with `Wait`: they were on their way.
 
+mod again;
 mod answer;
 mod attempt;
 mod connection;
@@ -133,12 +140,13 @@ use crate::head::Edits;
 use crate::hygiene::{Body, Version};
 use crate::record::Record;
 use crate::route::{MatchInfo, Scheme};
+use crate::shared::Held;
+use again::Again;
 use bytes::Bytes;
 use error_page::Page;
 use reply::Reply;
 use sluice_filter::{ChainState, LogContext, Phase, PhaseMask};
 use sluice_http1::Method;
-use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -155,10 +163,12 @@ pub struct Exchange {
     matched: Option<MatchInfo>,
     /// The endpoint of the attempt, by its place in the cluster's set.
     endpoint: usize,
-    /// Endpoints that this request does not try again.
-    tried: SmallVec<[usize; 4]>,
-    /// When an endpoint was asked first.
-    first_try: Option<Instant>,
+    /// What it holds where it is tried again.
+    again: Again,
+    /// Of the cluster's limit of requests, where it has one.
+    share: Option<Held>,
+    /// The same of the endpoint's.
+    endpoint_share: Option<Held>,
     /// Counts the attempt at its endpoint.
     busy: Option<Busy>,
     /// The cookie that keeps the client at its endpoint, where the client sent none.
@@ -168,6 +178,8 @@ pub struct Exchange {
     reused: bool,
     /// A reused connection of the endpoint has failed already.
     stale: bool,
+    /// The request's body so far could be sent again; see [`Exchange::request_held`].
+    held: bool,
     /// Path and query on their way up.
     target: Vec<u8>,
     rewritten: bool,
@@ -204,6 +216,7 @@ enum State {
     Paused,
     Collecting,
     Connecting,
+    BackingOff,
     Sending,
     Relaying,
     Tunnel,
@@ -303,13 +316,15 @@ impl Exchange {
             phases: PhaseMask::NONE,
             matched: None,
             endpoint: 0,
-            tried: SmallVec::new(),
-            first_try: None,
+            again: Again::default(),
+            share: None,
+            endpoint_share: None,
             busy: None,
             made_cookie: None,
             reuse: Reuse::Any,
             reused: false,
             stale: false,
+            held: true,
             target: Vec::new(),
             rewritten: false,
             request_edits: Edits::new(),
@@ -355,9 +370,9 @@ impl Exchange {
         self.chain = None;
         self.phases = PhaseMask::NONE;
         self.matched = None;
-        self.tried.clear();
-        self.first_try = None;
-        self.busy = None;
+        self.release();
+        self.again.reset();
+        self.held = true;
         self.made_cookie = None;
         self.reused = false;
         self.stale = false;
@@ -521,9 +536,17 @@ impl Exchange {
         Action::Abort
     }
 
+    /// Counts for nobody any longer.
+    fn release(&mut self) {
+        self.busy = None;
+        self.share = None;
+        self.endpoint_share = None;
+        self.again.release();
+    }
+
     fn finish(&mut self, now: Instant, cx: &mut Context<'_>) {
         self.state = State::Done;
-        self.busy = None;
+        self.release();
         self.record.duration = now.saturating_duration_since(self.record.started);
         if !self.request_ended {
             self.close_downstream = true;

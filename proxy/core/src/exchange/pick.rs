@@ -4,10 +4,14 @@ use super::{Context, Exchange};
 use crate::balance::{Busy, MadeCookie};
 use crate::head::NoFields;
 use crate::route::Scheme;
+use crate::shared::{Held, Limit};
 use crate::snapshot::Cluster;
 use crate::template::Facts;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// How often another shard may have been faster at an endpoint that had room for one more request.
+const RACES: usize = 8;
 
 /// An endpoint that was picked.
 pub(super) struct Picked {
@@ -15,16 +19,20 @@ pub(super) struct Picked {
     pub(super) place: usize,
     /// Counts the request there until it is dropped.
     pub(super) busy: Option<Busy>,
+    /// The same where the endpoint has a limit.
+    pub(super) share: Option<Held>,
     made: Option<MadeCookie>,
 }
 
 impl Exchange {
-    /// The next endpoint, which is none that was tried; `false` where there is no other one.
-    pub(super) fn pick(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+    /// The next endpoint; with `another`, none that was tried. `false` where there is none.
+    pub(super) fn pick(&mut self, now: Instant, another: bool, cx: &mut Context<'_>) -> bool {
         // The attempt before this one is over.
         self.busy = None;
+        self.endpoint_share = None;
         let mut key = std::mem::take(&mut self.text);
-        let picked = self.towards().and_then(|cluster| self.pick_of(cluster, &self.tried, &mut key, cx));
+        let tried: &[usize] = if another { &self.again.tried } else { &[] };
+        let picked = self.towards().and_then(|cluster| self.pick_of(cluster, tried, &mut key, now, cx));
         self.text = key;
         let Some(picked) = picked else { return false };
         if self.page.is_none() {
@@ -35,6 +43,7 @@ impl Exchange {
         }
         self.endpoint = picked.place;
         self.busy = picked.busy;
+        self.endpoint_share = picked.share;
         self.start_try(now);
         true
     }
@@ -45,6 +54,7 @@ impl Exchange {
         cluster: &Arc<Cluster>,
         tried: &[usize],
         key: &mut Vec<u8>,
+        now: Instant,
         cx: &mut Context<'_>,
     ) -> Option<Picked> {
         key.clear();
@@ -71,8 +81,20 @@ impl Exchange {
             }
         }
         let key = (!key.is_empty()).then_some(&**key);
-        let place = cx.shard.balancers.pick(cluster, tried, key, &mut cx.shard.rng)?;
-        Some(Picked { place, busy: cluster.balance.occupy(place), made })
+        let most = cluster.spec.endpoint_limits.requests;
+        for _ in 0..RACES {
+            let place = cx.shard.balancers.pick(cluster, tried, key, now, &mut cx.shard.rng)?;
+            let mut share = None;
+            if most > 0 {
+                share =
+                    cluster.shared.endpoint(place).and_then(|endpoint| endpoint.hold(Limit::Requests, most));
+                if share.is_none() {
+                    continue;
+                }
+            }
+            return Some(Picked { place, busy: cluster.balance.occupy(place), share, made });
+        }
+        None
     }
 
     /// Gives the client the cookie that keeps it at its endpoint, where one was made.

@@ -13,7 +13,7 @@ impl Exchange {
         match self.state {
             State::Collecting | State::Sending | State::Relaying => {}
             // Another attempt is under way, and the driver goes on reading what it holds.
-            State::Connecting if self.sends > 0 => {}
+            State::Connecting | State::BackingOff if self.sends > 0 => {}
             // What a client sends on after a local reply is read over.
             State::Responding => {
                 self.record.bytes_received += data.len() as u64;
@@ -111,7 +111,7 @@ impl Exchange {
     fn takes_request(&self) -> bool {
         match self.state {
             State::Collecting | State::Sending | State::Relaying | State::Responding => true,
-            State::Connecting => self.sends > 0,
+            State::Connecting | State::BackingOff => self.sends > 0,
             _ => false,
         }
     }

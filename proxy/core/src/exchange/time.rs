@@ -1,7 +1,9 @@
 //! When patience ends.
 
+use super::again::Failure;
 use super::{Action, Context, Exchange, State};
 use crate::flags::ResponseFlags;
+use crate::shared::Outcome;
 use std::time::{Duration, Instant};
 
 impl Exchange {
@@ -11,8 +13,10 @@ impl Exchange {
         match self.state {
             State::Idle | State::Responding | State::Done => None,
             State::Paused => self.deadlines.sleep,
-            State::Collecting | State::Sending | State::Relaying => earlier(request(), self.idle_deadline()),
-            State::Connecting => earlier(request(), self.deadlines.connect),
+            State::Sending => earlier(earlier(request(), self.idle_deadline()), self.try_deadline()),
+            State::Collecting | State::Relaying => earlier(request(), self.idle_deadline()),
+            State::Connecting => earlier(earlier(request(), self.deadlines.connect), self.try_deadline()),
+            State::BackingOff => earlier(request(), self.again.deadline()),
             State::Tunnel => self.idle_deadline(),
         }
     }
@@ -29,6 +33,21 @@ impl Exchange {
             self.deadlines.active = Some(now);
         }
         self.deadlines.blocked = since;
+    }
+
+    /// Whether the request's body so far could be sent again from its first byte; drivers say so before a `Timer`.
+    pub const fn request_held(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// When the try has lasted too long; `None` also as long as the client has not sent all of its request.
+    fn try_deadline(&self) -> Option<Instant> {
+        let timeout = self.record.route.as_ref()?.retry.per_try_timeout?;
+        if self.page.is_some() {
+            return None;
+        }
+        let from = self.record.attempt_started?.max(self.record.request_complete?);
+        self.record.started.checked_add(from)?.checked_add(timeout)
     }
 
     /// When the endpoint has taken nothing for too long; `None` also where that has no bound of its own.
@@ -50,7 +69,13 @@ impl Exchange {
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         match self.state {
             State::Paused if passed(self.deadlines.sleep) => self.wake(now, cx),
-            State::Collecting | State::Connecting | State::Sending if passed(self.deadlines.request) => {
+            State::Collecting | State::Connecting | State::BackingOff | State::Sending
+                if passed(self.deadlines.request) =>
+            {
+                if self.state == State::Sending && self.request_ended {
+                    self.report(now, Outcome::Failed);
+                    self.spend_room(now);
+                }
                 self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
                 self.local(now, 504, "upstream_response_timeout", "upstream request timeout", cx)
             }
@@ -58,7 +83,28 @@ impl Exchange {
                 self.record.flags.insert(ResponseFlags::UPSTREAM_TIMEOUT);
                 self.abort(now, "upstream_response_timeout", cx)
             }
-            State::Connecting if passed(self.deadlines.connect) => self.connect_timed_out(now, cx),
+            State::BackingOff if passed(self.again.deadline()) => self.resume(now, cx),
+            State::Connecting if passed(self.deadlines.connect) || passed(self.try_deadline()) => {
+                self.connect_timed_out(now, cx)
+            }
+            State::Sending if passed(self.try_deadline()) => {
+                let failure = Failure {
+                    flag: ResponseFlags::UPSTREAM_TIMEOUT,
+                    status: 504,
+                    details: "upstream_per_try_timeout",
+                    text: "upstream request timeout",
+                };
+                self.unanswered(now, failure, cx)
+            }
+            State::Sending if self.request_ended && passed(self.idle_deadline()) => {
+                let failure = Failure {
+                    flag: ResponseFlags::IDLE_TIMEOUT,
+                    status: 504,
+                    details: self.idle_details(),
+                    text: "stream timeout",
+                };
+                self.unanswered(now, failure, cx)
+            }
             State::Collecting | State::Sending if passed(self.idle_deadline()) => {
                 self.record.flags.insert(ResponseFlags::IDLE_TIMEOUT);
                 self.local(now, 504, self.idle_details(), "stream timeout", cx)

@@ -14,6 +14,16 @@ pub struct Retry {
     pub refused_stream: bool,
     /// [`RetryOn::Reset`].
     pub reset: bool,
+    /// [`RetryOn::ResetBeforeRequest`].
+    pub reset_before_request: bool,
+    /// [`RetryOn::Timeout`].
+    pub timeout: bool,
+    /// [`RetryOn::InvalidAnswer`].
+    pub invalid_answer: bool,
+    /// See [`spec::Retry::per_try_timeout`]; `None` is no bound.
+    pub per_try_timeout: Option<Duration>,
+    /// See [`spec::BackOff`]: base and longest.
+    pub back_off: (Duration, Duration),
     /// See [`spec::Retry::within`]; `None` is no bound.
     pub within: Option<Duration>,
     /// See [`spec::Retry::same_endpoint`].
@@ -49,6 +59,11 @@ impl From<&spec::Retry> for Retry {
             connect_failure: on(RetryOn::ConnectFailure),
             refused_stream: on(RetryOn::RefusedStream),
             reset: on(RetryOn::Reset),
+            reset_before_request: on(RetryOn::ResetBeforeRequest),
+            timeout: on(RetryOn::Timeout),
+            invalid_answer: on(RetryOn::InvalidAnswer),
+            per_try_timeout: retry.per_try_timeout.limit(),
+            back_off: (retry.back_off.base.get(), retry.back_off.max.get()),
             within: retry.within.limit(),
             same_endpoint: retry.same_endpoint,
             non_idempotent: retry.non_idempotent,

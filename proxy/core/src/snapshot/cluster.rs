@@ -1,7 +1,7 @@
 //! Clusters and their endpoints, ready to use.
 
 use super::ClusterLabels;
-use crate::balance::Balance;
+use crate::{balance::Balance, shared::Shared};
 use sluice_model::{spec, value::EndpointAddress};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -36,6 +36,8 @@ pub struct Cluster {
     pub endpoints: Arc<EndpointSet>,
     /// How one of them is chosen.
     pub balance: Balance,
+    /// What all shards know of it and of its endpoints.
+    pub shared: Shared,
     /// Who serves it, for metrics.
     pub labels: Option<Arc<ClusterLabels>>,
 }
@@ -74,6 +76,7 @@ impl Cluster {
             name: Arc::clone(&self.name),
             spec: Arc::clone(&self.spec),
             balance: Balance::compile(&self.spec.balancer, &endpoints, before),
+            shared: Shared::compile(&self.spec, &endpoints, Some((&self.shared, &*self.endpoints))),
             endpoints,
             labels: self.labels.clone(),
         }

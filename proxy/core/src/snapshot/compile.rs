@@ -10,6 +10,7 @@ use crate::{
     rewrite::{Redirect, ResponseRewrite, Rewrite},
     route::{Action, DirectResponse, ErrorPages, Mirror, Route, RouteTable, VirtualHost},
     scope::ScopedTables,
+    shared::Shared,
     split::{Forward, Names},
 };
 use sluice_filter::Chain;
@@ -157,12 +158,15 @@ fn fill(slot: &mut Slot, number: u32, spec: &Arc<sluice_model::Cluster>) {
     let name = slot.cluster.as_ref().map(|old| Arc::clone(&old.name));
     let before = slot.cluster.as_ref().map(|old| (&old.balance, &*old.endpoints));
     let balance = Balance::compile(&spec.balancer, &endpoints, before);
+    let before = slot.cluster.as_ref().map(|old| (&old.shared, &*old.endpoints));
+    let shared = Shared::compile(spec, &endpoints, before);
     slot.cluster = Some(Arc::new(Cluster {
         id: ClusterId { slot: number, generation: slot.generation },
         name: name.unwrap_or_else(|| spec.name.as_str().into()),
         spec: Arc::clone(spec),
         endpoints,
         balance,
+        shared,
         labels: spec.labels.as_ref().map(|labels| Arc::new(ClusterLabels::compile(labels))),
     }));
 }

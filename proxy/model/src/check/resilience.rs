@@ -2,7 +2,7 @@
 
 use super::{At, Context, text};
 use crate::{
-    spec::{Cluster, HealthCheck, OutlierDetection, Probe, SuccessRate},
+    spec::{Cluster, ClusterProtocol, HealthCheck, OutlierDetection, Probe, SuccessRate},
     value::Percent,
 };
 
@@ -24,6 +24,16 @@ pub(super) fn check(cx: &mut Context<'_>, cluster: &Cluster, at: At<'_>) {
     outliers(cx, cluster, at.key("outlier_detection"));
     if let Some(check) = &cluster.health_check {
         let at = at.key("health_check");
+        let http2 = match cluster.protocol {
+            ClusterProtocol::Http1 => false,
+            ClusterProtocol::Http2 => true,
+            ClusterProtocol::Auto => cluster.tls.is_some(),
+        };
+        if matches!(check.probe, Probe::Grpc(_)) && !http2 {
+            let probe = at.key("probe");
+            cx.error(probe.key("grpc"), "gRPC needs HTTP/2, which the cluster does not speak")
+                .suggest("write `protocol: http2` for the cluster");
+        }
         if cluster.original_destination {
             cx.warning(at, "has no effect: the cluster is served at the `original_destination`");
         }

@@ -137,7 +137,7 @@ struct Driver<'a, D: Downstream> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// A filter waits for a timer.
+    /// A filter, or the next attempt, waits for a timer.
     Waiting,
     /// The body is read, but goes nowhere yet.
     Collecting,
@@ -235,6 +235,12 @@ impl<D: Downstream> Driver<'_, D> {
                     Some(next) => next,
                     None => return,
                 },
+                Action::BackOff => {
+                    self.up = None;
+                    self.connecting = None;
+                    self.stage = Stage::Waiting;
+                    return;
+                }
                 Action::Send => return self.send(),
                 Action::RelayInformational => return self.relay_informational(),
                 Action::RelayHead => return self.relay_head(),
@@ -424,6 +430,7 @@ impl<D: Downstream> Driver<'_, D> {
         if self.sender.deadline(timeouts.body_idle.limit()).is_some_and(|deadline| deadline <= now) {
             return tell!(self, Event::RequestRefused(Refusal::body_timeout()));
         }
+        self.exchange.request_held(self.held());
         tell!(self, Event::Timer)
     }
 

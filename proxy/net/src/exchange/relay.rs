@@ -288,7 +288,7 @@ impl<D: Downstream> Driver<'_, D> {
     }
 
     /// Whether the request's body so far could be sent again.
-    fn held(&self) -> bool {
+    pub(super) fn held(&self) -> bool {
         self.exchange.collected().is_some() || self.down.held()
     }
 

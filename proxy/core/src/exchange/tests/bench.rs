@@ -165,6 +165,15 @@ impl Bench {
         self.on(Event::Timer)
     }
 
+    /// What comes of a failure when the pause after it, if there is one, is over.
+    pub(super) fn resumed(&mut self, mut action: Action) -> Action {
+        while action == Action::BackOff {
+            self.now = self.exchange.deadline().expect("a pause has an end");
+            action = self.on(Event::Timer);
+        }
+        action
+    }
+
     pub(super) fn reset(&mut self) {
         self.exchange.reset(self.now);
         self.response.clear();

@@ -149,7 +149,8 @@ fn calls_and_other_protocols_keep_their_errors() {
 fn an_error_is_tried_elsewhere_before_a_page_takes_its_place() {
     let mut bench = bench("four", "  retry: { attempts: 1, on: [{ status: 503 }] }");
     bench.sent("GET");
-    assert_eq!(bench.answer(503, Body::None), Action::Connect);
+    let action = bench.answer(503, Body::None);
+    assert_eq!(bench.resumed(action), Action::Connect);
     assert!(!bench.exchange.is_error_page());
     assert_eq!(bench.connected(false), Action::Send);
     let action = bench.answer(503, Body::None);

@@ -116,6 +116,7 @@ fn check(bench: &mut Bench, action: Action, seed: u64) {
             assert!(bench.exchange.is_done(), "{seed}");
             assert_eq!(bench.exchange.deadline(), None, "{seed}");
         }
+        Action::BackOff => assert!(bench.exchange.deadline().is_some(), "{seed}"),
         Action::Wait | Action::Collect | Action::RelayInformational | Action::Illegal(_) => {}
     }
     let attempts = bench.exchange.record().attempts;

@@ -134,6 +134,7 @@ fn what_must_not_be_repeated_is_not() {
         assert_eq!(reuse, expected, "{method}");
         assert_eq!(bench.connected(false), Action::Send);
         let action = bench.on(failed(kind, sent, held));
+        let action = bench.resumed(action);
         assert_eq!(action == Action::Connect, again, "{method} {kind:?} {sent:?} held: {held}");
         if again {
             assert_ne!(bench.port(), first, "a fresh connection failed, so another endpoint is asked");
@@ -148,7 +149,8 @@ fn a_refused_stream_is_offered_again_where_nobody_else_is_left() {
     for attempt in 1..3 {
         assert_eq!(bench.connected(false), Action::Send);
         let refused = failed(FailureKind::Unprocessed, Sent::Whole, true);
-        assert_eq!(bench.on(refused), Action::Connect, "after attempt {attempt}");
+        let action = bench.on(refused);
+        assert_eq!(bench.resumed(action), Action::Connect, "after attempt {attempt}");
         assert_eq!((bench.port(), bench.exchange.attempt().expect("an attempt").number), (1001, attempt + 1));
     }
     assert_eq!(bench.connected(false), Action::Send);

@@ -21,7 +21,7 @@ fn everything_that_a_cluster_may_say_is_taken() {
         ""
     );
     assert_eq!(say_cluster("health_check: { probe: tcp }"), "");
-    assert_eq!(say_cluster("health_check: { probe: { grpc: { service: a.B } } }"), "");
+    assert_eq!(say_cluster("protocol: http2\n    health_check: { probe: { grpc: { service: a.B } } }"), "");
 }
 
 #[test]
@@ -49,6 +49,7 @@ fn what_cannot_be_meant_is_said() {
             "success_rate.deviations: a number of standard deviations is more than 0",
         ),
         ("health_check: { probe: tcp, interval: 0 }", "health_check.interval: a check needs some time"),
+        ("health_check: { probe: { grpc: {} } }", "probe.grpc: gRPC needs HTTP/2"),
         ("health_check: { probe: tcp, port: 0 }", "health_check.port: nobody listens on port 0"),
         (
             "health_check: { probe: tcp, healthy_threshold: 0 }",
