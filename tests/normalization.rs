@@ -2,7 +2,7 @@
 
 use sluice_dsl::{Answer, Http1, Http2, Origin, Request, Sluice, sluice};
 
-const FORMS: [&str; 4] = ["none", "base", "merge_slashes", "decode_and_merge_slashes"];
+const FORMS: [&str; 5] = ["none", "base", "merge_slashes", "decode_and_merge_slashes", "decode_all"];
 
 /// A listener for each form and each kind of upstream path. The route is told to the upstream.
 fn config() -> String {
@@ -59,7 +59,8 @@ async fn telling() -> Origin {
 async fn routes_see_the_normal_form_and_the_upstream_what_the_listener_says() {
     let origin = telling().await;
     let proxy = sluice!().value("origin", &origin).config(&config()).start().await;
-    // The path as sent, and in each form; `None` is the path as sent. All begin in /admin where they are normal.
+    // The path as sent, and in each form but the last, which reads these as the one before; `None` is the path as sent. All
+    // begin in /admin where they are normal.
     for (sent, forms) in [
         ("/admin/x", [None, None, None, None]),
         ("/admin/x?a=/../%2e//", [None, None, None, None]),
@@ -79,7 +80,7 @@ async fn routes_see_the_normal_form_and_the_upstream_what_the_listener_says() {
             [None, Some("/admin/a%20b%C3%BC"), Some("/admin/a%20b%C3%BC"), Some("/admin/a%20b%C3%BC")],
         ),
     ] {
-        for (form, normal) in FORMS.iter().zip(forms) {
+        for (form, normal) in FORMS.iter().zip(forms.into_iter().chain([forms[3]])) {
             let normal = normal.unwrap_or(sent);
             let path = normal.split('?').next().unwrap_or_default();
             let route = if path == "/admin" || path.starts_with("/admin/") { "admin" } else { "rest" };

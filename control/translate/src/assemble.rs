@@ -270,10 +270,8 @@ pub(crate) fn assemble<'o>(
             as_gateway(&mut listener, settings, *number);
         }
         if as_nginx.contains(&port) {
-            listener.path = PathPolicy {
-                normalize: NormalizePath::DecodeAndMergeSlashes,
-                upstream: UpstreamPath::Received,
-            };
+            listener.path =
+                PathPolicy { normalize: NormalizePath::DecodeAll, upstream: UpstreamPath::Received };
             // Where Gateways share the port: trust belongs to the listener.
             listener.forwarded.trusted_hops = 0;
             listener.headers.envoy = false;

@@ -3,7 +3,7 @@
 //! It becomes settings. A key that is not there, or whose value makes no sense, leaves the setting as it is.
 
 use crate::{
-    nginx,
+    nginx::{self, Place},
     reads::View,
     report::{Level, Reason, Report},
     settings::{NamespacedName, Settings},
@@ -298,11 +298,19 @@ fn about(held: &Held, key: &str, text: &str, unprotected: bool) -> Vec<Report> {
         };
         reports.push(Report::new(held, Level::Warning, Reason::Invalid, format!("{error}{holds}")));
     }
-    if key == "location-snippet"
-        && let Err(refused) = nginx::parse(text).and_then(|directives| nginx::translate(&directives))
-    {
-        let message = format!("{refused}; no path gets any of it");
-        reports.push(Report::new(held, Level::Warning, Reason::NotInEffect, message));
+    if key == "location-snippet" {
+        match nginx::parse(text).and_then(|directives| nginx::translate(&directives, &Place::default())) {
+            Ok(translated) => reports.extend(
+                translated
+                    .notes
+                    .into_iter()
+                    .map(|note| Report::new(held, note.level, note.reason, note.message)),
+            ),
+            Err(refused) => {
+                let message = format!("{refused}; no path gets any of it");
+                reports.push(Report::new(held, Level::Warning, Reason::NotInEffect, message));
+            }
+        }
     }
     const REFUSED: &str = "every Ingress answers 503";
     if shuts(key, text) && !unprotected {
@@ -321,7 +329,7 @@ fn shuts(key: &str, text: &str) -> bool {
         return false;
     }
     let Ok(directives) = nginx::parse(text) else { return true };
-    let translated = key == "location-snippet" && nginx::translate(&directives).is_ok();
+    let translated = key == "location-snippet" && nginx::translate(&directives, &Place::default()).is_ok();
     !translated && directives.iter().any(nginx::protects)
 }
 

@@ -40,6 +40,7 @@ fn is_normal(form: NormalizePath, path: &[u8]) -> bool {
             b'%' | b'\\' => return false,
             b'/' if slash && form >= NormalizePath::MergeSlashes => return false,
             b'.' if slash && is_dot_segment(&path[at..]) => return false,
+            byte if form == NormalizePath::DecodeAll && !stands(*byte) => return false,
             _ => {}
         }
         slash = *byte == b'/';
@@ -51,10 +52,32 @@ fn is_dot_segment(rest: &[u8]) -> bool {
     matches!(rest, [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..])
 }
 
+/// Whether a byte stands in a path as it is, in the form in which all are decoded.
+const fn stands(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'#' | b'?' | b'%')
+}
+
+fn encode(byte: u8, out: &mut String) {
+    out.push('%');
+    for digit in [byte >> 4, byte & 15] {
+        out.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+    }
+}
+
+/// Text without escapes.
+fn literal(form: NormalizePath, text: &str, out: &mut String) {
+    if form != NormalizePath::DecodeAll || text.bytes().all(stands) {
+        return out.push_str(text);
+    }
+    for byte in text.bytes() {
+        if stands(byte) { out.push(char::from(byte)) } else { encode(byte, out) }
+    }
+}
+
 fn decode(form: NormalizePath, path: &str, out: &mut String) {
     let mut rest = path;
     while let Some(at) = rest.find(['%', '\\']) {
-        out.push_str(&rest[..at]);
+        literal(form, &rest[..at], out);
         let escape = rest.as_bytes().get(at + 1..at + 3).and_then(hex_pair);
         match (rest.as_bytes()[at], escape) {
             (b'\\', _) => {
@@ -70,18 +93,14 @@ fn decode(form: NormalizePath, path: &str, out: &mut String) {
                     b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
                     byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
                     b'/' | b'\\' if form >= NormalizePath::DecodeAndMergeSlashes => out.push('/'),
-                    byte => {
-                        out.push('%');
-                        for digit in [byte >> 4, byte & 15] {
-                            out.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
-                        }
-                    }
+                    byte if form == NormalizePath::DecodeAll && stands(byte) => out.push(char::from(byte)),
+                    byte => encode(byte, out),
                 }
                 rest = &rest[at + 3..];
             }
         }
     }
-    out.push_str(rest);
+    literal(form, rest, out);
 }
 
 fn hex_pair(digits: &[u8]) -> Option<u8> {
@@ -142,7 +161,7 @@ fn remove_dot_segments(path: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use NormalizePath::{Base, DecodeAndMergeSlashes, MergeSlashes, None as Raw};
+    use NormalizePath::{Base, DecodeAll, DecodeAndMergeSlashes, MergeSlashes, None as Raw};
     use proptest::prelude::*;
 
     fn form(form: NormalizePath, path: &str) -> String {
@@ -179,6 +198,25 @@ mod tests {
     }
 
     #[test]
+    fn what_nginx_reads_as_the_same_path_has_one_form_where_all_is_decoded() {
+        for (path, one) in [
+            ("/%61dmin%40x%3Ay%21", "/admin@x:y!"),
+            ("/a%2Fb%5cc%2F..%2fd", "/a/b/d"),
+            ("/a%20b%3fc%23d%22", "/a%20b%3Fc%23d%22"),
+            ("/a\"<b>", "/a%22%3Cb%3E"),
+            ("/%C3%a9", "/%C3%A9"),
+            ("/é", "/%C3%A9"),
+            // Once, as nginx does: what is encoded twice is another path.
+            ("/%2561dmin", "/%2561dmin"),
+            ("/%25%36%31dmin", "/%2561dmin"),
+            ("/a%0d%0Ab", "/a%0D%0Ab"),
+            ("/50%", "/50%25"),
+        ] {
+            assert_eq!(form(DecodeAll, path), one, "{path}");
+        }
+    }
+
+    #[test]
     fn refuses_an_encoded_nul_and_borrows_what_is_normal() {
         assert_eq!(normalize(Raw, "/a%00", &mut String::new()), Err(EncodedNul));
         let path = "/orders/17/items";
@@ -189,8 +227,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_form_is_a_fixed_point_without_dot_segments(path in "/([a./%2eEfF5cC\\\\]|é){0,24}") {
-            for form_ in [Base, MergeSlashes, DecodeAndMergeSlashes] {
+        fn every_form_is_a_fixed_point_without_dot_segments(path in "/([a./%2eEfF5cC4:\"\\\\]|é){0,24}") {
+            for form_ in [Base, MergeSlashes, DecodeAndMergeSlashes, DecodeAll] {
                 let mut scratch = String::new();
                 let Ok(once) = normalize(form_, &path, &mut scratch) else { continue };
                 prop_assert!(once.starts_with('/'));

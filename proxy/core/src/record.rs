@@ -30,6 +30,8 @@ pub struct Record {
     pub authority: String,
     /// Path and query as received; empty where the head could not be read.
     pub path: String,
+    /// The path in the normal form that routes are compared with, without query; empty where there is none.
+    pub normal_path: String,
     /// Whether the request speaks gRPC.
     pub grpc: bool,
     /// The status that the client got; 0 where no answer was begun.
@@ -104,6 +106,7 @@ impl Record {
             scheme: "http",
             authority: String::new(),
             path: String::new(),
+            normal_path: String::new(),
             grpc: false,
             status: 0,
             grpc_status: None,
@@ -139,12 +142,13 @@ impl Record {
     /// Makes it ready for another request; text keeps its memory.
     pub(crate) fn reset(&mut self, now: Instant) {
         // The listener is kept too: the next request nearly always has the same, and then no count is touched.
-        let Self { mut method, mut authority, mut path, listener, .. } =
+        let Self { mut method, mut authority, mut path, mut normal_path, listener, .. } =
             std::mem::replace(self, Self::new(now));
-        method.clear();
-        authority.clear();
-        path.clear();
-        (self.method, self.authority, self.path, self.listener) = (method, authority, path, listener);
+        for text in [&mut method, &mut authority, &mut path, &mut normal_path] {
+            text.clear();
+        }
+        (self.method, self.authority, self.path) = (method, authority, path);
+        (self.normal_path, self.listener) = (normal_path, listener);
     }
 
     /// The listener's name.

@@ -81,7 +81,7 @@ fn directives(annotation: &str, text: &str, values: Values) -> Vec<SnippetDirect
     };
     let each = parsed.into_iter().map(|directive| {
         let reason = if annotation == TRANSLATED {
-            let error = nginx::translate(std::slice::from_ref(&directive)).err();
+            let error = nginx::translate(std::slice::from_ref(&directive), &nginx::Place::default()).err();
             // The name is quoted first, and stands beside it already.
             error.map(|error| match error.message.strip_prefix(&format!("`{}` ", directive.name)) {
                 Some(rest) => values.in_message(rest),

@@ -12,7 +12,10 @@ use crate::{
     store::Of,
 };
 use sluice_crds::{annotations::Value, core::ConfigMap};
-use sluice_model::spec::{Action, HeaderValue, Route};
+use sluice_model::{
+    spec::{Action, HeaderValue, Route},
+    template::Moment,
+};
 
 /// Edits fields in both directions. What the Ingress says itself goes before what the controller says.
 pub(super) fn edit(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
@@ -23,19 +26,20 @@ pub(super) fn edit(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &m
     if servers && !defaults.allow_backend_server_header {
         route.headers.response.remove.extend("server".parse());
     }
-    for field in of_controller(scene, add) {
-        replace(&mut route.headers.response.set, field);
+    for field in of_controller(scene, location, add, Moment::Response) {
+        nginx::set(&mut route.headers.response, field);
     }
-    for field in of_controller(scene, set) {
-        replace(&mut route.headers.request.set, field);
+    for field in of_controller(scene, location, set, Moment::Request) {
+        nginx::set(&mut route.headers.request, field);
     }
     if scene.settings.ingress.proxy_add_original_uri_header
-        && let Ok(field) = nginx::field("x-original-uri", "$request_uri")
+        && let Ok(name) = "x-original-uri".parse()
     {
-        replace(&mut route.headers.request.set, field);
+        let value = "%REQ(:PATH)%".to_owned();
+        nginx::set(&mut route.headers.request, HeaderValue { name, value });
     }
     match custom(scene, location) {
-        Ok(fields) => fields.into_iter().for_each(|field| replace(&mut route.headers.response.set, field)),
+        Ok(fields) => fields.into_iter().for_each(|field| nginx::set(&mut route.headers.response, field)),
         Err(message) => {
             let message = format!("{message}; its paths answer 503");
             scene.report_annotation(location, "custom-headers", Level::Error, Reason::Invalid, message);
@@ -65,31 +69,32 @@ fn custom(scene: &Scene<'_, '_>, location: &Location<'_>) -> Result<Vec<HeaderVa
 }
 
 /// The fields of a ConfigMap that the controller's names. What cannot be is reported, and left out.
-fn of_controller(scene: &mut Scene<'_, '_>, name: Option<NamespacedName>) -> Vec<HeaderValue> {
+fn of_controller(
+    scene: &mut Scene<'_, '_>,
+    location: &Location<'_>,
+    name: Option<NamespacedName>,
+    moment: Moment,
+) -> Vec<HeaderValue> {
     let Some(found) = name.and_then(|name| scene.view.get::<ConfigMap>(&name.namespace, &name.name)) else {
         return Vec::new();
     };
     let fields = found.object().content.data.iter();
-    fields.filter_map(|(name, value)| field(scene, found, name, value)).collect()
+    let place = location.place(scene.host);
+    fields.filter_map(|(name, value)| field(scene, found, (name, value), &place, moment)).collect()
 }
 
 fn field(
     scene: &mut Scene<'_, '_>,
     found: Of<'_, ConfigMap>,
-    name: &str,
-    value: &str,
+    (name, value): (&str, &str),
+    place: &nginx::Place<'_>,
+    moment: Moment,
 ) -> Option<HeaderValue> {
-    let field = nginx::field(name, value);
+    let field = nginx::field(name, value, place, moment);
     if let Err(message) = &field {
         let message = format!("it {message}; the field is left out");
         let report = Report::new(found.held(), Level::Warning, Reason::Invalid, message);
         scene.output.reports.push(report.at(format!("data.{name}")));
     }
     field.ok()
-}
-
-/// The last one of a name wins.
-fn replace(fields: &mut Vec<HeaderValue>, field: HeaderValue) {
-    fields.retain(|other| other.name != field.name);
-    fields.push(field);
 }

@@ -47,15 +47,17 @@ const NOT_FOR_UNKNOWN_HOSTS: [&str; 9] = [
 pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site: &Site) -> Output {
     let mut output = Output::default();
     let Some(pattern) = host.pattern() else { return output };
-    let mut scene = Scene { view, settings, host, output: &mut output };
+    let mut scene = Scene { view, settings, host, output: &mut output, detours: Vec::new() };
     let mut locations = locations(&mut scene, site);
     let guards = guard::guards(&scene, &site.members);
     guard::close(&mut scene, &guards, &mut locations);
     locations.sort_by_cached_key(Location::order);
-    let found = locations
-        .iter()
-        .filter_map(|location| Some((location, location::route(&mut scene, location)?)))
-        .collect();
+    let mut found = Vec::with_capacity(locations.len());
+    for location in &locations {
+        let Some(route) = location::route(&mut scene, location) else { continue };
+        found.extend(scene.detours.drain(..).map(|detour| (location, detour)));
+        found.push((location, route));
+    }
     let found = sound::hold_back(&mut scene, found);
     let app_root = app_root(&mut scene, &locations);
     let rest = rest(&mut scene, &locations, &guards);

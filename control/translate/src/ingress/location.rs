@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     hold::{Absent, Missing},
+    nginx::{self, Place},
     output::Output,
     reads::View,
     report::{Level, Reason, Report},
@@ -58,6 +59,8 @@ pub(super) struct Scene<'c, 's> {
     pub(super) settings: &'c Settings,
     pub(super) host: &'c Host,
     pub(super) output: &'c mut Output,
+    /// Routes for some of the paths of the location that is made now, which go before its own.
+    pub(super) detours: Vec<Route>,
 }
 
 /// A step adds what one family of annotations asks for. The action is that of the steps before; what only `forward` can
@@ -116,7 +119,7 @@ impl Location<'_> {
     /// Whether it answers before anything else is asked, even whether the client came over TLS.
     pub(super) fn answers_at_once(&self) -> bool {
         let redirects = ["temporal-redirect", "permanent-redirect"];
-        let rewritten = self.rewrite_target().is_some_and(|target| rewrite::absolute(target).is_some());
+        let rewritten = self.rewrite_target().is_some_and(|target| nginx::absolute(target).is_some());
         rewritten
             || self.refused_because_of().is_some()
             || redirects.iter().any(|name| self.annotations.get(name).is_some())
@@ -143,6 +146,19 @@ pub(super) fn respond(status: StatusCode) -> Action {
 }
 
 impl<'s> Location<'s> {
+    /// What nginx's variables about it stand for.
+    pub(super) fn place<'p>(&'p self, host: &'p Host) -> Place<'p> {
+        let service = self.service();
+        Place {
+            namespace: self.ingress.namespace(),
+            ingress: self.ingress.object().metadata.name.as_deref().unwrap_or_default(),
+            service: service.map_or("", |service| service.name.as_str()),
+            port: service.and_then(|service| service.port.as_ref()),
+            host: if host.is_catch_all() { "_" } else { &host.0 },
+            path: self.path,
+        }
+    }
+
     /// The service that it names.
     pub(super) fn service(&self) -> Option<&'s IngressServiceBackend> {
         match self.target {

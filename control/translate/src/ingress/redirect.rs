@@ -2,15 +2,14 @@
 
 use super::location::{Location, Scene, respond, unavailable};
 use crate::{
-    name,
+    name, nginx,
     report::{Level, Reason},
     settings::Settings,
 };
 use sluice_model::{
-    spec::{Action, HeaderValue, PathMatch, Redirect, RedirectCode, RedirectPath, Route, RouteMatch, Scheme},
+    spec::{Action, PathMatch, Redirect, RedirectCode, RedirectPath, Route, RouteMatch, Scheme},
     value::StatusCode,
 };
-use std::fmt::Write;
 
 /// The location answers with a redirect of its own, whatever its backend.
 pub(super) fn elsewhere(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
@@ -34,15 +33,16 @@ pub(super) fn elsewhere(scene: &mut Scene<'_, '_>, location: &Location<'_>, rout
         }
         status
     });
-    match (template(target, relative), StatusCode::new(code.unwrap_or(usual)), "location".parse()) {
-        (Ok(value), Ok(status), Ok(name)) => {
+    let to = nginx::location(target, &location.place(scene.host), relative);
+    match (to, StatusCode::new(code.unwrap_or(usual))) {
+        (Ok(to), Ok(status)) => {
             route.action = respond(status);
-            route.headers.response.set.push(HeaderValue { name, value });
+            route.headers.response.set.push(to);
         }
-        (value, _, _) => {
+        (to, _) => {
             route.action = unavailable();
-            let reason = value.err().unwrap_or_default();
-            let message = format!("{reason}; its paths answer 503");
+            let reason = to.err().unwrap_or_default();
+            let message = format!("it {reason}; its paths answer 503");
             scene.report_annotation(location, name, Level::Error, Reason::Invalid, message);
         }
     }
@@ -52,46 +52,6 @@ pub(super) fn elsewhere(scene: &mut Scene<'_, '_>, location: &Location<'_>, rout
 /// other hosts never do.
 pub(super) fn are_relative(settings: &Settings, location: &Location<'_>) -> bool {
     location.annotations.flag("relative-redirects").unwrap_or(settings.ingress.relative_redirects)
-}
-
-/// The URL as a value with variables of the model. A path becomes absolute unless it shall stay relative.
-fn template(target: &str, relative: bool) -> Result<String, String> {
-    /// Of nginx and of the model.
-    const VARIABLES: [(&str, &str); 8] = [
-        ("scheme", "%REQ(:SCHEME)%"),
-        ("best_http_host", "%REQ(:AUTHORITY)%"),
-        ("http_host", "%REQ(:AUTHORITY)%"),
-        ("host", "%REQ(:AUTHORITY)%"),
-        ("request_uri", "%REQ(:PATH)%"),
-        ("request_method", "%REQ(:METHOD)%"),
-        ("remote_addr", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
-        ("ssl_server_name", "%REQUESTED_SERVER_NAME%"),
-    ];
-    let mut value = String::with_capacity(target.len());
-    if target.starts_with('/') && !relative {
-        value.push_str("%REQ(:SCHEME)%://%REQ(:AUTHORITY)%");
-    }
-    let mut rest = target;
-    while let Some(at) = rest.find('$') {
-        value.push_str(&rest[..at].replace('%', "%%"));
-        let name = rest[at + 1..].trim_start_matches('{');
-        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
-        let (name, behind) = name.split_at(end);
-        match VARIABLES.iter().find(|(known, _)| *known == name) {
-            Some((_, variable)) => value.push_str(variable),
-            None if name.starts_with("http_") && name.len() > 5 => {
-                let _ = write!(value, "%REQ({})%", name[5..].replace('_', "-"));
-            }
-            None => {
-                return Err(format!(
-                    "nginx's variable `${name}` has no counterpart here; write a URL without it"
-                ));
-            }
-        }
-        rest = behind.strip_prefix('}').unwrap_or(behind);
-    }
-    value.push_str(&rest.replace('%', "%%"));
-    Ok(value)
 }
 
 /// What sends clients without TLS to https, where the location asks for it.
@@ -135,20 +95,4 @@ pub(super) fn app_root(location: &Location<'_>) -> Option<Route> {
         vec![RouteMatch { path: Some(PathMatch::Exact("/".to_owned())), ..RouteMatch::default() }];
     route.origin = Some(location.ingress.name().to_string());
     Some(route)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_keep_their_text_and_get_the_variables_of_the_model() {
-        let made = |target| template(target, false).unwrap();
-        assert_eq!(made("https://a.example/100%25"), "https://a.example/100%%25");
-        assert_eq!(made("https://a.example$request_uri"), "https://a.example%REQ(:PATH)%");
-        assert_eq!(made("${scheme}://x/$http_x_user/"), "%REQ(:SCHEME)%://x/%REQ(x-user)%/");
-        assert_eq!(made("/new"), "%REQ(:SCHEME)%://%REQ(:AUTHORITY)%/new");
-        assert_eq!(template("/new", true).unwrap(), "/new");
-        assert!(template("https://a.example/$uri", false).unwrap_err().contains("`$uri`"));
-    }
 }

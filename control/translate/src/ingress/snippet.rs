@@ -1,13 +1,20 @@
 //! Snippets: lines of nginx's configuration in annotations. They are never run; what a route can carry is translated, and
 //! the rest refused, a snippet as a whole.
 
-use super::location::{Location, Scene};
+use super::{
+    location::{Location, Scene},
+    paths::Matching,
+};
 use crate::{
-    nginx::{self, Directive},
+    name,
+    nginx::{self, Directive, Note, PathRule, Place, Then},
+    report::{Level, Reason},
     settings::Settings,
 };
 use sluice_crds::annotations::Value;
-use sluice_model::spec::Route;
+use sluice_model::spec::{
+    Action, PathMatch, PathRegex, PathRewrite, RegexAnchor, Route, RouteLabels, RouteMatch,
+};
 
 /// A snippet that is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,23 +46,84 @@ pub(super) fn refusal(name: &str, text: &str, settings: &Settings) -> Option<Ref
             listed(&directives)
         )
     } else {
-        nginx::translate(&directives).err()?.to_string()
+        nginx::translate(&directives, &Place::default()).err()?.to_string()
     };
     Some(Refusal { message, protects: directives.iter().any(nginx::protects) })
+}
+
+/// About the directives of a snippet that is translated which change nothing.
+pub(super) fn notes(name: &str, text: &str, settings: &Settings) -> Vec<Note> {
+    if name == "server-snippet" || !settings.ingress.allow_snippet_annotations {
+        return Vec::new();
+    }
+    let directives = nginx::parse(text);
+    let translated = directives.and_then(|directives| nginx::translate(&directives, &Place::default()));
+    translated.map(|translated| translated.notes).unwrap_or_default()
 }
 
 /// Does what the snippet of the controller says, and then that of the location.
 pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
     let defaults = &scene.settings.ingress;
     let own = match location.annotations.get("configuration-snippet") {
-        Some(Value::Text(text)) if defaults.allow_snippet_annotations => text,
-        _ => "",
+        Some(Value::Text(text)) if defaults.allow_snippet_annotations => text.clone(),
+        _ => String::new(),
     };
-    for text in [defaults.location_snippet.as_str(), own] {
-        let policies = nginx::parse(text).and_then(|directives| nginx::translate(&directives));
-        for policy in policies.unwrap_or_default() {
-            policy.apply(route);
+    for text in [defaults.location_snippet.clone(), own] {
+        let place = location.place(scene.host);
+        let translated = nginx::parse(&text).and_then(|directives| nginx::translate(&directives, &place));
+        for policy in translated.unwrap_or_default().policies {
+            if let Some(rule) = policy.apply(route) {
+                path_rule(scene, location, route, rule);
+            }
         }
+    }
+}
+
+/// A rule for some paths changes what servers get, or has a route of its own before that of the location, as far as all of
+/// these paths are the location's.
+fn path_rule(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route, rule: PathRule) {
+    let takes_all = rule.takes_all();
+    let line = rule.line;
+    let mut leave_out = |why: &str| {
+        let message = format!("line {line}: `rewrite` {why}; it is left out");
+        scene.report_annotation(
+            location,
+            "configuration-snippet",
+            Level::Warning,
+            Reason::NotInEffect,
+            message,
+        );
+    };
+    let own_paths = location.is_root()
+        || matches!(location.matching, Matching::Segments)
+            && rule.stays_below(&format!("{}/", location.path.trim_end_matches('/')))
+        || matches!(location.matching, Matching::Text) && rule.stays_below(location.path);
+    match rule.then {
+        Then::Path(_) if route.rewrite.path.is_some() => {
+            leave_out("stands beside another rewrite of the path, `rewrite-target` or a line before it");
+        }
+        Then::Path(rewrite) => route.rewrite.path = Some(PathRewrite::Regex(rewrite)),
+        // Whatever answers already goes first.
+        Then::Redirect(_) if !matches!(route.action, Action::Forward(_)) => {}
+        Then::Redirect(redirect) if takes_all => route.action = Action::Redirect(redirect),
+        Then::Redirect(redirect) if own_paths => {
+            let path = PathRegex { pattern: rule.pattern, anchor: RegexAnchor::Search };
+            let matches = RouteMatch { path: Some(PathMatch::Regex(path)), ..RouteMatch::default() };
+            let nth = scene.detours.len() + 1;
+            let labels = route.labels.clone().map(|own| RouteLabels { service: String::new(), ..own });
+            scene.detours.push(Route {
+                matches: vec![matches],
+                origin: route.origin.clone(),
+                labels,
+                ..Route::new(
+                    name::fit(format!("rewrite {nth} of {}", route.name)),
+                    Action::Redirect(redirect),
+                )
+            });
+        }
+        Then::Redirect(_) => leave_out(
+            "may be for paths of other rules of the host, too: begin its expression with `^` and the path of the rule",
+        ),
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn hold_back<'l, 's>(
         } else {
             let matches = std::mem::take(&mut route.matches);
             let (origin, labels) = (route.origin.take(), route.labels.take());
-            *route = Route { matches, origin, labels, ..Route::new(location.route_name(), unavailable()) };
+            *route = Route { matches, origin, labels, ..Route::new(route.name.clone(), unavailable()) };
             "the path answers 503"
         };
         let message = format!("{}: {message}; {outcome}", named(&field));

@@ -78,7 +78,8 @@ pub(crate) fn survey<'s>(view: &View<'s>, settings: &Settings) -> Survey<'s> {
     let hosts = plan.units.iter().filter_map(|unit| {
         let (UnitKey::Ingress(Piece::Host(host)), Members::Ingress(site)) = unit else { return None };
         let mut output = Output::default();
-        let mut locations = locations(&mut Scene { view, settings, host, output: &mut output }, site);
+        let mut locations =
+            locations(&mut Scene { view, settings, host, output: &mut output, detours: Vec::new() }, site);
         locations.sort_by_cached_key(Location::order);
         let slashed: HashSet<String> = slashed(locations.iter()).map(Location::route_name).collect();
         let paths = locations

@@ -5,6 +5,7 @@ use super::{
     select::Personality,
 };
 use crate::{
+    nginx::{self, Place},
     report::{Level, Reason},
     services::is_host,
     settings::IngressDefaults,
@@ -17,9 +18,10 @@ use sluice_crds::{
 use sluice_model::{
     convert::brief,
     spec::{
-        Action, Cluster, ClusterProtocol, ClusterTls, Endpoint, HostRewrite, Retry, RetryOn, Route, Scheme,
-        ServerVerification,
+        Action, Cluster, ClusterProtocol, ClusterTls, Endpoint, HeaderValue, HostRewrite, Retry, RetryOn,
+        Route, Scheme, ServerVerification,
     },
+    template::Moment,
     value::{Duration, EndpointAddress, Size, StatusCode},
 };
 use std::{fmt::Write, net::SocketAddr, sync::Arc};
@@ -41,6 +43,11 @@ pub(super) fn shape(scene: &Scene<'_, '_>, location: &Location<'_>, cluster: &mu
     cluster.name.push_str(name);
     cluster.protocol = protocol;
     cluster.tls = tls;
+    let closes = |text: &str| text.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
+    if location.annotations.text("connection-proxy-header").is_some_and(closes) {
+        cluster.name.push_str(" closing");
+        cluster.keep_alive.max_requests = 1;
+    }
     let connect = time(location, "proxy-connect-timeout").or(scene.settings.ingress.proxy_connect_timeout);
     if let Some(connect) = connect.filter(|connect| *connect != cluster.connect_timeout) {
         let _ = write!(cluster.name, " connect {connect}");
@@ -117,8 +124,10 @@ pub(super) fn bound(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
     route.max_body = body.or(compat.then_some(NGINX_BODY)).filter(|most| most.get() > 0);
     route.retry = retry(location, defaults);
     if let Some(text) = location.annotations.text("upstream-vhost") {
-        match host(location, text) {
-            Ok(host) => route.rewrite.host = host.map(HostRewrite::Literal),
+        match host(text, &location.place(scene.host)) {
+            Ok(Host::Client) => {}
+            Ok(Host::Fixed(host)) => route.rewrite.host = Some(HostRewrite::Literal(host)),
+            Ok(Host::Variable(field)) => route.headers.request.set.push(field),
             Err(message) => scene.report_annotation(
                 location,
                 "upstream-vhost",
@@ -127,6 +136,20 @@ pub(super) fn bound(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
                 format!("{message}; servers get the client's host"),
             ),
         }
+    }
+    let known = |option: &str| ["close", "keep-alive"].contains(&&*option.trim().to_ascii_lowercase());
+    if let Some(text) = location.annotations.text("connection-proxy-header")
+        && !text.split(',').all(known)
+    {
+        let message =
+            format!("`{}` is neither `keep-alive` nor `close`, and servers are not told it", brief(text));
+        scene.report_annotation(
+            location,
+            "connection-proxy-header",
+            Level::Warning,
+            Reason::NotInEffect,
+            message,
+        );
     }
     if location.annotations.text("backend-protocol") == Some("FCGI") {
         let message = "FastCGI is not spoken; its paths answer 503";
@@ -186,22 +209,28 @@ fn retry(location: &Location<'_>, defaults: &IngressDefaults) -> Retry {
     }
 }
 
-/// The host that servers see; `None` for the client's own. Variables that the object itself settles are put in.
-fn host(location: &Location<'_>, text: &str) -> Result<Option<String>, String> {
-    if ["$host", "$http_host", "$best_http_host"].contains(&text) {
-        return Ok(None);
+/// The host that servers see.
+enum Host {
+    /// What the client asked for.
+    Client,
+    /// Always the same.
+    Fixed(String),
+    /// It has variables in it.
+    Variable(HeaderValue),
+}
+
+fn host(text: &str, place: &Place<'_>) -> Result<Host, String> {
+    if ["$http_host", "$best_http_host"].contains(&text) {
+        return Ok(Host::Client);
     }
-    let service = location.service().map_or("", |service| service.name.as_str());
-    let name = location.ingress.name();
-    let text = text
-        .replace("$service_name", service)
-        .replace("$namespace", &name.namespace)
-        .replace("$ingress_name", &name.name);
-    if text.contains('$') {
-        return Err(format!("`{}` holds a variable, which is not evaluated here", brief(&text)));
+    let value = nginx::template(text, place, Moment::Request).map_err(|why| format!("it {why}"))?;
+    if !value.contains('%') {
+        return if is_host(&value) {
+            Ok(Host::Fixed(value))
+        } else {
+            Err(format!("`{}` is not a host", brief(text)))
+        };
     }
-    if !is_host(&text) {
-        return Err(format!("`{}` is not a host", brief(&text)));
-    }
-    Ok(Some(text))
+    let name = "host".parse().map_err(|_| "it cannot be sent".to_owned())?;
+    Ok(Host::Variable(HeaderValue { name, value }))
 }

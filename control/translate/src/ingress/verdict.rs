@@ -75,6 +75,10 @@ pub(super) fn judge(
                     refused_for_hosts.extend(of_hosts.then_some(row.name));
                 }
                 say(row.name, Report::new(ingress.held(), level, reason, format!("{message}; {instead}")));
+            } else if let Value::Text(text) = value {
+                for note in snippet::notes(row.name, text, settings) {
+                    say(row.name, Report::new(ingress.held(), note.level, note.reason, note.message));
+                }
             }
             continue;
         }

@@ -2,16 +2,28 @@
 //!
 //! ```text
 //! text ─▶ lex: words, `;`, `{`, `}`, each with its line ─▶ parse: directives ─▶ translate: what a route can carry
+//!                                                         fields, answer, rewrite, variables ◀──┘
 //! ```
 //!
-//! Nothing of a snippet is ever run. One is translated as a whole or refused as a whole, with the line and the directive.
+//! Nothing of a snippet is ever run. One is translated as a whole or refused as a whole, with the line and the directive;
+//! what is safe to leave out is a `note`.
 
+mod answer;
+mod fields;
 mod lex;
+mod note;
 mod parse;
+mod rewrite;
 mod translate;
+mod variables;
 
+pub(crate) use answer::location;
+pub(crate) use fields::{field, literal_field, set};
+pub(crate) use note::Note;
 pub(crate) use parse::{Directive, parse};
-pub(crate) use translate::{field, literal_field, protects, translate};
+pub(crate) use rewrite::{PathRule, Then, absolute, away, replacement, whole};
+pub(crate) use translate::{Policy, protects, translate};
+pub(crate) use variables::{Place, template};
 
 /// Why a snippet is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

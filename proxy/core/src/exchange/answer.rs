@@ -3,7 +3,7 @@
 use super::again::Failure;
 use super::{Action, Answer, Context, Exchange, State, Switching, websocket};
 use crate::flags::ResponseFlags;
-use crate::head::{NoFields, apply};
+use crate::head::{NoFields, WithoutUnderscores, apply};
 use crate::hygiene::{self, Body, Refusal, ResponseFacts, Rule, Version};
 use crate::shared::Outcome;
 use crate::template::Facts;
@@ -153,9 +153,10 @@ impl Exchange {
     /// The edits of destination and route, behind those of the filters; and the cookie that keeps a client's position.
     /// `upstream`: it is the answer of one.
     pub(super) fn record_response_edits(&mut self, upstream: bool, cx: &Context<'_>) {
+        let fields = WithoutUnderscores(cx.request);
         let facts = Facts {
             record: &self.record,
-            request: cx.request,
+            request: fields.heeded(&cx.listener.spec.headers),
             response: if upstream { cx.response } else { &NoFields },
             trailers: &NoFields,
             hostname: &cx.shard.hostname,

@@ -3,7 +3,7 @@
 use super::pick::Picked;
 use super::{Action, Context, Exchange, MirrorCopy, State, Switching, request_id, websocket};
 use crate::flags::ResponseFlags;
-use crate::head::{NoFields, Trust, apply, forwarded_host};
+use crate::head::{NoFields, Trust, WithoutUnderscores, apply, forwarded_host};
 use crate::hygiene::{self, Admitted, Body, RequestFacts, Rule, Switch, Target, Version, host_of};
 use crate::normalize::normalize;
 use crate::route::{self, Outcome, RequestView, Route};
@@ -66,7 +66,7 @@ impl Exchange {
         };
         self.note_admitted(now, &admitted, cx);
         match normalize(cx.listener.spec.path.normalize, admitted.path, &mut cx.shard.path) {
-            Ok(path) => self.asked.path.push_str(path),
+            Ok(path) => self.record.normal_path.push_str(path),
             Err(_) => return self.refuse(now, &Rule::EncodedNul.refusal(), cx),
         }
         let listener = cx.listener;
@@ -74,7 +74,8 @@ impl Exchange {
         let Some(table) = listener.serving(cx.connection.scope.as_deref(), host) else {
             return self.refuse(now, &Rule::Misdirected.refusal(), cx);
         };
-        let view = view(&self.asked, &self.record, cx.request, listener);
+        let fields = WithoutUnderscores(cx.request);
+        let view = view(&self.asked, &self.record, fields.heeded(&listener.spec.headers), listener);
         match table.find(&view, &mut cx.shard.scratch) {
             Outcome::Found(route, matched) => {
                 self.record.route = Some(Arc::clone(route));
@@ -184,15 +185,16 @@ impl Exchange {
     fn run_chain(&mut self, now: Instant, result: Option<OpResult>, cx: &mut Context<'_>) -> Action {
         let Some(mut chain) = self.chain.take() else { return self.proceed(now, cx) };
         let query = query(&self.asked, &self.record);
+        let fields = WithoutUnderscores(cx.request);
         let mut request = RequestContext {
             method: &self.record.method,
             scheme: self.record.scheme,
             authority: &self.asked.authority,
-            path: &self.asked.path,
+            path: &self.record.normal_path,
             query,
             client: self.asked.client,
             grpc: self.record.grpc,
-            fields: cx.request,
+            fields: fields.heeded(&cx.listener.spec.headers),
             edits: &mut self.request_edits,
             rng: &mut cx.shard.rng,
         };
@@ -263,7 +265,9 @@ impl Exchange {
             route::Action::Redirect(redirect) => {
                 let mut location = std::mem::take(self.location());
                 if let Some(matched) = self.matched {
-                    let mut view = view(&self.asked, &self.record, cx.request, cx.listener);
+                    let fields = WithoutUnderscores(cx.request);
+                    let fields = fields.heeded(&cx.listener.spec.headers);
+                    let mut view = view(&self.asked, &self.record, fields, cx.listener);
                     if !self.asked.forwarded_host.is_empty() {
                         view.authority = &self.asked.forwarded_host;
                     }
@@ -295,7 +299,9 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Decision {
         let shard = &mut *cx.shard;
-        let view = view(&self.asked, &self.record, cx.request, cx.listener);
+        let fields = WithoutUnderscores(cx.request);
+        let fields = fields.heeded(&cx.listener.spec.headers);
+        let view = view(&self.asked, &self.record, fields, cx.listener);
         let Some(chosen) = forward.choose(&view, &mut shard.rng, &mut shard.scratch) else {
             return Decision::NoCluster;
         };
@@ -314,7 +320,7 @@ impl Exchange {
         self.write_target(route, cx);
         let facts = Facts {
             record: &self.record,
-            request: cx.request,
+            request: fields,
             response: &NoFields,
             trailers: &NoFields,
             hostname: &cx.shard.hostname,
@@ -331,11 +337,11 @@ impl Exchange {
 
     fn write_target(&mut self, route: &Route, cx: &mut Context<'_>) {
         self.rewritten = self.matched.is_some_and(|matched| {
-            route.rewrite.path(&self.asked.path, matched, &mut cx.shard.scratch, &mut self.target)
+            route.rewrite.path(&self.record.normal_path, matched, &mut cx.shard.scratch, &mut self.target)
         });
         if !self.rewritten {
             let path = match cx.listener.spec.path.upstream {
-                UpstreamPath::Normalized => &self.asked.path,
+                UpstreamPath::Normalized => &self.record.normal_path,
                 UpstreamPath::Received => &self.record.path[..self.asked.path_end],
             };
             self.target.extend_from_slice(path.as_bytes());
@@ -355,9 +361,10 @@ impl Exchange {
             // Copies are not counted: whoever is asked for an answer is busy.
             let Some(Picked { place: endpoint, .. }) = picked else { continue };
             let mut edits = Edits::new();
+            let fields = WithoutUnderscores(cx.request);
             let facts = Facts {
                 record: &self.record,
-                request: cx.request,
+                request: fields.heeded(&cx.listener.spec.headers),
                 response: &NoFields,
                 trailers: &NoFields,
                 hostname: &cx.shard.hostname,
@@ -380,7 +387,7 @@ fn view<'a>(
         scheme: asked.scheme,
         authority: &asked.authority,
         host: &asked.authority[asked.host.clone()],
-        path: &asked.path,
+        path: &record.normal_path,
         query: query(asked, record),
         source: asked.client,
         port: listener.spec.public_port.unwrap_or(record.local.port()),

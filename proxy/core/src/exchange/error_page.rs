@@ -1,7 +1,7 @@
 //! Pages of another cluster in the place of errors.
 
 use super::{Context, Exchange, Switching};
-use crate::head::{NoFields, apply};
+use crate::head::{NoFields, WithoutUnderscores, apply};
 use crate::snapshot::Cluster;
 use crate::template::Facts;
 use std::sync::Arc;
@@ -40,9 +40,10 @@ impl Exchange {
         self.request_edits.clear();
         self.response_edits.clear();
         self.destination_edits = None;
+        let fields = WithoutUnderscores(cx.request);
         let facts = Facts {
             record: &self.record,
-            request: cx.request,
+            request: fields.heeded(&cx.listener.spec.headers),
             response: if own { &NoFields } else { cx.response },
             trailers: &NoFields,
             hostname: &cx.shard.hostname,

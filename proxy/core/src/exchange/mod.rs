@@ -232,8 +232,6 @@ struct Asked {
     /// In lower case; the host is a part of it.
     authority: String,
     host: Range<usize>,
-    /// The path in its normal form, without query.
-    path: String,
     /// Where the path ends in what was received: the query begins there, with its `?`.
     path_end: usize,
     switch: Switching,
@@ -298,7 +296,6 @@ impl Exchange {
                 body: Body::None,
                 authority: String::new(),
                 host: 0..0,
-                path: String::new(),
                 path_end: 0,
                 switch: Switching::No,
                 protocol: String::new(),
@@ -356,7 +353,6 @@ impl Exchange {
         self.record.reset(now);
         self.asked.authority.clear();
         self.asked.host = 0..0;
-        self.asked.path.clear();
         self.asked.path_end = 0;
         self.asked.protocol.clear();
         self.asked.client_text.clear();

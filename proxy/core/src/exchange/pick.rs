@@ -2,7 +2,7 @@
 
 use super::{Context, Exchange};
 use crate::balance::{Busy, MadeCookie};
-use crate::head::NoFields;
+use crate::head::{NoFields, WithoutUnderscores};
 use crate::route::Scheme;
 use crate::shared::{Held, Limit};
 use crate::snapshot::Cluster;
@@ -60,9 +60,10 @@ impl Exchange {
         key.clear();
         let mut made = None;
         if let Some(reader) = cluster.balance.key() {
+            let fields = WithoutUnderscores(cx.request);
             let facts = Facts {
                 record: &self.record,
-                request: cx.request,
+                request: fields.heeded(&cx.listener.spec.headers),
                 response: &NoFields,
                 trailers: &NoFields,
                 hostname: &cx.shard.hostname,

@@ -16,7 +16,10 @@ use crate::{
     snapshot::{Cluster, Listener, Snapshot},
     split::{Destination, Forward, Shares, Why},
 };
-use sluice_model::{spec::Scheme, value::HostPattern};
+use sluice_model::{
+    spec::{Scheme, UnderscorePolicy},
+    value::HostPattern,
+};
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// A hypothetical request.
@@ -222,8 +225,10 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Answer {
         return answer;
     };
     path.clone_into(&mut answer.path);
+    let drops = listener.spec.headers.underscores == UnderscorePolicy::Drop;
+    let heeded = |field: &&(String, String)| !(drops && field.0.contains('_'));
     let fields: Vec<(&str, &str)> =
-        question.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        question.fields.iter().filter(heeded).map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let request = RequestView {
         method: &question.method,
         scheme: if listener.spec.tls.is_some() { Scheme::Https } else { Scheme::Http },

@@ -28,6 +28,7 @@ pub(crate) use request::{Handshake, RequestHead, has_crumbs, write_request};
 pub(crate) use response::{ResponseHead, write_informational, write_response};
 pub use role::{Role, role};
 pub use sluice_filter::{Edits, Fields, NoFields};
+pub(crate) use view::WithoutUnderscores;
 pub use view::{BlockFields, BlockSink, HeaderMapSink, MapFields};
 
 /// Where an outgoing head is written. Implemented over sluice-http1's encoder and over an HTTP/2 `HeaderMap`.

@@ -4,6 +4,7 @@ use super::{FieldSink, Received, ReceivedField, header_name};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_filter::Fields;
 use sluice_http1::{FieldView, FieldsView, Known, encode};
+use sluice_model::spec::{HeaderPolicy, UnderscorePolicy};
 
 /// An HTTP/1 head as [`Fields`].
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +66,40 @@ impl Received for MapFields<'_> {
             let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
             visit(&ReceivedField { known: Known::of(name), name, value, typed: true, line: None });
         }
+    }
+}
+
+/// The fields of a request but for those whose names have underscores.
+#[derive(Clone, Copy)]
+pub(crate) struct WithoutUnderscores<'a>(pub(crate) &'a dyn Fields);
+
+impl<'a> WithoutUnderscores<'a> {
+    /// The fields that decisions are made by: where servers do not get those with underscores, nobody else heeds them.
+    pub(crate) fn heeded(&'a self, policy: &HeaderPolicy) -> &'a dyn Fields {
+        if policy.underscores == UnderscorePolicy::Drop { self } else { self.0 }
+    }
+}
+
+impl Fields for WithoutUnderscores<'_> {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        if name.contains('_') { None } else { self.0.first(name) }
+    }
+    fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        self.0.each(&mut |name, value| {
+            if !name.contains(&b'_') {
+                visit(name, value);
+            }
+        });
+    }
+    fn each_value(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
+        if !name.contains('_') {
+            self.0.each_value(name, visit);
+        }
+    }
+    fn count(&self) -> usize {
+        let mut count = 0;
+        self.each(&mut |_, _| count += 1);
+        count
     }
 }
 

@@ -303,8 +303,13 @@ impl fmt::Display for ValueTest {
 
 /// Copies the first value of a cookie to `out`, and says whether there is one.
 pub(crate) fn cookie<F: Fields + ?Sized>(fields: &F, name: &str, out: &mut Vec<u8>) -> bool {
-    let mut found = false;
     out.clear();
+    append_cookie(fields, name, out)
+}
+
+/// The same behind what `out` holds.
+pub(crate) fn append_cookie<F: Fields + ?Sized>(fields: &F, name: &str, out: &mut Vec<u8>) -> bool {
+    let mut found = false;
     fields.each_value("cookie", &mut |line| {
         if found {
             return;

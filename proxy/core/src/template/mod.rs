@@ -1,6 +1,8 @@
 //! The values of template variables: for header edits while a request lives, for access logs when it is over.
 
+use crate::hygiene::host_of;
 use crate::record::Record;
+use crate::route::condition::{append_cookie, query_value};
 use sluice_filter::Fields;
 use sluice_model::template::{Operator, RequestField, Segment, Template, TimeFormat, TimePart};
 use sluice_model::value::HeaderName;
@@ -68,6 +70,31 @@ pub fn variable(operator: &Operator, facts: &Facts<'_>, out: &mut Vec<u8>) {
             {
                 request_field(otherwise, facts, out);
             }
+        }
+        Operator::QueryParam(name) => {
+            text(query(&record.path).and_then(|query| query_value(query, name)).unwrap_or_default(), out);
+        }
+        Operator::Cookie(name) => drop(append_cookie(facts.request, name, out)),
+        Operator::Host => {
+            let start = out.len();
+            text(host_of(&record.authority), out);
+            out[start..].make_ascii_lowercase();
+        }
+        Operator::Path => text(&record.normal_path, out),
+        Operator::Query => text(query(&record.path).unwrap_or_default(), out),
+        Operator::QueryMark => {
+            text(if query(&record.path).is_some_and(|query| !query.is_empty()) { "?" } else { "" }, out);
+        }
+        Operator::ForwardedFor => {
+            facts.request.each_value("x-forwarded-for", &mut |value| {
+                out.extend_from_slice(value);
+                out.extend_from_slice(b", ");
+            });
+            ip(record.client.ip(), out);
+        }
+        Operator::ListenerPort => {
+            let public = record.listener.as_ref().and_then(|listener| listener.public_port);
+            number(u64::from(public.unwrap_or(record.local.port())), out);
         }
         Operator::Resp(name, otherwise) => field(facts.response, name, otherwise.as_ref(), out),
         Operator::Trailer(name, otherwise) => field(facts.trailers, name, otherwise.as_ref(), out),
@@ -138,6 +165,10 @@ fn field(fields: &dyn Fields, name: &HeaderName, otherwise: Option<&HeaderName>,
     let value =
         fields.first(name.as_str()).or_else(|| otherwise.and_then(|name| fields.first(name.as_str())));
     out.extend_from_slice(value.unwrap_or_default());
+}
+
+fn query(path: &str) -> Option<&str> {
+    path.split_once('?').map(|(_, query)| query)
 }
 
 fn text(value: &str, out: &mut Vec<u8>) {

@@ -9,8 +9,9 @@ fn record() -> Record {
     record.started_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_460_751_420_310);
     record.version = Version::Http2;
     record.method.push_str("GET");
-    record.authority.push_str("a.example:8080");
-    record.path.push_str("/p?q=1");
+    record.authority.push_str("A.example:8080");
+    record.path.push_str("/%70?q=1&r");
+    record.normal_path.push_str("/p");
     record.status = 503;
     record.details = "no_healthy_upstream";
     record.flags = ResponseFlags::NO_HEALTHY_UPSTREAM.union(ResponseFlags::RETRIES_EXHAUSTED);
@@ -28,7 +29,8 @@ fn record() -> Record {
 
 fn text(template: &str, missing: Missing) -> String {
     let record = record();
-    let request = vec![("x-user", "jos\u{e9}"), ("b", "2")];
+    let request =
+        vec![("x-user", "jos\u{e9}"), ("b", "2"), ("cookie", "d=1; c=2"), ("x-forwarded-for", "192.0.2.7")];
     let response = vec![("x-up", "up")];
     let facts = Facts {
         record: &record,
@@ -45,7 +47,10 @@ fn text(template: &str, missing: Missing) -> String {
 #[test]
 fn every_operator_has_its_value() {
     for (template, expected) in [
-        ("%REQ(:METHOD)% %REQ(:AUTHORITY)%%REQ(:PATH)% %REQ(:SCHEME)%", "GET a.example:8080/p?q=1 http"),
+        ("%REQ(:METHOD)% %REQ(:AUTHORITY)%%REQ(:PATH)% %REQ(:SCHEME)%", "GET A.example:8080/%70?q=1&r http"),
+        ("%HOST%:%LISTENER_PORT%%PATH%%QUERY_MARK%%QUERY%", "a.example:8080/p?q=1&r"),
+        ("%QUERY_PARAM(q)% %QUERY_PARAM(r)% %COOKIE(c)% %COOKIE(no)%", "1 - 2 -"),
+        ("%FORWARDED_FOR%", "192.0.2.7, 2001:db8::1"),
         ("%REQ(X-User)% %REQ(a?b)%", "jos\u{e9} 2"),
         ("%RESP(x-up)% %RESP(no)% %TRAILER(grpc-status)%", "up - -"),
         ("%START_TIME%", "2016-04-15T20:17:00.310Z"),
@@ -63,7 +68,7 @@ fn every_operator_has_its_value() {
         ),
         ("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_PORT%", "192.0.2.1:5555 8080"),
         ("%STREAM_ID% %HOSTNAME% %ROUTE_NAME% %REQUESTED_SERVER_NAME%", "1-2-3 box - -"),
-        ("100%% %REQ(x-user):2%|%REQ(x-user):4%|%REQ(:PATH):3%", "100% jo|jos|/p?"),
+        ("100%% %REQ(x-user):2%|%REQ(x-user):4%|%REQ(:PATH):3%", "100% jo|jos|/%7"),
     ] {
         assert_eq!(text(template, Missing::Dash), expected, "{template}");
     }

@@ -10,10 +10,14 @@ use crate::{
 use std::collections::HashSet;
 
 /// What nginx calls the variables that people try first.
-const NGINX: [(&str, &str); 9] = [
+const NGINX: [(&str, &str); 13] = [
     ("$remote_addr", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
     ("$remote_port", "%DOWNSTREAM_REMOTE_PORT%"),
-    ("$host", "%REQ(:AUTHORITY)%"),
+    ("$host", "%HOST%"),
+    ("$uri", "%PATH%"),
+    ("$args", "%QUERY%"),
+    ("$server_port", "%LISTENER_PORT%"),
+    ("$proxy_add_x_forwarded_for", "%FORWARDED_FOR%"),
     ("$http_host", "%REQ(:AUTHORITY)%"),
     ("$request_method", "%REQ(:METHOD)%"),
     ("$request_uri", "%REQ(:PATH)%"),

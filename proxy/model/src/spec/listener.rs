@@ -177,6 +177,9 @@ pub enum NormalizePath {
     MergeSlashes,
     /// Also: `%2F` and `%5C` are decoded before the slashes are merged.
     DecodeAndMergeSlashes,
+    /// Also: every other character that may stand in a path as it is is decoded, and what may not is percent-encoded, so that
+    /// paths which nginx reads as the same have one form.
+    DecodeAll,
 }
 
 /// Which form of the path the upstream gets.

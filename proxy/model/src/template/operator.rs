@@ -13,6 +13,23 @@ pub enum Operator {
     Resp(HeaderName, Option<HeaderName>),
     /// `TRAILER(X?Y)`: a trailer of the answer.
     Trailer(HeaderName, Option<HeaderName>),
+    /// `QUERY_PARAM(X)`: the first value of a query parameter, as sent.
+    QueryParam(Box<str>),
+    /// `COOKIE(X)`: the first value of a cookie.
+    Cookie(Box<str>),
+    /// `HOST` (ours): the host that the client asked for, in lower case and without a port (nginx `$host`).
+    Host,
+    /// `PATH` (ours): the path in the normal form that routes are compared with, without the query.
+    Path,
+    /// `QUERY` (ours): the query as received, without the `?`.
+    Query,
+    /// `QUERY_MARK` (ours): `?` where there is a query that is not empty.
+    QueryMark,
+    /// `FORWARDED_FOR` (ours): `x-forwarded-for` as it came with the client behind it (nginx
+    /// `$proxy_add_x_forwarded_for`).
+    ForwardedFor,
+    /// `LISTENER_PORT` (ours): the port of the listener as clients know it.
+    ListenerPort,
     /// `START_TIME` or `START_TIME(%Y-%m-%d)`: when the request began, in UTC; without a format as
     /// `2016-04-15T20:17:00.310Z`.
     StartTime(Option<TimeFormat>),
@@ -109,7 +126,7 @@ pub enum Moment {
 // === impl Operator ===
 
 /// The operators without an argument.
-const PLAIN: [(&str, Operator); 31] = [
+const PLAIN: [(&str, Operator); 37] = [
     ("PROTOCOL", Operator::Protocol),
     ("RESPONSE_CODE", Operator::ResponseCode),
     ("RESPONSE_CODE_DETAILS", Operator::ResponseCodeDetails),
@@ -141,7 +158,16 @@ const PLAIN: [(&str, Operator); 31] = [
     ("CONNECTION_ID", Operator::ConnectionId),
     ("STREAM_ID", Operator::StreamId),
     ("HOSTNAME", Operator::Hostname),
+    ("HOST", Operator::Host),
+    ("PATH", Operator::Path),
+    ("QUERY", Operator::Query),
+    ("QUERY_MARK", Operator::QueryMark),
+    ("FORWARDED_FOR", Operator::ForwardedFor),
+    ("LISTENER_PORT", Operator::ListenerPort),
 ];
+
+/// Those with one.
+const WITH_ARGUMENT: [&str; 6] = ["REQ", "RESP", "TRAILER", "START_TIME", "QUERY_PARAM", "COOKIE"];
 
 impl Operator {
     /// The operator of this name, where it needs no argument.
@@ -154,7 +180,7 @@ impl Operator {
 
     /// All names.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        ["REQ", "RESP", "TRAILER", "START_TIME"].into_iter().chain(PLAIN.iter().map(|(name, _)| *name))
+        WITH_ARGUMENT.into_iter().chain(PLAIN.iter().map(|(name, _)| *name))
     }
 
     /// The name, without arguments.
@@ -164,6 +190,8 @@ impl Operator {
             Self::Resp(..) => "RESP",
             Self::Trailer(..) => "TRAILER",
             Self::StartTime(_) => "START_TIME",
+            Self::QueryParam(_) => "QUERY_PARAM",
+            Self::Cookie(_) => "COOKIE",
             _ => PLAIN.iter().find(|(_, operator)| operator == self).map_or("", |(name, _)| *name),
         }
     }
@@ -200,6 +228,7 @@ impl fmt::Display for Operator {
                 write!(out, "({first}?{second})")
             }
             Self::StartTime(Some(format)) => write!(out, "({format})"),
+            Self::QueryParam(name) | Self::Cookie(name) => write!(out, "({name})"),
             _ => Ok(()),
         }
     }

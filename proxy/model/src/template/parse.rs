@@ -153,6 +153,15 @@ fn operator(name: &str, argument: Option<&str>) -> Result<Operator, InvalidTempl
             let (first, second) = (header(&first)?, second.as_deref().map(header).transpose()?);
             Ok(if name == "RESP" { Operator::Resp(first, second) } else { Operator::Trailer(first, second) })
         }
+        "QUERY_PARAM" | "COOKIE" => {
+            let argument =
+                argument.map(str::trim).filter(|argument| !argument.is_empty()).ok_or_else(needs)?;
+            if !argument.bytes().all(|byte| byte.is_ascii_graphic() && !b"()%?&=;,".contains(&byte)) {
+                return Err(wrong(format!("`%{name}%`: `{}` is not a name", brief(argument))));
+            }
+            let argument = argument.into();
+            Ok(if name == "COOKIE" { Operator::Cookie(argument) } else { Operator::QueryParam(argument) })
+        }
         "START_TIME" => {
             let format = argument.map(str::parse::<TimeFormat>).transpose()?;
             Ok(Operator::StartTime(format))

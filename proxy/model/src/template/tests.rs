@@ -70,6 +70,8 @@ fn mistakes_name_the_operator_and_what_was_meant() {
         error("%REQ(:host)%").1.as_deref(),
         Some("there are `:METHOD`, `:PATH`, `:AUTHORITY` and `:SCHEME`")
     );
+    assert_eq!(error("%COOKIE%").0, "byte 0: `%COOKIE%` needs a name, as in `%COOKIE(x-user)%`");
+    assert_eq!(error("%QUERY_PARAM(a=b)%").0, "byte 0: `%QUERY_PARAM%`: `a=b` is not a name");
     assert_eq!(error("%REQ(a").0, "byte 0: the parenthesis of `%REQ(` is not closed");
     assert_eq!(error("%PROTOCOL(a)%").0, "byte 0: `%PROTOCOL%` takes no argument");
     assert_eq!(error("%PROTOCOL:0%").0, "byte 0: `%PROTOCOL`: a length is a number of bytes, as in `:10`");
@@ -79,14 +81,15 @@ fn mistakes_name_the_operator_and_what_was_meant() {
 
 #[test]
 fn every_name_is_found_again() {
-    for name in Operator::names().filter(|name| !["REQ", "RESP", "TRAILER"].contains(name)) {
+    let named = ["REQ", "RESP", "TRAILER", "QUERY_PARAM", "COOKIE"];
+    for name in Operator::names().filter(|name| !named.contains(name)) {
         assert_eq!(Operator::named(name).unwrap().name(), name);
     }
 }
 
 proptest! {
     #[test]
-    fn arbitrary_text_never_panics_and_prints_as_it_was_read(text in "(%|REQ|START_TIME|PROTOCOL|\\(|\\)|:|[0-9]|x-y|\\?|\\PC){0,12}") {
+    fn arbitrary_text_never_panics_and_prints_as_it_was_read(text in "(%|REQ|START_TIME|PROTOCOL|COOKIE|QUERY_PARAM|HOST|\\(|\\)|:|[0-9]|x-y|\\?|\\PC){0,12}") {
         if let Ok(template) = text.parse::<Template>() {
             prop_assert_eq!(&template, &template.to_string().parse::<Template>().unwrap());
         }

@@ -38,6 +38,25 @@ fn edits_of_destination_and_route_apply_in_both_directions() {
 }
 
 #[test]
+fn a_field_with_an_underscore_that_servers_do_not_get_decides_nothing() {
+    let routes = "
+- name: asked
+  match: [{ headers: [{ name: x_canary, value: { exact: always } }] }]
+  action: { respond: { status: 418 } }
+- name: others
+  action: { respond: { status: 200 } }
+  headers: { response: { set: [{ name: x-told, value: \"[%REQ(x_canary)%]\" }] } }
+";
+    for (policy, status) in [("allow", 418), ("drop", 200)] {
+        let mut bench = Bench::with(&format!("  headers: {{ underscores: {policy} }}"), routes, Nothing);
+        bench.request.push(("x_canary", "always"));
+        assert_eq!(bench.get("/"), Action::Respond);
+        assert_eq!(bench.exchange.response_status(), status, "{policy}");
+        assert_eq!(bench.response_fields().contains(&"x-told: []".to_owned()), policy == "drop");
+    }
+}
+
+#[test]
 fn local_replies_after_routing_are_edited() {
     let mut bench = Bench::new(
         "
