@@ -6,3 +6,5 @@ mod error_pages;
 mod handshakes;
 #[path = "ingress/told.rs"]
 mod told;
+#[path = "ingress/variables.rs"]
+mod variables;

@@ -119,7 +119,9 @@ impl Manifests {
             translator.apply(change);
         }
         let Translation { config, reports, .. } = translator.translate();
-        let mut reports: Vec<Report> = reports.iter().cloned().chain(scan.duplicates).collect();
+        let unclaimed = translator.unclaimed();
+        let mut reports: Vec<Report> =
+            reports.iter().cloned().chain(scan.duplicates).chain(unclaimed).collect();
         reports.sort();
         Self { name, findings: scan.findings, reports, objects, prefix, config }
     }

@@ -362,3 +362,29 @@ impl FromArgMatches for NginxFlags {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Args;
+
+    #[test]
+    fn a_controller_class_of_its_own_is_one_of_spec_and_that_of_ingress_nginx_one_of_compat() {
+        let classes = |name: &str| {
+            let command = NginxFlags::augment_args(Command::new("sluice"));
+            let matches =
+                command.try_get_matches_from(["sluice", &format!("--controller-class={name}")]).unwrap();
+            let mut settings = Settings::default();
+            NginxFlags::from_arg_matches(&matches).unwrap().apply(&mut settings);
+            (settings.classes.compat_controllers, settings.classes.spec_controllers)
+        };
+        let usual = Settings::default().classes;
+        assert_eq!(
+            classes("k8s.io/ingress-nginx"),
+            (usual.compat_controllers.clone(), usual.spec_controllers.clone())
+        );
+        let (compat, spec) = classes("example.com/edge");
+        assert_eq!(compat, usual.compat_controllers);
+        assert_eq!(spec, ["sluice.dev/ingress", "example.com/edge"]);
+    }
+}

@@ -87,6 +87,7 @@ impl Follower {
                 served = complete && !more;
                 if served {
                     telling.publish(&feeder, translation);
+                    log_unclaimed(&translator);
                 }
             }
             news = tokio::select! {
@@ -108,6 +109,15 @@ fn may_refer(change: &Change) -> bool {
 /// Whether objects are referred to that have yet to be looked for.
 fn refer(source: &mut Source, translator: &mut Translator) -> bool {
     translator.new_references().is_some_and(|names| source.refer(names))
+}
+
+/// How many Ingresses are nobody's here, once: in a cluster they are often another controller's.
+fn log_unclaimed(translator: &Translator) {
+    let unclaimed = translator.unclaimed();
+    if let Some(first) = unclaimed.first() {
+        let others = unclaimed.len() - 1;
+        tracing::info!("{}; {others} more are of no class of this gateway", first.without_severity());
+    }
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -160,6 +160,15 @@ impl Translator {
         });
     }
 
+    /// The Ingresses that no class makes ours, each with the class and the way out, as the last translation saw classes;
+    /// nothing beside a pod. Nothing else is said about them: they may well be somebody else's. Looks at all Ingresses.
+    pub fn unclaimed(&self) -> Vec<Report> {
+        match self.settings.role {
+            Role::Gateway => ingress::unclaimed(&View::new(&self.store), &self.settings),
+            Role::Sidecar(_) => Vec::new(),
+        }
+    }
+
     /// The workload of a pod, where its object is there.
     pub fn workload(&self, pod: &NamespacedName) -> Option<WorkloadLabels> {
         self.store.get::<Pod>(&pod.namespace, &pod.name).map(services::workload)

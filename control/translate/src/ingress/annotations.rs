@@ -1,6 +1,6 @@
 //! The annotations of one Ingress, read by the table.
 
-use super::verdict;
+use super::{canary, verdict};
 use crate::{
     report::{Level, Reason, Report},
     settings::Settings,
@@ -31,6 +31,7 @@ impl Annotations {
     pub(super) fn read(ingress: Of<'_, Ingress>, settings: &Settings) -> (Self, Vec<Report>) {
         let mut all = Self::default();
         let mut reports = Vec::new();
+        let canary = canary::is_written(ingress, settings);
         for (key, text) in ingress.object().metadata.annotations.iter().flatten() {
             let Some(name) =
                 key.strip_prefix(&settings.annotations_prefix).and_then(|rest| rest.strip_prefix('/'))
@@ -56,6 +57,12 @@ impl Annotations {
                             BadValue::Ignored => (Level::Warning, "the annotation is ignored"),
                             BadValue::KeepsMain => {
                                 (Level::Warning, "whoever sends the header stays with the main Ingress")
+                            }
+                            // What it says of protection says nothing of the paths of its main Ingress.
+                            BadValue::Denied if canary => {
+                                let without_effect = "it has no effect on a canary in any case; remove it";
+                                say(Level::Warning, Reason::NoEffect, format!("{error}; {without_effect}"));
+                                continue;
                             }
                             BadValue::Denied
                                 if verdict::of_handshakes(row) && !settings.allow_unprotected =>

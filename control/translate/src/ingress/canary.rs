@@ -14,7 +14,15 @@ use super::{
     location::{Location, Scene},
     upstream,
 };
-use crate::report::{Level, Reason, Report};
+use crate::{
+    report::{Level, Reason, Report},
+    settings::Settings,
+    store::Of,
+};
+use sluice_crds::{
+    annotations::{Value, ValueKind},
+    core::Ingress,
+};
 use sluice_model::{
     convert::brief,
     spec::{self, CanaryHeader, CanaryHeaderRule, Forward, HashKey, Sticky},
@@ -59,6 +67,12 @@ struct Rules {
 /// Whether an Ingress is a canary. Without this, the other annotations of the family mean nothing.
 pub(super) fn is_canary(annotations: &Annotations) -> bool {
     annotations.flag("canary") == Some(true)
+}
+
+/// The same before its annotations are read.
+pub(super) fn is_written(ingress: Of<'_, Ingress>, settings: &Settings) -> bool {
+    let text = ingress.annotation(&format!("{}/canary", settings.annotations_prefix));
+    text.is_some_and(|text| ValueKind::Bool.parse(text) == Ok(Value::Bool(true)))
 }
 
 /// Gives the canaries of a location their part of its requests; only speaks about them where the location does not serve.
@@ -172,7 +186,13 @@ impl Rules {
         };
         let weight = annotations.int("canary-weight").unwrap_or(0).clamp(0, i64::from(total)) as u32;
         let cookie = annotations.text("canary-by-cookie").map(str::to_owned);
-        let cookie_value = canary.ingress.annotation(COOKIE_VALUE).filter(|_| cookie.is_some());
+        let cookie_value = canary.ingress.annotation(COOKIE_VALUE);
+        if cookie_value.is_some() && cookie.is_none() {
+            let message = "has no effect without canary-by-cookie, which names the cookie";
+            let report = Report::new(canary.ingress.held(), Level::Warning, Reason::NoEffect, message);
+            scene.output.reports.push(report.at(format!("metadata.annotations[{COOKIE_VALUE}]")));
+        }
+        let cookie_value = cookie_value.filter(|_| cookie.is_some());
         Self {
             header: Self::header(scene, canary),
             cookie,

@@ -4,6 +4,7 @@ use super::{
     Host, Site, backend, error_pages,
     guard::{self, Guard},
     location::{self, Location, Scene, Target, unavailable},
+    mains::Mains,
     names,
     paths::{self, Matching},
     probe, redirect,
@@ -20,28 +21,12 @@ use crate::{
     settings::Settings,
     store::Of,
 };
-use sluice_crds::core::{Ingress, IngressBackend, PathType};
+use sluice_crds::core::{Ingress, PathType};
 use sluice_model::{
     spec::{Action, Forward, Route, RouteLabels, RouteOrder, Scheme, TlsScope, VirtualHost},
     value::HostPattern,
 };
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
-
-/// What an Ingress with nothing but a default backend does not do to the hosts that nobody has.
-const NOT_FOR_UNKNOWN_HOSTS: [&str; 9] = [
-    "rewrite-target",
-    "use-regex",
-    "app-root",
-    "ssl-redirect",
-    "force-ssl-redirect",
-    "permanent-redirect",
-    "permanent-redirect-code",
-    "temporal-redirect",
-    "temporal-redirect-code",
-];
+use std::sync::Arc;
 
 /// The virtual hosts of a host: without TLS and, where it has some, with it.
 pub(crate) fn translate(view: &View<'_>, settings: &Settings, host: &Host, site: &Site) -> Output {
@@ -196,7 +181,7 @@ pub(super) fn locations<'s>(scene: &mut Scene<'_, 's>, site: &Site) -> Vec<Locat
         Some((member, scene.view.get::<Ingress>(&member.name.namespace, &member.name.name)?))
     });
     let members: Vec<(&Member, Of<'s, Ingress>)> = found.collect();
-    let mut mains = Mains { host: scene.host, locations: Vec::new(), places: HashMap::new() };
+    let mut mains = Mains::new(scene.host);
     for (member, ingress) in members.iter().filter(|(member, _)| !member.is_canary()) {
         for location in written(scene, member, *ingress) {
             mains.claim(location, &mut scene.output.reports);
@@ -249,103 +234,8 @@ fn written<'s>(scene: &mut Scene<'_, 's>, member: &Member, ingress: Of<'s, Ingre
     locations
 }
 
-/// Locations that serve on their own.
-struct Mains<'c, 's> {
-    host: &'c Host,
-    locations: Vec<Location<'s>>,
-    places: HashMap<(&'s str, PathType), usize>,
-}
-
-impl<'s> Mains<'_, 's> {
-    /// The first that claims a place has it.
-    fn claim(&mut self, location: Location<'s>, reports: &mut Vec<Report>) {
-        match self.places.entry((location.path, location.kind)) {
-            Entry::Vacant(place) => {
-                place.insert(self.locations.len());
-                self.locations.push(location);
-            }
-            Entry::Occupied(place) => {
-                let first = &self.locations[*place.get()];
-                let (path, host) = (location.path, self.host);
-                let message = if first.ingress.name() == location.ingress.name() {
-                    format!("path `{path}` of host `{host}` stands here twice; the first one is served")
-                } else {
-                    let owner = first.ingress.name();
-                    format!("{owner} has path `{path}` of host `{host}` already; the older one serves it")
-                };
-                let report = Report::new(location.ingress.held(), Level::Warning, Reason::Conflict, message);
-                reports.push(report.at(location.field));
-            }
-        }
-    }
-
-    /// A canary stands beside the location of the same path and kind.
-    fn join(&mut self, canary: Location<'s>, reports: &mut Vec<Report>) {
-        match self.places.get(&(canary.path, canary.kind)) {
-            Some(place) => self.locations[*place].canaries.push(canary),
-            None => {
-                let message = format!(
-                    "no Ingress has path `{}` of host `{}` with this pathType, so nothing reaches this canary",
-                    canary.path, self.host,
-                );
-                let report = Report::new(canary.ingress.held(), Level::Warning, Reason::Unreachable, message);
-                reports.push(report.at(canary.field));
-            }
-        }
-    }
-
-    /// What no path takes. ingress-nginx gives it to a location with the annotations of the host's first Ingress, so that
-    /// what they demand holds there too.
-    fn rest(&mut self, members: &[(&Member, Of<'s, Ingress>)], reports: &mut Vec<Report>) {
-        let host = self.host;
-        let mains = || members.iter().filter(|(member, _)| !member.is_canary());
-        let backend = |ingress: &Of<'s, Ingress>| {
-            let backend = ingress.object().content.default_backend.as_ref();
-            backend.and_then(|backend: &IngressBackend| backend.service.as_ref())
-        };
-        // With rules, a default backend is for the hosts of these rules only, among which ingress-nginx does not count those
-        // that nobody has.
-        let is_for_host = |(member, ingress): &&(&Member, Of<'s, Ingress>)| {
-            let of_unknown = ingress.content.rules.is_empty() || member.personality == Personality::Spec;
-            backend(ingress).is_some() && (!host.is_catch_all() || of_unknown)
-        };
-        let root = |kind| Some(self.locations[*self.places.get(&("/", kind))?].ingress);
-        let root = root(PathType::Prefix).or_else(|| root(PathType::ImplementationSpecific));
-        let owner = match mains().next() {
-            _ if root.is_some() => None,
-            Some(first) if first.0.personality == Personality::Compat && !host.is_catch_all() => Some(first),
-            _ => mains().find(is_for_host),
-        };
-        let served = root.or(owner.map(|(_, ingress)| *ingress)).map(|ingress| ingress.name());
-        for (_, ingress) in mains().filter(is_for_host) {
-            let name = ingress.name();
-            let Some(served) = served.as_ref().filter(|served| **served != name) else { continue };
-            let message = format!(
-                "what no other path of host `{host}` takes goes where {served} says, so nothing of that reaches this default \
-                 backend"
-            );
-            let report = Report::new(ingress.held(), Level::Warning, Reason::Conflict, message);
-            reports.push(report.at("spec.defaultBackend"));
-        }
-        let Some((member, ingress)) = owner else { return };
-        let target = backend(ingress).map_or(Target::Default, Target::Service);
-        let field = "spec.defaultBackend".to_owned();
-        let mut location = Location::new(*ingress, member, "/", PathType::Prefix, target, field);
-        if member.personality == Personality::Spec {
-            location.annotations = Arc::new(member.annotations.only_refused());
-        } else if host.is_catch_all() {
-            location.annotations = Arc::new(member.annotations.without(&NOT_FOR_UNKNOWN_HOSTS));
-        }
-        // Canaries stand beside a service, not beside the default backend of the gateway.
-        if matches!(target, Target::Service(_)) {
-            self.places.insert(("/", PathType::Prefix), self.locations.len());
-        }
-        self.locations.push(location);
-    }
-}
-
 impl<'s> Location<'s> {
-    fn new(
+    pub(super) fn new(
         ingress: Of<'s, Ingress>,
         member: &Member,
         path: &'s str,

@@ -21,6 +21,7 @@ mod headers;
 mod host;
 mod labels;
 mod location;
+mod mains;
 mod mirror;
 mod names;
 mod paths;
@@ -44,8 +45,15 @@ pub(crate) use probe::virtual_host as probe;
 pub(crate) use select::{CLASS_ANNOTATION, Piece, Site};
 pub(crate) use survey::{Survey, SurveyedPath, survey};
 
-use crate::{output::Output, reads::View, settings::Settings};
+use crate::{output::Output, reads::View, report::Report, settings::Settings};
 use select::Host;
+use sluice_crds::core::Ingress;
+
+/// The Ingresses that are not ours, and why.
+pub(crate) fn unclaimed(view: &View<'_>, settings: &Settings) -> Vec<Report> {
+    let all = view.all::<Ingress>();
+    all.filter_map(|ingress| select::unclaimed(view, &settings.classes, ingress)).collect()
+}
 
 /// What a piece means.
 pub(crate) fn translate(view: &View<'_>, settings: &Settings, piece: &Piece, site: &Site) -> Output {

@@ -1,12 +1,17 @@
 //! Which Ingresses are ours, how they behave, and what a host has of them.
 
 use super::annotations::Annotations;
-use crate::{reads::View, settings::Classes, store::Of};
+use crate::{
+    reads::View,
+    report::{Level, Reason, Report},
+    settings::Classes,
+    store::Of,
+};
 use sluice_crds::{
     ObjectName,
     core::{Ingress, IngressClass},
 };
-use sluice_model::value::HostPattern;
+use sluice_model::{convert::brief, value::HostPattern};
 use std::{fmt, sync::Arc};
 
 /// The old way to name a class.
@@ -93,6 +98,48 @@ pub(super) fn personality(
     }
 }
 
+/// Why an Ingress is not ours, and the way out; `None` where it is.
+pub(super) fn unclaimed(view: &View<'_>, classes: &Classes, ingress: Of<'_, Ingress>) -> Option<Report> {
+    if personality(view, classes, ingress).is_some() {
+        return None;
+    }
+    let named = ingress.content.ingress_class_name.as_deref().filter(|name| !name.is_empty());
+    let annotated = ingress.annotation(CLASS_ANNOTATION).filter(|name| !name.is_empty());
+    let (field, message) = match (named, annotated) {
+        (Some(name), _) => {
+            let message = match view.get::<IngressClass>("", name).map(|class| &class.content.controller) {
+                Some(controller) => format!(
+                    "its class `{}` is that of controller `{}`, so it is not served here; name another class, or start the \
+                     gateway with `--controller-class`",
+                    brief(name),
+                    brief(controller)
+                ),
+                None => format!(
+                    "there is no IngressClass `{}`, so it is not served; create one whose controller is `{}`, or name another",
+                    brief(name),
+                    [&*classes.compat_controllers, &*classes.spec_controllers].concat().join("` or `")
+                ),
+            };
+            ("spec.ingressClassName", message)
+        }
+        (None, Some(name)) => {
+            let message = format!(
+                "its class `{}` is not `{}`, so it is not served here; write `spec.ingressClassName`, or start the gateway \
+                 with `--ingress-class`",
+                brief(name),
+                classes.annotation
+            );
+            ("metadata.annotations[kubernetes.io/ingress.class]", message)
+        }
+        (None, None) => (
+            "spec.ingressClassName",
+            "it names no class, so it is not served; name one, or start the gateway with `--watch-ingress-without-class`"
+                .to_owned(),
+        ),
+    };
+    Some(Report::new(ingress.held(), Level::Info, Reason::Unreachable, message).at(field))
+}
+
 // === impl Member ===
 
 /// The same annotations are equal without a look at them.
@@ -151,5 +198,44 @@ impl Host {
 impl fmt::Display for Host {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_catch_all() { out.write_str("*") } else { out.write_str(&self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Settings, Translator, tests::changes};
+
+    #[test]
+    fn an_ingress_of_nobody_says_which_class_it_has_and_the_way_out() {
+        let ingress = |name: &str, more: &str| {
+            format!(
+                "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{ name: {name}{more}\nspec: {{ CLASS }}\n---\n"
+            )
+        };
+        let class = |text: String, class: &str| text.replace("CLASS", class);
+        let text = [
+            "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: { name: other }\n\
+             spec: { controller: example.com/other }\n---\n"
+                .to_owned(),
+            class(ingress("a", " }"), "ingressClassName: other"),
+            class(ingress("b", " }"), "ingressClassName: gone"),
+            class(ingress("c", ", annotations: { kubernetes.io/ingress.class: old } }"), ""),
+            class(ingress("d", " }"), ""),
+            class(ingress("e", ", annotations: { kubernetes.io/ingress.class: nginx } }"), ""),
+        ];
+        let mut translator = Translator::new(Settings::default());
+        changes(&text.concat()).into_iter().for_each(|change| translator.apply(change));
+        translator.translate();
+        let said: Vec<String> = translator.unclaimed().iter().map(ToString::to_string).collect();
+        let wanted = [
+            ("INFO Ingress a: spec.ingressClassName: ", "controller `example.com/other`"),
+            ("INFO Ingress b: spec.ingressClassName: ", "no IngressClass `gone`"),
+            ("INFO Ingress c: metadata.annotations[kubernetes.io/ingress.class]: ", "`old` is not `nginx`"),
+            ("INFO Ingress d: spec.ingressClassName: ", "--watch-ingress-without-class"),
+        ];
+        assert_eq!(said.len(), wanted.len(), "{said:?}");
+        for (said, (start, part)) in said.iter().zip(wanted) {
+            assert!(said.contains(part) && said.replace("default/", "").starts_with(start), "{said}");
+        }
     }
 }

@@ -14,13 +14,15 @@ use sluice_crds::{
 use sluice_model::convert::nearest;
 use std::net::IpAddr;
 
+const WITHOUT_CANARY: &str = "has no effect without `canary: \"true\"`: this Ingress serves its paths itself";
+
 /// Judges what the annotations of an Ingress say: puts down what has to be refused, and says why.
 pub(super) fn judge(
     ingress: Of<'_, Ingress>,
     annotations: &mut Annotations,
     settings: &Settings,
 ) -> Vec<Report> {
-    let mut reports = strangers(ingress);
+    let mut reports = own(ingress, annotations);
     let mut say = |name: &str, report: Report| {
         reports.push(report.at(format!("metadata.annotations[{}/{name}]", settings.annotations_prefix)));
     };
@@ -41,8 +43,7 @@ pub(super) fn judge(
     let mut refused_for_hosts = Vec::new();
     for (row, value) in annotations.iter() {
         if row.name.starts_with("canary-") {
-            let message = "has no effect without `canary: \"true\"`: this Ingress serves its paths itself";
-            say(row.name, Report::new(ingress.held(), Level::Warning, Reason::NoEffect, message));
+            say(row.name, Report::new(ingress.held(), Level::Warning, Reason::NoEffect, WITHOUT_CANARY));
             continue;
         }
         if let Some(message) = forbidden(ingress, row, value, settings) {
@@ -196,16 +197,21 @@ fn lets_everybody_in(row: &Annotation, value: &Value) -> bool {
         && all(IpAddr::is_ipv6)
 }
 
-/// Annotations under our own prefix that are not known.
-fn strangers(ingress: Of<'_, Ingress>) -> Vec<Report> {
+/// Annotations under our own prefix that are not known, and those of canaries where there is none.
+fn own(ingress: Of<'_, Ingress>, annotations: &Annotations) -> Vec<Report> {
     let all = ingress.object().metadata.annotations.iter().flatten();
     let own = all.filter_map(|(key, _)| Some((key, key.strip_prefix(canary::OWN_PREFIX)?)));
-    own.filter(|(_, name)| !canary::OWN.contains(name))
-        .map(|(key, name)| {
-            let meant = nearest(name, canary::OWN);
-            Report::of_unknown(ingress.held(), name, meant).at(format!("metadata.annotations[{key}]"))
-        })
-        .collect()
+    let reports = own.filter_map(|(key, name)| {
+        let report = if !canary::OWN.contains(&name) {
+            Report::of_unknown(ingress.held(), name, nearest(name, canary::OWN))
+        } else if !canary::is_canary(annotations) {
+            Report::new(ingress.held(), Level::Warning, Reason::NoEffect, WITHOUT_CANARY)
+        } else {
+            return None;
+        };
+        Some(report.at(format!("metadata.annotations[{key}]")))
+    });
+    reports.collect()
 }
 
 #[cfg(test)]
@@ -221,6 +227,19 @@ mod tests {
             let _ = writeln!(text, "    nginx.ingress.kubernetes.io/{key}: \"{value}\"");
         }
         text + "spec: { rules: [{ host: a.example }] }\n"
+    }
+
+    #[test]
+    fn a_canary_that_serves_is_not_called_refused_and_its_own_annotations_need_one() {
+        let said = |annotations: &[(&str, &str)], own: &str| -> Vec<String> {
+            let text = ingress(annotations).replace("spec:", &format!("    {own}\nspec:"));
+            let reports = translate(&text).reports;
+            reports.iter().map(|report| format!("{} {}", report.severity, report.reason)).collect()
+        };
+        let canary = [("canary", "true"), ("auth-tls-secret", "A B"), ("whitelist-source-range", "nobody")];
+        let told = said(&canary, "sluice.dev/canary-sticky: source-ip");
+        assert_eq!(told, ["WARNING NoEffect", "WARNING NoEffect", "WARNING Unreachable"]);
+        assert_eq!(said(&[("app-root", "/a")], "sluice.dev/canary-sticky: source-ip"), ["WARNING NoEffect"]);
     }
 
     #[test]
