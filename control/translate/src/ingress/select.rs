@@ -107,7 +107,8 @@ pub(super) fn unclaimed(view: &View<'_>, classes: &Classes, ingress: Of<'_, Ingr
     let annotated = ingress.annotation(CLASS_ANNOTATION).filter(|name| !name.is_empty());
     let (field, message) = match (named, annotated) {
         (Some(name), _) => {
-            let message = match view.get::<IngressClass>("", name).map(|class| &class.content.controller) {
+            let class = view.get::<IngressClass>("", name);
+            let message = match class.map(|class| class.object().content.controller.as_str()) {
                 Some(controller) => format!(
                     "its class `{}` is that of controller `{}`, so it is not served here; name another class, or start the \
                      gateway with `--controller-class`",
@@ -224,7 +225,9 @@ mod tests {
             class(ingress("e", ", annotations: { kubernetes.io/ingress.class: nginx } }"), ""),
         ];
         let mut translator = Translator::new(Settings::default());
-        changes(&text.concat()).into_iter().for_each(|change| translator.apply(change));
+        for change in changes(&text.concat()) {
+            translator.apply(change);
+        }
         translator.translate();
         let said: Vec<String> = translator.unclaimed().iter().map(ToString::to_string).collect();
         let wanted = [

@@ -25,8 +25,12 @@ pub(super) struct Refusal {
     pub(super) protects: bool,
 }
 
+/// The annotation for routes.
+const OWN: &str = "configuration-snippet";
+/// The key of the controller's ConfigMap for all of them.
+const CONTROLLERS: &str = "location-snippet";
 /// The annotations that hold snippets for routes and hosts.
-pub(super) const ROWS: [&str; 2] = ["configuration-snippet", "server-snippet"];
+pub(super) const ROWS: [&str; 2] = [OWN, "server-snippet"];
 
 /// Why a snippet is refused; `None` where it is translated, or empty.
 pub(super) fn refusal(name: &str, text: &str, settings: &Settings) -> Option<Refusal> {
@@ -64,16 +68,16 @@ pub(super) fn notes(name: &str, text: &str, settings: &Settings) -> Vec<Note> {
 /// Does what the snippet of the controller says, and then that of the location.
 pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route) {
     let defaults = &scene.settings.ingress;
-    let own = match location.annotations.get("configuration-snippet") {
+    let own = match location.annotations.get(OWN) {
         Some(Value::Text(text)) if defaults.allow_snippet_annotations => text.clone(),
         _ => String::new(),
     };
-    for text in [defaults.location_snippet.clone(), own] {
+    for (text, name) in [(defaults.location_snippet.clone(), CONTROLLERS), (own, OWN)] {
         let place = location.place(scene.host);
         let translated = nginx::parse(&text).and_then(|directives| nginx::translate(&directives, &place));
         for policy in translated.unwrap_or_default().policies {
             if let Some(rule) = policy.apply(route) {
-                path_rule(scene, location, route, rule);
+                path_rule(scene, location, route, rule, name);
             }
         }
     }
@@ -81,18 +85,23 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &
 
 /// A rule for some paths changes what servers get, or has a route of its own before that of the location, as far as all of
 /// these paths are the location's.
-fn path_rule(scene: &mut Scene<'_, '_>, location: &Location<'_>, route: &mut Route, rule: PathRule) {
+fn path_rule(
+    scene: &mut Scene<'_, '_>,
+    location: &Location<'_>,
+    route: &mut Route,
+    rule: PathRule,
+    snippet: &'static str,
+) {
     let takes_all = rule.takes_all();
     let line = rule.line;
     let mut leave_out = |why: &str| {
         let message = format!("line {line}: `rewrite` {why}; it is left out");
-        scene.report_annotation(
-            location,
-            "configuration-snippet",
-            Level::Warning,
-            Reason::NotInEffect,
-            message,
-        );
+        if snippet == OWN {
+            scene.report_annotation(location, OWN, Level::Warning, Reason::NotInEffect, message);
+        } else {
+            let message = format!("`{snippet}` of the controller's ConfigMap: {message}");
+            scene.report(location, Level::Warning, Reason::NotInEffect, message);
+        }
     };
     let own_paths = location.is_root()
         || matches!(location.matching, Matching::Segments)

@@ -238,7 +238,7 @@ mod tests {
         };
         let canary = [("canary", "true"), ("auth-tls-secret", "A B"), ("whitelist-source-range", "nobody")];
         let told = said(&canary, "sluice.dev/canary-sticky: source-ip");
-        assert_eq!(told, ["WARNING NoEffect", "WARNING NoEffect", "WARNING Unreachable"]);
+        assert_eq!(told, ["WARNING Unreachable", "WARNING NoEffect", "WARNING NoEffect"]);
         assert_eq!(said(&[("app-root", "/a")], "sluice.dev/canary-sticky: source-ip"), ["WARNING NoEffect"]);
     }
 
