@@ -24,7 +24,40 @@ fn shop(origin: &str) -> Cli {
 async fn a_good_folder_passes_the_check_without_a_word() {
     let output = shop("127.0.0.1:9").run(["check", "shop"]).await;
     assert_eq!((output.code, &*output.stdout), (0, ""), "{}", output.stderr);
-    assert!(output.stderr.contains("shop: ok"), "{}", output.stderr);
+    assert_eq!(output.stderr, "sluice: shop: ok (4 objects)\n");
+    // A folder may be written with its slash, and one without objects is no success to rely on.
+    let output = cli!().file("none/a.yaml", "# nothing\n").run(["check", "none/"]).await;
+    assert_eq!(
+        (output.code, &*output.stderr),
+        (0, "sluice: none: ok (no object of a kind that Sluice knows)\n")
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_object_is_named_and_what_the_others_come_to_is_printed_all_the_same() {
+    let cli = shop("127.0.0.1:9").file("shop/values.yaml", "replicas: 2\n").file(
+        "shop/tls.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: { name: tls, namespace: shop }\ndata: { tls.crt: '?HUSH?', tls.key: HUSH }\n",
+    );
+    let output = cli.run(["check", "shop"]).await;
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    for part in
+        ["ERROR values.yaml:1:1: this is no Kubernetes object", "data[\"tls.crt\"]: the value is not base64"]
+    {
+        assert!(output.stdout.contains(part), "{part} in {}", output.stdout);
+    }
+    assert!(!output.stdout.contains("HUSH"), "{}", output.stdout);
+    let output = cli.run(["translate", "shop"]).await;
+    assert!(output.code == 1 && output.stdout.contains("shop.example.com"), "{}", output.stdout);
+    let output = cli.run(["explain", "shop", "--host=shop.example.com"]).await;
+    let said: Vec<&str> = output.stderr.lines().collect();
+    assert!(said[0].starts_with("sluice: ERROR values.yaml:1:1: "), "{said:?}");
+    assert!(
+        said[1].contains("shop: 2 errors") && said[1].ends_with("`sluice check` names all of it"),
+        "{said:?}"
+    );
+    let output = cli.run(["explain", "shop", "--path=cart"]).await;
+    assert!(output.code == 2 && output.stderr.contains("a path begins with `/`"), "{}", output.stderr);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ Ingresses of class `nginx` (--ingress-class) count also where there is no Ingres
 Exit codes: 0 said, whatever there is to say; 1 the manifests cannot be read.")]
 pub(crate) struct Audit {
     /// A folder of manifests, or a file; `-` reads standard input.
-    #[arg(required_unless_present = "cluster")]
+    #[arg(value_name = "PATH", required_unless_present = "cluster")]
     manifests: Option<PathBuf>,
     /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
     /// cluster in which this process runs.

@@ -34,7 +34,7 @@ Exit codes: 0 usable (perhaps with warnings), 1 wrong or unreadable; for manifes
 not served.")]
 pub(crate) struct Check {
     /// The configuration, or the folder of manifests; `-` reads standard input.
-    #[arg(required_unless_present = "cluster")]
+    #[arg(value_name = "PATH", required_unless_present = "cluster")]
     file: Option<PathBuf>,
     /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
     /// cluster in which this process runs.

@@ -33,7 +33,7 @@ Exit codes: 0 explained (also when the answer is that nothing matches), 1 the co
 at the admin address.")]
 pub(crate) struct Explain {
     /// The configuration, or the folder of manifests; `-` reads standard input.
-    #[arg(required_unless_present_any = ["cluster", "admin"])]
+    #[arg(value_name = "PATH", required_unless_present_any = ["cluster", "admin"])]
     file: Option<PathBuf>,
     /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
     /// cluster in which this process runs.
@@ -49,7 +49,7 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "NAME")]
     sni: Option<String>,
     /// The path, with a query if there is one.
-    #[arg(long, default_value = "/")]
+    #[arg(long, default_value = "/", value_parser = parse_path)]
     path: String,
     /// The method.
     #[arg(long, default_value = "GET")]
@@ -82,7 +82,7 @@ impl Explain {
         let config = match Input::of(self.file.as_deref(), &self.served)? {
             Input::Manifests(manifests) => {
                 others = manifests.contenders(&self.host);
-                manifests.usable()?
+                manifests.usable_in_short()?
             }
             Input::Config(source) => {
                 match sluice_model::load(&source, &Folder::of(self.file.as_deref().unwrap_or(Path::new("-"))))
@@ -141,6 +141,15 @@ fn parse_header(text: &str) -> Result<(String, String), String> {
         return Err(format!("`{name}` is not a header name"));
     }
     Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+fn parse_path(text: &str) -> Result<String, String> {
+    // `OPTIONS *` has no other path.
+    if text.starts_with('/') || text == "*" {
+        Ok(text.to_owned())
+    } else {
+        Err("a path begins with `/`".to_owned())
+    }
 }
 
 fn parse_cookie(text: &str) -> Result<String, String> {

@@ -13,8 +13,9 @@ use std::process::ExitCode;
 ///
 /// With `--manifests` the objects come from a folder: every .yaml, .yml and .json below it, several documents a file. The
 /// folder is watched: a change takes effect within a moment and loses no request. A file that is broken is reported and
-/// keeps the objects that it had; an object that cannot be served is reported, and its neighbours are served. SIGTERM
-/// and Ctrl-C drain, a second one ends at once.
+/// keeps the objects that it had, as does one that somebody is writing, until it is closed; an object that cannot be served is
+/// reported, and its neighbours are served. A port that is taken is tried again; until those of the first state are had, the
+/// gateway is not ready. SIGTERM and Ctrl-C drain, a second one ends at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

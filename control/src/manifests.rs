@@ -12,7 +12,7 @@ use crate::{
     told::{Served, Told},
 };
 use sluice_crds::{Manifest, manifest::EntryContent};
-use sluice_model::{Config, Diagnostics, NoFiles, Source, convert::Reason};
+use sluice_model::{Config, Diagnostics, NoFiles, Source};
 use sluice_translate::{Change, Held, Level, NamespacedName, Report, Settings, Translation, Translator};
 use std::path::Path;
 
@@ -61,7 +61,7 @@ impl Input {
         if path.is_dir() {
             let scan = scan(path, namespace)?;
             return Ok(Self::Manifests(Box::new(Manifests::of(
-                path.display().to_string(),
+                path.display().to_string().trim_end_matches('/').to_owned(),
                 scan,
                 settings(false)?,
             ))));
@@ -100,10 +100,9 @@ pub(crate) fn read_cluster(told: &Told, settings: &Settings) -> Result<(String, 
 
 /// A configuration says nowhere what it is; a manifest does, if with a slip.
 fn has_objects(text: &str) -> bool {
-    let says_nothing = |reason: &Reason| matches!(reason, Reason::MissingField { field: "kind" });
     Manifest::read(text).entries.iter().any(|entry| match &entry.content {
         EntryContent::Object(_) | EntryContent::Other { .. } => true,
-        EntryContent::Invalid(problem) => !problem.path.steps().is_empty() && !says_nothing(&problem.reason),
+        EntryContent::Invalid(problem) => !problem.path.steps().is_empty(),
     })
 }
 
@@ -157,6 +156,26 @@ impl Manifests {
         for line in self.lines().lines() {
             output::note(line);
         }
+        self.valid()
+    }
+
+    /// The same for commands that are about something else: only files that are wrong are named.
+    pub(crate) fn usable_in_short(&self) -> Result<Config, Failure> {
+        for finding in &self.findings {
+            output::note(&finding.to_string());
+        }
+        if self.count(Level::Error) + self.count(Level::Warning) > 0 {
+            output::note(&format!("{}; `sluice check` names all of it", self.summary()));
+        }
+        self.valid()
+    }
+
+    /// Whether some of it could not be read.
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.findings.is_empty()
+    }
+
+    fn valid(&self) -> Result<Config, Failure> {
         self.validate().map_err(|found| {
             Failure::configuration(format!(
                 "the translation of {} is refused, a defect of Sluice:\n{found}",
@@ -165,16 +184,19 @@ impl Manifests {
         })
     }
 
-    /// `shop: 1 error, 2 warnings`.
+    /// `shop: 1 error, 2 warnings (12 objects)`.
     pub(crate) fn summary(&self) -> String {
-        let count = |level, name: &str| match self.count(level) {
+        let number = |count: usize, name: &str| match count {
             0 => None,
             1 => Some(format!("1 {name}")),
             number => Some(format!("{number} {name}s")),
         };
+        let levels = [(Level::Error, "error"), (Level::Warning, "warning"), (Level::Info, "remark")];
         let counts: Vec<String> =
-            [count(Level::Error, "error"), count(Level::Warning, "warning")].into_iter().flatten().collect();
+            levels.into_iter().filter_map(|(level, name)| number(self.count(level), name)).collect();
         let counts = if counts.is_empty() { "ok".to_owned() } else { counts.join(", ") };
-        format!("{}: {counts}", self.name)
+        let objects = number(self.objects.len(), "object");
+        let objects = objects.unwrap_or_else(|| "no object of a kind that Sluice knows".to_owned());
+        format!("{}: {counts} ({objects})", self.name)
     }
 }

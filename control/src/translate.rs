@@ -19,7 +19,8 @@ const SECRETS: &str = "secrets";
 /// Print the configuration that Kubernetes objects come to, as `sluice run` takes it.
 ///
 /// Certificates and keys are not printed: the configuration names files for them in the folder `secrets` beside it, or, with
-/// `--secrets`, in that folder, where they are written. What is wrong with objects is said on standard error (see
+/// `--secrets`, in that folder, where they are written. Among them is the certificate for hosts that have none, a self-signed one
+/// that is made anew each time. What is wrong with objects is said on standard error (see
 /// `sluice check`); what they leave is printed all the same.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -27,10 +28,10 @@ Examples:
   sluice translate shop/ --port-map 80=8080,443=8443 --secrets secrets > proxy.json
   sluice run proxy.json
 
-Exit codes: 0 printed, 1 the manifests cannot be read.")]
+Exit codes: 0 printed, 1 the manifests, or one of the files, cannot be read (what the others come to is printed).")]
 pub(crate) struct Translate {
     /// A folder of manifests, or a file; `-` reads standard input.
-    #[arg(required_unless_present = "cluster")]
+    #[arg(value_name = "PATH", required_unless_present = "cluster")]
     manifests: Option<PathBuf>,
     /// Read the objects of a Kubernetes API server once, in place of a folder: of the one that --kubeconfig names, or of the
     /// cluster in which this process runs.
@@ -57,6 +58,7 @@ impl Translate {
             }
         };
         manifests.usable()?;
+        let partial = manifests.is_partial();
         let mut config = manifests.config;
         if !self.show_secrets {
             let contents = refer(&mut config, self.secrets.as_deref().unwrap_or(Path::new(SECRETS)));
@@ -74,7 +76,7 @@ impl Translate {
         let text = serde_json::to_string_pretty(&config)
             .map_err(|error| Failure::system(format!("the configuration cannot be printed: {error}")))?;
         output::print(&format!("{text}\n"))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::from(u8::from(partial)))
     }
 }
 

@@ -240,6 +240,11 @@ impl Reader<'_> {
             tree.get(node, key).and_then(|value| tree.text(value)).filter(|text| !text.is_empty())
         };
         let (list_version, list_kind) = of_list.unzip();
+        if of_list.is_none() && tree.get(node, "kind").is_none() && tree.get(node, "apiVersion").is_none() {
+            let message = "this is no Kubernetes object: it has neither `apiVersion` nor `kind`; what else there is to keep \
+                           belongs elsewhere, or in a file whose name begins with a dot";
+            return self.invalid(node, None, Reason::Value { message: message.to_owned() });
+        }
         let Some(kind) = said("kind").or(list_kind) else {
             return self.invalid(node, Some("kind"), Reason::MissingField { field: "kind" });
         };

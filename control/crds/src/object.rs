@@ -1,5 +1,6 @@
 //! One object of a kind: who it is, what it says, and what is wrong with it.
 
+use crate::proto::NOT_BASE64;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error, ser::SerializeMap,
@@ -163,9 +164,7 @@ impl<K: Kind> Object<K> {
 
     /// What is wrong, in words that never quote a secret: severity, place, message with the way out.
     pub fn explained(&self) -> impl Iterator<Item = Explained> + '_ {
-        // Neither what is said of the whole nor names quote a value.
-        let open = |path: &Path| path.steps().is_empty() || is_name(path);
-        self.problems.iter().map(move |problem| Explained::new(problem, K::SECRET && !open(&problem.path)))
+        self.problems.iter().map(|problem| Explained::new(problem, K::SECRET && !is_open(problem)))
     }
 }
 
@@ -199,9 +198,12 @@ impl Explained {
     }
 }
 
-/// Whether a path is that of an object's own name or namespace.
-fn is_name(path: &Path) -> bool {
-    ["name", "namespace"].iter().any(|key| *path == Path::root().key("metadata").key(key))
+/// Whether what is said of a secret quotes none of its values: it is about the whole, or a name, or quotes nothing.
+fn is_open(problem: &Problem) -> bool {
+    let is_name = |key: &&str| problem.path == Path::root().key("metadata").key(key);
+    problem.path.steps().is_empty()
+        || ["name", "namespace"].iter().any(is_name)
+        || matches!(&problem.reason, Reason::Value { message } if message == NOT_BASE64)
 }
 
 /// Everything but an unknown field: that is ignored, as the API server ignores it.

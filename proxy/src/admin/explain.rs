@@ -47,6 +47,9 @@ fn question(query: &str) -> Result<Question, String> {
             "method" => question.method = value,
             "host" => question.authority = value,
             "sni" => question.server_name = Some(value),
+            "path" if !value.starts_with('/') && value != "*" => {
+                return Err(not_a("a path: it begins with `/`"));
+            }
             "path" => question.target = value,
             "source" => question.source = value.parse().map_err(|_| not_a("an address"))?,
             "header" => {
@@ -98,6 +101,7 @@ mod tests {
             ("port=many", "port: `many` is not a port"),
             ("path=%4", "path: the value is not percent-encoded text"),
             ("path=%FF", "path: the value is not percent-encoded text"),
+            ("path=cart", "path: `cart` is not a path"),
             ("header=x-user", "header: `x-user` is not `name: value`"),
             ("pth=/", "`pth` is not known here"),
             ("host", "`host` has no value"),

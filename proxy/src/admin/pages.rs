@@ -23,17 +23,17 @@ type Page = Response<Full<Bytes>>;
 const HELP: &str = "\
 Sluice admin. Everything is read with GET and changed with POST.
 
-  GET  /             this page
-  GET  /ready        200 when traffic may come, else 503 and who is late
-  GET  /healthz      200 as long as the process does its work
-  GET  /stats        every number, one `name: value` a line
-  GET  /metrics      the same for Prometheus, and in the words of others where that was asked for
-  GET  /config_dump  the configuration in force, secrets left out, and why a newer one is not
-  GET  /explain      where a request would go, and why: ?host=...&path=... (`sluice explain --admin`)
-  GET  /clusters     clusters, their endpoints as resolved, and counters
-  GET  /listeners    listeners and where they really listen, or why they do not
-  GET  /logging      log levels; POST /logging?level=debug or ?sluice_proxy::dns=debug changes them
-  POST /drain        finish what has begun, then end
+  GET  /                  this page
+  GET  /ready             200 when traffic may come, else 503 and who is late
+  GET  /healthz           200 as long as the process does its work
+  GET  /stats             every number, one `name: value` a line
+  GET  /metrics           the same for Prometheus, and in the words of others where that was asked for
+  GET  /config_dump       the configuration in force, secrets left out, and why a newer one is not
+  GET  /explain           where a request would go, and why: ?host=...&path=... (`sluice explain --admin`)
+  GET  /clusters          clusters, their endpoints as resolved, and counters
+  GET  /listeners         listeners and where they really listen, or why they do not
+  GET  /logging           log levels; POST /logging?level=debug or ?sluice_proxy::dns=debug changes them
+  POST /drain             finish what has begun, then end
 ";
 
 /// Answers a request.
@@ -109,7 +109,7 @@ fn content(content: PageContent) -> Page {
 
 fn help(state: &State) -> String {
     let added = state.extension.iter().flat_map(|added| added.pages());
-    added.fold(HELP.to_owned(), |help, (path, what)| format!("{help}  GET  {path:<13} {what}\n"))
+    added.fold(HELP.to_owned(), |help, (path, what)| format!("{help}  GET  {path:<18} {what}\n"))
 }
 
 pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Page {

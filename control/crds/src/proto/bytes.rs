@@ -4,6 +4,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;
 
+/// What is said of a text that carries no bytes; it quotes nothing of it.
+pub(crate) const NOT_BASE64: &str = "the value is not base64";
+
 /// Bytes, base64 in JSON. Line breaks inside are ignored, as Go ignores them.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Bytes(pub Vec<u8>);
@@ -35,6 +38,6 @@ impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text: String = String::deserialize(deserializer)?.split(['\r', '\n']).collect();
         // The reason may tell parts of the text; nobody needs it.
-        BASE64_STANDARD.decode(text).map(Self).map_err(|_| D::Error::custom("the value is not base64"))
+        BASE64_STANDARD.decode(text).map(Self).map_err(|_| D::Error::custom(NOT_BASE64))
     }
 }
