@@ -103,11 +103,19 @@ fn path_rule(
             scene.report(location, Level::Warning, Reason::NotInEffect, message);
         }
     };
-    let own_paths = location.is_root()
-        || matches!(location.matching, Matching::Segments)
-            && rule.stays_below(&format!("{}/", location.path.trim_end_matches('/')))
-        || matches!(location.matching, Matching::Text) && rule.stays_below(location.path);
+    let path = location.path.trim_end_matches('/');
+    let (own_paths, others) = match location.matching {
+        _ if location.is_root() => (true, false),
+        Matching::Segments => {
+            (rule.stays_below(&format!("{path}/")) || rule.is_for(path), rule.stays_off(path))
+        }
+        Matching::Text => (rule.stays_below(location.path), rule.stays_off(location.path)),
+        Matching::Whole => (rule.is_for(path) && path == location.path, rule.stays_off(path)),
+        Matching::Expression => (false, false),
+    };
     match rule.then {
+        _ if others && snippet == OWN => leave_out("is for none of the paths of the rule"),
+        _ if others => {}
         Then::Path(_) if route.rewrite.path.is_some() => {
             leave_out("stands beside another rewrite of the path, `rewrite-target` or a line before it");
         }
@@ -116,8 +124,8 @@ fn path_rule(
         Then::Redirect(_) if !matches!(route.action, Action::Forward(_)) => {}
         Then::Redirect(redirect) if takes_all => route.action = Action::Redirect(redirect),
         Then::Redirect(redirect) if own_paths => {
-            let path = PathRegex { pattern: rule.pattern, anchor: RegexAnchor::Search };
-            let matches = RouteMatch { path: Some(PathMatch::Regex(path)), ..RouteMatch::default() };
+            let expression = PathRegex { pattern: rule.pattern, anchor: RegexAnchor::Search };
+            let matches = RouteMatch { path: Some(PathMatch::Regex(expression)), ..RouteMatch::default() };
             let nth = scene.detours.len() + 1;
             let labels = route.labels.clone().map(|own| RouteLabels { service: String::new(), ..own });
             scene.detours.push(Route {

@@ -66,6 +66,9 @@ fn verdict(name: &str, words: &[&str]) -> Option<Verdict> {
             Verdict::Never("it is a setting of listeners; write it in the ConfigMap of the controller")
         }
         "proxy_http_version" if words == ["1.1"] => Verdict::NoEffect("it is so in any case"),
+        "proxy_set_header" | "grpc_set_header" if is_upgrade(words) => {
+            Verdict::NoEffect("upgrades and connections are passed on in any case")
+        }
         "server_tokens" => Verdict::NoEffect("answers do not name the proxy"),
         "chunked_transfer_encoding"
         | "tcp_nodelay"
@@ -78,6 +81,17 @@ fn verdict(name: &str, words: &[&str]) -> Option<Verdict> {
         | "proxy_headers_hash_bucket_size" => NOTHING,
         _ => return None,
     })
+}
+
+/// What nginx has to be told for WebSockets to pass, and for connections to be kept.
+fn is_upgrade(words: &[&str]) -> bool {
+    let [name, value] = words else { return false };
+    let values: &[&str] = match &*name.to_ascii_lowercase() {
+        "upgrade" => &["$http_upgrade", "websocket"],
+        "connection" => &["", "upgrade", "keep-alive", "$connection_upgrade", "$http_connection"],
+        _ => &[],
+    };
+    values.iter().any(|known| known.eq_ignore_ascii_case(value))
 }
 
 /// What is to be said about such a directive; `None` about others.

@@ -36,13 +36,42 @@ impl PathRule {
         ALL.contains(&self.pattern.as_str())
     }
 
-    /// Whether it is for no other paths than those that begin with this one. What cannot be told is not.
-    pub(crate) fn stays_below(&self, path: &str) -> bool {
-        let literal = path.replace('.', "\\.");
-        let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
-        let behind = self.pattern.as_str().strip_prefix('^').and_then(|rest| rest.strip_prefix(&*literal));
-        // A character may be optional, and an alternative begins anew.
-        plain && behind.is_some_and(|rest| !rest.contains('|') && !rest.starts_with(['?', '*', '{']))
+    /// Whether it is for no other paths than those that begin with this text. What cannot be told is not.
+    pub(crate) fn stays_below(&self, start: &str) -> bool {
+        self.beginning().is_some_and(|beginning| beginning.starts_with(start))
+    }
+
+    /// Whether it is for no path that begins with this text.
+    pub(crate) fn stays_off(&self, start: &str) -> bool {
+        self.beginning()
+            .is_some_and(|beginning| !beginning.starts_with(start) && !start.starts_with(&*beginning))
+    }
+
+    /// Whether it is for this path alone, with a slash behind it or without.
+    pub(crate) fn is_for(&self, path: &str) -> bool {
+        let rest = self.pattern.as_str().strip_prefix('^').and_then(|rest| rest.strip_prefix(path));
+        let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_~".contains(&byte));
+        plain && matches!(rest, Some("$" | "/$" | "/?$"))
+    }
+
+    /// What every path begins with that it is for, as far as that can be told: an alternative begins anew, and the last
+    /// character may be optional.
+    fn beginning(&self) -> Option<String> {
+        let rest = self.pattern.as_str().strip_prefix('^').filter(|rest| !rest.contains('|'))?;
+        let mut beginning = String::new();
+        let mut chars = rest.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' if chars.peek() == Some(&'.') => beginning.extend(chars.next()),
+                '?' | '*' | '{' => {
+                    beginning.pop();
+                    break;
+                }
+                c if c.is_ascii_alphanumeric() || "/-_~".contains(c) => beginning.push(c),
+                _ => break,
+            }
+        }
+        Some(beginning)
     }
 }
 
@@ -201,6 +230,12 @@ mod tests {
         };
         assert!(rule("^(.*)$").takes_all() && !rule("^/a").takes_all());
         assert!(rule("^/a/(.*)$").stays_below("/a") && rule("^/v1\\.0/x").stays_below("/v1.0"));
+        assert!(
+            rule("^/z/(.*)$").stays_off("/a")
+                && !rule("^/(.*)$").stays_off("/a")
+                && !rule("/z").stays_off("/a")
+        );
+        assert!(rule("^/a/?$").is_for("/a") && !rule("^/a.?$").is_for("/a"));
         for (pattern, path) in
             [("/a", "/a"), ("^/b", "/a"), ("^/a|/b", "/a"), ("^/v1.0", "/v1.0"), ("^/ab?", "/ab")]
         {

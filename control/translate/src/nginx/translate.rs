@@ -6,7 +6,7 @@ use super::{
     fields::{self, field, header},
     note::{Note, note},
     rewrite::{self, PathRule},
-    variables::Place,
+    variables::{Place, template},
 };
 use sluice_crds::annotations::{Value, ValueKind};
 use sluice_model::{
@@ -24,6 +24,8 @@ pub(crate) enum Policy {
     RemoveResponse(HeaderName),
     SetRequest(HeaderValue),
     RemoveRequest(HeaderName),
+    /// A template of the host that servers see.
+    Host(String),
     Answer(Action),
     /// For some of the paths; see [`apply`](Self::apply).
     Path(PathRule),
@@ -97,6 +99,11 @@ fn one(directive: &Directive, words: &[&str], place: &Place<'_>) -> Result<Vec<P
             Ok(vec![Policy::AddResponse(field(name, value, place, response)?)])
         }
         ("proxy_hide_header", [name]) => Ok(vec![Policy::RemoveResponse(header(name)?)]),
+        ("proxy_set_header" | "grpc_set_header", [name, value])
+            if name.eq_ignore_ascii_case("host") && !value.is_empty() =>
+        {
+            Ok(vec![Policy::Host(template(value, place, request)?)])
+        }
         ("proxy_set_header" | "grpc_set_header", [name, ""]) => {
             Ok(vec![Policy::RemoveRequest(header(name)?)])
         }
@@ -172,6 +179,12 @@ impl Policy {
             Self::RemoveResponse(name) => headers.response.remove.push(name),
             Self::SetRequest(field) => fields::set(&mut headers.request, field),
             Self::RemoveRequest(name) => headers.request.remove.push(name),
+            Self::Host(value) => {
+                if let Ok(name) = "host".parse() {
+                    headers.request.set.retain(|field| field.name != name);
+                    headers.request.set.push(HeaderValue { name, value });
+                }
+            }
             Self::Answer(action) => route.action = action,
             Self::ReadTimeout(time) => route.timeouts.idle = time,
             Self::SendTimeout(time) => route.timeouts.send = time,
@@ -208,12 +221,13 @@ mod tests {
         let route = done(
             "more_set_headers 'X-Frame-Options: DENY' \"X-Id: $request_id 100%\";\nadd_header X-A b always;\n\
              more_clear_headers Server;\nproxy_hide_header X-Powered-By;\nproxy_set_header X-Real $remote_addr;\n\
-             proxy_set_header X-Gone \"\";\nmore_set_input_headers 'X-Ua: ${http_user_agent}';\n",
+             proxy_set_header Host $http_x_tenant.internal;proxy_set_header X-Gone \"\";\nmore_set_input_headers 'X-Ua: ${http_user_agent}';\n",
         );
         let wanted = serde_json::json!({
             "request": {
                 "remove": ["x-real", "x-gone", "x-ua"],
                 "set": [{ "name": "x-real", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" },
+                        { "name": "host", "value": "%REQ(x-tenant)%.internal" },
                         { "name": "x-ua", "value": "%REQ(user-agent)%" }] },
             "response": {
                 "remove": ["x-id", "server", "x-powered-by"],
@@ -243,7 +257,7 @@ mod tests {
     #[test]
     fn what_is_safe_to_leave_out_is_said_line_by_line_and_the_rest_is_done() {
         let translated = read(
-            "gzip off;\nproxy_buffering off;\nmore_set_headers 'A: b';\ngzip on;\nproxy_connect_timeout 3s;\nexpires 1h;",
+            "gzip off;\nproxy_set_header Upgrade $http_upgrade; proxy_buffering off;\nmore_set_headers 'A: b';\ngzip on;\nproxy_connect_timeout 3s;\nexpires 1h;",
         )
         .unwrap();
         assert_eq!(translated.policies.len(), 1);
@@ -253,6 +267,10 @@ mod tests {
             said,
             [
                 (Level::Info, "line 1: `gzip`: no effect: nothing is compressed here"),
+                (
+                    Level::Info,
+                    "line 2: `proxy_set_header`: no effect: upgrades and connections are passed on in any case"
+                ),
                 (
                     Level::Info,
                     "line 2: `proxy_buffering`: no effect: bodies are streamed, there is no buffer to shape"

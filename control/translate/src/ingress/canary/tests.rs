@@ -397,7 +397,8 @@ fn clients_stay_on_their_side_and_are_known_by_a_cookie_s_value_where_that_is_as
     );
     let wanted = serde_json::json!({
         "destinations": [{ "cluster": "shop/main:80" }],
-        "canaries": [{ "cluster": "shop/next:80", "weight": 10, "cookie": "group", "cookie_value": "beta" }],
+        "canaries": [{ "cluster": "shop/next:80", "weight": 10, "cookie": "group", "cookie_value": "beta",
+                       "origin": "Ingress shop/web-next" }],
         "sticky": { "hash": "source_ip" },
     });
     assert_eq!(serde_json::to_value(forward(&translation, "/")).unwrap(), wanted);
@@ -408,4 +409,9 @@ fn clients_stay_on_their_side_and_are_known_by_a_cookie_s_value_where_that_is_as
     let said = said(&translation, "web-next");
     assert!(said.iter().any(|said| said.contains("write `source-ip`")), "{said:?}");
     assert!(said.iter().any(|said| said.contains("did you mean `canary-sticky`?")), "{said:?}");
+
+    let translation = one_canary("canary-weight=10; sluice.dev/canary-by-cookie-value=beta");
+    assert_eq!(forward(&translation, "/").canaries[0].cookie_value, None);
+    let said = self::said(&translation, "web-next");
+    assert!(said.iter().any(|said| said.contains("has no effect without canary-by-cookie")), "{said:?}");
 }
