@@ -186,6 +186,13 @@ async fn a_port_that_cannot_be_listened_on_stops_no_other_and_is_named() {
     let entry = gateway.status_becomes(&name, |entry| !entry.is_null()).await;
     assert_eq!(entry["events"][0]["reason"], "NotListening", "{entry}");
     assert!(entry["events"][0]["message"].as_str().unwrap().contains("Gateway shop/own"), "{entry}");
+    let entry = gateway.status("Gateway shop/own").await;
+    let condition = &entry["status"]["conditions"][0];
+    assert_eq!(
+        (&condition["status"], &condition["reason"]),
+        (&json!("False"), &json!("NotListening")),
+        "{entry}"
+    );
     let label = format!("listener=\"port-{port}\"");
     assert_eq!(gateway.proxy().stat("sluice_listeners_unbound", &[&label]).await as u64, 1);
 
@@ -193,6 +200,8 @@ async fn a_port_that_cannot_be_listened_on_stops_no_other_and_is_named() {
     gateway.proxy().ready().await;
     assert_eq!(gateway.port(port).await.port(), port);
     gateway.status_becomes(&name, Value::is_null).await;
+    let holds = |entry: &Value| entry["status"]["conditions"][0]["status"] == "True";
+    gateway.status_becomes("Gateway shop/own", holds).await;
 
     // Once ready, it stays so, whatever objects ask for.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -73,7 +73,9 @@ struct Situation {
     duplicates: Vec<Report>,
     findings: Vec<Finding>,
     files: usize,
+    /// Listeners that do not listen, and what is to be said to those that name their ports.
     unbound: Vec<Unbound>,
+    unheard: Vec<Report>,
     config: Arc<Config>,
 }
 
@@ -156,6 +158,7 @@ impl Shared {
         situation.config = config;
         situation.marks = marks;
         situation.ingresses = ingresses;
+        situation.tell_unheard();
         if matters {
             self.news.send_modify(|news| *news += 1);
         }
@@ -203,7 +206,10 @@ impl Shared {
 
     /// Listeners that do not listen.
     pub(super) fn set_unbound(&self, listeners: &[Unbound]) {
-        listeners.clone_into(&mut self.lock().unbound);
+        let mut situation = self.lock();
+        listeners.clone_into(&mut situation.unbound);
+        situation.tell_unheard();
+        self.news.send_modify(|news| *news += 1);
     }
 
     /// The objects that need a listener, in words.
@@ -218,7 +224,7 @@ impl Shared {
         let addresses = self.addresses.addresses(&situation.objects, &situation.nodes);
         look(Facts {
             objects: &situation.objects,
-            reports: [&situation.reports, &situation.duplicates],
+            reports: [&situation.reports, &situation.duplicates, &situation.unheard],
             ingresses: &situation.ingresses,
             addresses: &addresses,
         })
@@ -232,7 +238,7 @@ impl Shared {
     /// `GET /debug/translation`: what became of one object.
     pub(super) fn translation(&self, query: &str) -> Result<Value, String> {
         let situation = self.lock();
-        let reports = situation.reports.iter().chain(&situation.duplicates);
+        let reports = situation.reports.iter().chain(&situation.duplicates).chain(&situation.unheard);
         let Situation { objects, config, marks, .. } = &*situation;
         translation::show(objects, &Made { config, marks }, reports, query)
     }
@@ -250,7 +256,7 @@ impl Shared {
             *objects.entry(name.kind).or_default() += 1;
         }
         let mut rejected: BTreeMap<&str, HashSet<&ObjectName>> = BTreeMap::new();
-        for report in situation.reports.iter().chain(&situation.duplicates) {
+        for report in situation.reports.iter().chain(&situation.duplicates).chain(&situation.unheard) {
             let of_kind = rejected.entry(report.object.kind).or_default();
             if report.severity == Level::Error {
                 of_kind.insert(&report.object);
@@ -290,6 +296,14 @@ impl Shared {
         families.extend(self.watches.iter().flat_map(|watches| watches.metrics()));
         families.extend(self.writes.get().into_iter().flat_map(|tally| tally.metrics()));
         families
+    }
+}
+
+impl Situation {
+    /// Nearly always there is nothing to tell.
+    fn tell_unheard(&mut self) {
+        let made = Made { config: &self.config, marks: &self.marks };
+        self.unheard = trouble::unheard(&self.unbound, &made, &self.objects);
     }
 }
 

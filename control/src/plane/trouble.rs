@@ -3,9 +3,10 @@
 use super::translation::Made;
 use crate::source::Finding;
 use serde_json::{Value, json};
-use sluice_crds::{Kind, core::Ingress, istio::Gateway};
+use sluice_crds::{Kind, ObjectName, core::Ingress, istio::Gateway};
 use sluice_model::spec::{Listener, RouteTable};
 use sluice_proxy::Unbound;
+use sluice_translate::{Held, Level, Mark, Reason, Report};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// As many objects are named; of the others it is said how many there are.
@@ -31,6 +32,34 @@ pub(super) fn of_listeners(unbound: &[Unbound], made: &Made<'_>) -> Vec<Value> {
     entries.collect()
 }
 
+/// What those are told that name the port of a listener that does not listen. Of Ingresses, which name none, the entry of the
+/// listener has the first.
+pub(super) fn unheard(
+    unbound: &[Unbound],
+    made: &Made<'_>,
+    objects: &BTreeMap<ObjectName, Held>,
+) -> Vec<Report> {
+    let mut reports = Vec::new();
+    for listener in unbound {
+        let Some(spec) = made.config.listeners.iter().find(|one| one.name == listener.name) else { continue };
+        let tables = tables(spec);
+        let held = gateways(made, &tables).filter_map(|name| objects.get(name));
+        let message = format!("{}; it is tried again", listener.why);
+        reports.extend(held.map(|held| {
+            Report::new(held, Level::Error, Reason::NotListening, message.clone()).at("spec.servers")
+        }));
+    }
+    reports
+}
+
+/// The Gateways that have a server in one of these tables.
+fn gateways<'m>(made: &Made<'m>, tables: &'m BTreeSet<&str>) -> impl Iterator<Item = &'m ObjectName> {
+    let has_one =
+        move |marks: &BTreeSet<Mark>| marks.iter().any(|mark| tables.contains(mark.route_table.as_str()));
+    let gateways = made.marks.iter().filter(|(object, _)| object.kind == Gateway::KIND);
+    gateways.filter(move |(_, marks)| has_one(marks)).map(|(object, _)| object)
+}
+
 fn entry(kind: &str, name: &str, events: Vec<Value>) -> Value {
     json!({ "kind": kind, "namespace": "", "name": name, "status": {}, "events": events })
 }
@@ -49,13 +78,10 @@ pub(super) fn wanted_by(made: &Made<'_>, listener: &str) -> String {
     let routes = made.config.route_tables.iter().filter(|table| is_here(table));
     let routes = routes.flat_map(|table| &table.virtual_hosts).flat_map(|host| &host.routes);
     let origins: BTreeSet<&str> = routes.filter_map(|route| route.origin.as_deref()).collect();
-    let gateways = made.marks.iter().filter(|(object, marks)| {
-        object.kind == Gateway::KIND && marks.iter().any(|mark| tables.contains(mark.route_table.as_str()))
-    });
     let is_ingress =
         |origin: &&&str| origin.strip_prefix(Ingress::KIND).is_some_and(|rest| rest.starts_with(' '));
     let ingresses = origins.iter().filter(is_ingress).map(|origin| (*origin).to_owned());
-    let mut names: Vec<String> = gateways.map(|(object, _)| object.to_string()).chain(ingresses).collect();
+    let mut names: Vec<String> = gateways(made, &tables).map(ToString::to_string).chain(ingresses).collect();
     if names.is_empty() {
         names = origins.into_iter().map(str::to_owned).collect();
     }

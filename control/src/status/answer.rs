@@ -14,8 +14,8 @@ pub(super) const ACCEPTED: &str = "Accepted";
 pub(crate) struct Facts<'f> {
     /// Every object that is held.
     pub(crate) objects: &'f BTreeMap<ObjectName, Held>,
-    /// Everything that is to be said, in two parts.
-    pub(crate) reports: [&'f [Report]; 2],
+    /// Everything that is to be said, in three parts.
+    pub(crate) reports: [&'f [Report]; 3],
     /// The Ingresses that are served.
     pub(crate) ingresses: &'f BTreeSet<ObjectName>,
     /// Where they are served.

@@ -278,7 +278,7 @@ mod tests {
         fn sweep(&self, book: &mut Book, now: Instant) -> Vec<Job> {
             let facts = Facts {
                 objects: &self.objects,
-                reports: [&self.reports, &[]],
+                reports: [&self.reports, &[], &[]],
                 ingresses: &self.ingresses,
                 addresses: &self.addresses,
             };

@@ -57,6 +57,8 @@ pub enum Reason {
     NoEffect,
     /// The same object stands in two places.
     Duplicate,
+    /// The address of its port cannot be listened on.
+    NotListening,
 }
 
 // === impl Report ===
@@ -192,6 +194,7 @@ impl Reason {
             Self::Unreachable => "Unreachable",
             Self::NoEffect => "NoEffect",
             Self::Duplicate => "Duplicate",
+            Self::NotListening => "NotListening",
         }
     }
 }
