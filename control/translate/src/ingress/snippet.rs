@@ -1,5 +1,5 @@
 //! Snippets: lines of nginx's configuration in annotations. They are never run; what a route can carry is translated, and
-//! the rest refused, a snippet as a whole.
+//! the rest refused, a snippet as a whole. Lines that are safe to leave out are left out, and said.
 
 use super::{
     location::{Location, Scene},

@@ -13,6 +13,7 @@ mod fields;
 mod lex;
 mod note;
 mod parse;
+mod policy;
 mod rewrite;
 mod translate;
 mod variables;
@@ -21,8 +22,9 @@ pub(crate) use answer::location;
 pub(crate) use fields::{field, literal_field, set};
 pub(crate) use note::Note;
 pub(crate) use parse::{Directive, parse};
+pub(crate) use policy::Policy;
 pub(crate) use rewrite::{PathRule, Then, absolute, away, replacement, whole};
-pub(crate) use translate::{Policy, protects, translate};
+pub(crate) use translate::{protects, translate};
 pub(crate) use variables::{Place, template};
 
 /// Why a snippet is refused.
