@@ -10,6 +10,8 @@ mod checks;
 mod ejection;
 #[path = "resilience/faulty.rs"]
 mod faulty;
+#[path = "resilience/limits.rs"]
+mod limits;
 
 use serde_json::Value;
 use sluice_dsl::{Sluice, sluice};

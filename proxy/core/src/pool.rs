@@ -137,6 +137,11 @@ impl<C> Pool<C> {
         }
     }
 
+    /// Gives up the one that was idle longest, to be closed: its room is needed.
+    pub fn take_oldest(&mut self) -> Option<C> {
+        self.idle.pop_front().map(|idle| idle.connection)
+    }
+
     /// Idle connections.
     pub fn len(&self) -> usize {
         self.idle.len()

@@ -51,7 +51,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
         ),
         Family::counter(
             "upstream_overflows_total",
-            "What was refused because a limit of the cluster was reached.",
+            "Times that a limit of the cluster was reached: something was refused, or waits for a connection.",
             overflows.collect(),
         ),
     ]

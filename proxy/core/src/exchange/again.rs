@@ -45,6 +45,8 @@ pub(super) struct Again {
     pub(super) tried: smallvec::SmallVec<[usize; 4]>,
     /// When an endpoint was asked first.
     first: Option<Instant>,
+    /// Some endpoint has seen a try that came to nothing.
+    seen: bool,
     /// Of the cluster's budget, for the try that is under way.
     room: Option<Room>,
     /// Of the cluster's limit of retries, from the first one to the end.
@@ -68,6 +70,7 @@ impl Again {
     pub(super) fn reset(&mut self) {
         self.tried.clear();
         self.first = None;
+        self.seen = false;
         self.release();
         self.pause = None;
     }
@@ -114,6 +117,7 @@ impl Exchange {
 
     /// The try that an endpoint has seen came to nothing: if it was a retry, its room is not free for a while.
     pub(super) fn spend_room(&mut self, now: Instant) {
+        self.again.seen = true;
         if let Some(room) = self.again.room.take() {
             room.failed(now);
         }
@@ -151,7 +155,7 @@ impl Exchange {
         if !left || (whom == Whom::Others && !others) || !self.count_retry() {
             return None;
         }
-        let seen = self.page.is_none() && self.sends > 0;
+        let seen = self.page.is_none() && self.again.seen;
         if !seen && others {
             return Some(self.go_on(now, whom, failure, cx));
         }

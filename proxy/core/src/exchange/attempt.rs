@@ -133,6 +133,11 @@ impl Exchange {
                 "upstream connect error or disconnect/reset before headers. reset reason: connection failure (TLS)"
             }
             ConnectFailure::Overflow => return self.overflow(now, cx),
+            ConnectFailure::Full => {
+                // It counts as no failure, and nobody waits for it.
+                self.again.tried.push(self.endpoint);
+                return if self.pick(now, true, cx) { Action::Connect } else { self.overflow(now, cx) };
+            }
         };
         self.try_elsewhere(now, text, cx)
     }
@@ -239,19 +244,18 @@ impl Exchange {
             self.report(now, Outcome::Failed);
         }
         let may = self.may_send_again(failure);
-        if may && self.reused && !self.stale {
-            let unseen = failure.sent == Sent::Nothing;
-            if !unseen {
-                self.spend_room(now);
-            }
-            if unseen || self.take_room(now) {
-                self.stale = true;
-                self.reuse = Reuse::Fresh;
-                self.start_attempt(now);
-                return Action::Connect;
-            }
+        let unseen = failure.sent == Sent::Nothing || failure.kind == FailureKind::Unprocessed;
+        if unseen {
+            self.free_room();
+        } else {
+            self.spend_room(now);
         }
-        self.spend_room(now);
+        if may && self.reused && !self.stale && (unseen || self.take_room(now)) {
+            self.stale = true;
+            self.reuse = Reuse::Fresh;
+            self.start_attempt(now);
+            return Action::Connect;
+        }
         // Whoever was closed under our hands has most likely seen nothing, but nobody knows.
         let status = if aged && !may { 502 } else { 503 };
         let failed = Failure { flag, status, details: RESET, text };

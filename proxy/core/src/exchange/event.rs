@@ -92,8 +92,10 @@ pub enum ConnectFailure {
     Refused,
     /// The TLS handshake failed.
     Tls,
-    /// The driver's own bound on connections or streams is reached (`UO`).
+    /// The cluster has as many connections, or as many requests wait for one, as it may have (`UO`).
     Overflow,
+    /// The endpoint has as many connections as it may have; another one may have room.
+    Full,
 }
 
 /// How an upstream broke.

@@ -70,7 +70,8 @@ impl Gauges {
         let more = |now: u32| if most > 0 && now >= most { None } else { now.checked_add(1) };
         let entered =
             self.now[limit as usize].fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
-        if !entered {
+        // Whoever finds no room for a connection looks again and again.
+        if !entered && limit != Limit::Connections {
             self.overflows[limit as usize].fetch_add(1, Ordering::Relaxed);
         }
         entered
@@ -82,6 +83,11 @@ impl Gauges {
 }
 
 impl ClusterState {
+    /// A request has to wait for a connection, or gets none.
+    pub fn connections_overflowed(&self) {
+        self.gauges.overflows[Limit::Connections as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// One more of the cluster, where there may be; `most` 0 is no limit.
     pub fn hold(self: &Arc<Self>, limit: Limit, most: u32) -> Option<Held> {
         self.gauges.enter(limit, most).then(|| Held { of: Of::Cluster(Arc::clone(self)), limit })
@@ -103,7 +109,12 @@ impl EndpointState {
 impl Drop for Held {
     fn drop(&mut self) {
         match &self.of {
-            Of::Cluster(cluster) => cluster.gauges.leave(self.limit),
+            Of::Cluster(cluster) => {
+                cluster.gauges.leave(self.limit);
+                if self.limit == Limit::Connections {
+                    cluster.connection_ended();
+                }
+            }
             Of::Endpoint(endpoint) => endpoint.gauges.leave(self.limit),
         }
     }

@@ -4,12 +4,12 @@
 //! | question | module |
 //! | --- | --- |
 //! | may this request be sent again? | [`budget`] |
-//! | is there room for one more? | [`limit`] |
+//! | is there room for one more? | [`limit`], [`waiting`] |
 //! | who is left out, and until when? | [`eject`], [`success_rate`] |
 //! | what do health checks say? | [`verdict`] |
 //!
-//! Everything is counted in atomics that any shard reads and writes, and looked at when somebody asks: there is no lock and no
-//! task. While all is well a request costs a few plain loads. Whoever is compiled anew for the same cluster, or finds the same
+//! Everything is counted in atomics that any shard reads and writes, and looked at when somebody asks: there is no task, and no lock but
+//! where requests wait for a connection. While all is well a request costs a few plain loads. Whoever is compiled anew for the same cluster, or finds the same
 //! address among its endpoints, goes on with what was known: a change of the configuration forgets nothing and ends no
 //! ejection.
 
@@ -20,12 +20,14 @@ mod success_rate;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod waiting;
 mod window;
 
 pub use budget::Room;
 pub use eject::Outcome;
 pub use limit::{Held, Limit};
 pub use verdict::Verdict;
+pub use waiting::Turn;
 
 use crate::snapshot::EndpointSet;
 use budget::Budget;
@@ -41,6 +43,7 @@ use std::{
     time::Instant,
 };
 use success_rate::Interval;
+use waiting::Waiting;
 
 /// Milliseconds since the cluster was first asked, and never 0.
 type Moment = u64;
@@ -60,6 +63,7 @@ pub struct ClusterState {
     troubles: Troubles,
     budget: Budget,
     gauges: Gauges,
+    waiting: Waiting,
     /// When success rates are compared next; 0 is at the first answer.
     next_comparison: AtomicU64,
     ejections: AtomicU64,

@@ -1,7 +1,10 @@
 //! Clusters and their endpoints, ready to use.
 
 use super::ClusterLabels;
-use crate::{balance::Balance, shared::Shared};
+use crate::{
+    balance::Balance,
+    shared::{EndpointState, Shared},
+};
 use sluice_model::{spec, value::EndpointAddress};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -68,6 +71,12 @@ impl ClusterId {
 }
 
 impl Cluster {
+    /// What all shards know of the endpoint at this address.
+    pub fn endpoint_state(&self, address: SocketAddr) -> Option<&Arc<EndpointState>> {
+        let at = self.endpoints.endpoints().iter().position(|endpoint| endpoint.address == address);
+        self.shared.endpoint(at?)
+    }
+
     /// The same with other endpoints.
     pub(crate) fn with_endpoints(&self, endpoints: Arc<EndpointSet>) -> Self {
         let before = Some((&self.balance, &*self.endpoints));

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// How much of what a cluster is sent may be retries, so that whoever fails is not asked more and more (Envoy's
 /// `retry_budget`; Istio `trafficPolicy.retryBudget`). A retry that finds no room waits for some, a few pauses long, and is then
-/// given up with flag `UO`. A retry after a failed connect costs nothing, as the endpoint that failed has seen nothing.
+/// given up with flag `UO`. A retry after a failed connect or a refused stream costs nothing, as the endpoint that failed has looked
+/// at nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryBudget {
@@ -30,7 +31,8 @@ impl Default for RetryBudget {
 #[serde(deny_unknown_fields, default)]
 pub struct ClusterLimits {
     /// Open connections, idle ones included (Istio `tcp.maxConnections`). Requests that need another one wait until one is
-    /// free or over, for the cluster's `connect_timeout` at most.
+    /// free or over, for the cluster's `connect_timeout` at most; an idle one that another shard keeps is given up within a
+    /// second.
     #[serde(skip_serializing_if = "is_default")]
     pub connections: u32,
     /// Requests that wait for a connection: for one that is being made, or one that is free again (Istio

@@ -295,7 +295,7 @@ impl<D: Downstream> Driver<'_, D> {
 
     fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         let Some(connecting) = &mut self.connecting else { return Poll::Pending };
-        let connected = ready!(connecting.as_mut().poll(cx));
+        let connected = ready!(connecting.poll(cx));
         self.connecting = None;
         Poll::Ready(match connected {
             Ok((up, reused)) => {
@@ -429,6 +429,11 @@ impl<D: Downstream> Driver<'_, D> {
         }
         if self.sender.deadline(timeouts.body_idle.limit()).is_some_and(|deadline| deadline <= now) {
             return tell!(self, Event::RequestRefused(Refusal::body_timeout()));
+        }
+        let waits = self.connecting.as_ref().is_some_and(Connecting::waits);
+        if waits && self.exchange.deadline().is_some_and(|deadline| deadline <= now) {
+            // Nobody has asked the endpoint so far.
+            return tell!(self, Event::ConnectFailed(ConnectFailure::Overflow));
         }
         self.exchange.request_held(self.held());
         tell!(self, Event::Timer)

@@ -92,7 +92,7 @@ async fn send(
 
 async fn connect(
     shard: &Rc<Shard>,
-    cluster: &Cluster,
+    cluster: &Arc<Cluster>,
     endpoint: &Endpoint,
     timer: &Timer,
 ) -> Result<Upstream, &'static str> {
@@ -104,7 +104,7 @@ async fn connect(
         Acquired::Failed(_) => return Err("connect failed"),
     };
     let deadline = cluster.spec.connect_timeout.limit().map(|limit| shard.now() + limit);
-    poll_fn(|cx| match connecting.as_mut().poll(cx) {
+    poll_fn(|cx| match connecting.poll(cx) {
         Poll::Ready(connected) => {
             Poll::Ready(connected.map(|(upstream, _)| upstream).map_err(|_| "connect failed"))
         }

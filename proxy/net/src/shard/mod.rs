@@ -79,6 +79,7 @@ pub struct Shard {
     date: RefCell<(Instant, String)>,
     phase: Cell<Phase>,
     connections: Cell<usize>,
+    number: u16,
     next_connection: Cell<u64>,
 }
 
@@ -111,6 +112,7 @@ impl Shard {
             phase: Cell::new(Phase::Active),
             connections: Cell::new(0),
             // The shard's number in the high bits: unique without a shared counter.
+            number: options.number,
             next_connection: Cell::new((u64::from(options.number) << 48) + 1),
             pools: Pools::default(),
             sessions: Sessions::default(),
@@ -175,6 +177,11 @@ impl Shard {
     /// Looks at the current configuration.
     pub(crate) fn with_snapshot<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
         look(&self.generation.borrow().snapshot)
+    }
+
+    /// Which shard of the process it is.
+    pub(crate) const fn number(&self) -> u16 {
+        self.number
     }
 
     fn next_connection(&self) -> u64 {

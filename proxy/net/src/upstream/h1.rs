@@ -1,6 +1,6 @@
 //! HTTP/1.1 towards an endpoint.
 
-use super::{Identity, RequestLine, UpstreamStream};
+use super::{Identity, RequestLine, Room, UpstreamStream};
 use crate::{
     Event,
     body::{Front, Sink, SinkGone, Source, SourceError},
@@ -29,6 +29,8 @@ pub(crate) struct Connection {
     shard: Rc<Shard>,
     pub(super) identity: Rc<Identity>,
     stream: Stream,
+    /// Counts it among the cluster's connections.
+    _room: Room,
     reader: Reader,
     writer: Writer,
     head: ResponseHead,
@@ -52,11 +54,12 @@ enum Answer {
 }
 
 impl Connection {
-    pub(crate) fn new(shard: &Rc<Shard>, identity: Rc<Identity>, stream: Stream) -> Box<Self> {
+    pub(crate) fn new(shard: &Rc<Shard>, identity: Rc<Identity>, stream: Stream, room: Room) -> Box<Self> {
         Box::new(Self {
             shard: Rc::clone(shard),
             identity,
             stream,
+            _room: room,
             reader: Reader::new(Rc::clone(&shard.buffers)),
             writer: Writer::default(),
             head: ResponseHead::new(),

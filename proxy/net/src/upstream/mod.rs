@@ -18,12 +18,14 @@ pub(crate) mod h1;
 pub(crate) mod h2;
 mod identity;
 mod pool;
+mod room;
 
 pub(crate) use acquire::{Acquired, Connecting, acquire, release};
 pub(crate) use connect::connect;
 pub(crate) use either::Upstream;
 pub(crate) use identity::Identity;
 pub(crate) use pool::Pools;
+pub(crate) use room::{Room, Seeker};
 
 /// One request on its way to an endpoint, and the answer: an HTTP/1 connection while it serves it, or an HTTP/2 stream.
 ///

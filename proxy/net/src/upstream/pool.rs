@@ -4,6 +4,7 @@ use super::{Identity, h1};
 use crate::shard::Shard;
 use sluice_core::{
     pool::{Lease, Limits, Pool, Reuse},
+    shared::ClusterState,
     snapshot::{Cluster, ClusterId, Endpoint},
 };
 use sluice_model::spec::KeepAlive;
@@ -33,6 +34,8 @@ struct Slot {
     /// From which the identity was made: as long as they are the same, so is it.
     spec: Arc<sluice_model::Cluster>,
     tls: Weak<TlsContext>,
+    /// Who may be waiting for one of them.
+    state: Arc<ClusterState>,
     idle: Pool<Box<h1::Connection>>,
 }
 
@@ -66,16 +69,32 @@ impl Pools {
         if Rc::ptr_eq(&slot.identity, &lease.connection.identity) {
             lease.connection.rest();
             drop(slot.idle.put(shard.now(), lease));
+            if slot.state.is_awaited() && !slot.state.offer(shard.number()) {
+                // Another shard needs the room that an idle connection takes.
+                slot.idle.drain().for_each(drop);
+            }
         }
     }
 
     /// Closes what has timed out or was closed by its peer.
     pub(crate) fn sweep(&self, now: Instant) {
         self.slots.borrow_mut().retain(|_, slot| {
+            if slot.state.is_awaited() {
+                slot.idle.drain().for_each(drop);
+            }
             slot.idle.sweep(now, |connection| connection.is_open(), drop);
             // A slot without connections costs nothing to make again.
             !slot.idle.is_empty() || Rc::strong_count(&slot.identity) > 1
         });
+    }
+
+    /// Closes an idle connection of the cluster, to whichever endpoint; `false` where there is none.
+    pub(crate) fn give_up_one(&self, id: ClusterId) -> bool {
+        let mut slots = self.slots.borrow_mut();
+        let mut idle = slots.iter_mut().filter(|((cluster, _), _)| *cluster == id);
+        let given = idle.find_map(|(_, slot)| slot.idle.take_oldest());
+        drop(slots);
+        given.is_some()
     }
 
     /// Closes the idle connections of clusters that are gone.
@@ -95,6 +114,7 @@ impl Slot {
             identity: Rc::new(Identity::of(shard, cluster, endpoint)?),
             spec: Arc::clone(&cluster.spec),
             tls: Arc::downgrade(&shard.tls()),
+            state: Arc::clone(cluster.shared.cluster()),
             idle: Pool::new(limits(&cluster.spec.keep_alive)),
         })
     }

@@ -3,6 +3,7 @@
 mod budget;
 mod eject;
 mod threads;
+mod waiting;
 
 use super::*;
 use crate::snapshot::{Endpoint, EndpointSet};

@@ -13,7 +13,7 @@ mod tests;
 pub(crate) use stream::{Head, Stream};
 
 use self::session::{Session, Trust};
-use super::{Identity, connect};
+use super::{Identity, Room, Seeker, connect, room::Found};
 use crate::{Event, io::Stream as Socket, shard::Shard};
 use sluice_core::{exchange::ConnectFailure, pool::Reuse};
 use sluice_model::spec::KeepAlive;
@@ -45,7 +45,7 @@ pub(crate) enum Opened {
         reused: bool,
     },
     /// A connection of its own: the peer preferred HTTP/1.1.
-    Http1(Socket),
+    Http1(Socket, Room),
 }
 
 /// The sessions of one identity.
@@ -86,6 +86,7 @@ impl Sessions {
         identity: &Rc<Identity>,
         keep_alive: &KeepAlive,
         reuse: Reuse,
+        seeker: &Seeker,
     ) -> Result<Opened, ConnectFailure> {
         let slot = Rc::clone(
             self.slots
@@ -93,6 +94,7 @@ impl Sessions {
                 .entry(Rc::as_ptr(identity))
                 .or_insert_with(|| Rc::new(Slot::new(identity))),
         );
+        let mut pending = None;
         loop {
             match slot.pick(shard.now(), keep_alive, reuse) {
                 Pick::Session(session) => {
@@ -103,10 +105,14 @@ impl Sessions {
                     }
                     return Ok(Opened::Http2 { stream: Box::new(Stream::new(session, shard)), reused });
                 }
-                Pick::Wait => slot.wait().await?,
+                Pick::Wait => {
+                    pending = pending.map_or_else(|| seeker.pending(), Ok).map(Some)?;
+                    slot.wait().await?;
+                }
                 Pick::Connect => {
-                    if let Some(socket) = slot.connect(shard).await? {
-                        return Ok(Opened::Http1(socket));
+                    pending = pending.map_or_else(|| seeker.pending(), Ok).map(Some)?;
+                    if let Some((socket, room)) = slot.connect(shard, seeker).await? {
+                        return Ok(Opened::Http1(socket, room));
                     }
                 }
             }
@@ -190,7 +196,11 @@ impl Slot {
     }
 
     /// Makes a connection; a socket comes back where the peer prefers HTTP/1.1.
-    async fn connect(self: &Rc<Self>, shard: &Rc<Shard>) -> Result<Option<Socket>, ConnectFailure> {
+    async fn connect(
+        self: &Rc<Self>,
+        shard: &Rc<Shard>,
+        seeker: &Seeker,
+    ) -> Result<Option<(Socket, Room)>, ConnectFailure> {
         let identity = &self.identity;
         let attempt = self.attempts.get() + 1;
         self.attempts.set(attempt);
@@ -200,12 +210,17 @@ impl Slot {
         let woken = Woken(&self.changed);
         shard.observer.count(Event::PoolMiss { cluster: &identity.cluster });
         let made = async {
+            let has_room = || self.sessions.borrow().iter().any(|session| session.has_room());
+            let Found::Room(room) = seeker.find(shard, Reuse::Fresh, has_room).await? else {
+                // A session will do that had no room before.
+                return Ok(None);
+            };
             let connected = connect(Rc::clone(shard), Rc::clone(identity)).await?;
             match connected.protocol {
-                Protocol::Http1 => Ok(Some(connected.stream)),
+                Protocol::Http1 => Ok(Some((connected.stream, room))),
                 Protocol::Http2 => {
                     let session =
-                        Session::start(shard, identity, connected.stream, Rc::downgrade(self)).await?;
+                        Session::start(shard, seeker, connected.stream, room, Rc::downgrade(self)).await?;
                     self.sessions.borrow_mut().push(session);
                     Ok(None)
                 }
@@ -244,7 +259,7 @@ impl fmt::Debug for Opened {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http2 { reused, .. } => write!(out, "Http2(reused: {reused})"),
-            Self::Http1(_) => out.write_str("Http1"),
+            Self::Http1(..) => out.write_str("Http1"),
         }
     }
 }

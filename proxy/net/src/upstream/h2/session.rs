@@ -9,16 +9,17 @@
 //!  GOAWAY, worn out, closed ──▶ Ending ◀────────┘
 //! ```
 
-use super::{Identity, Slot};
+use super::Slot;
 use crate::{
     Event,
     h2::{REMEMBERED_RESETS, RESET_BUDGET, RESET_MEMORY, SEND_BUFFER, STREAM_WINDOW, connection_window},
     io::Stream as Socket,
     shard::Shard,
+    upstream::{Room, Seeker},
 };
 use bytes::Bytes;
 use h2::{Ping, PingPong, client};
-use sluice_core::{exchange::ConnectFailure, pool::Reuse};
+use sluice_core::{exchange::ConnectFailure, pool::Reuse, shared::ClusterState};
 use sluice_model::spec::KeepAlive;
 use std::{
     cell::{Cell, RefCell},
@@ -44,6 +45,8 @@ const FRESH: Duration = Duration::from_millis(500);
 /// A connection that carries any number of requests at once.
 pub(super) struct Session {
     sender: client::SendRequest<Bytes>,
+    /// Who may be waiting for a stream of it, or for its end.
+    cluster: Arc<ClusterState>,
     /// Away while a ping is on its way.
     ping: RefCell<Option<PingPong>>,
     active: Cell<usize>,
@@ -87,12 +90,13 @@ impl Session {
     /// Begins to speak HTTP/2 on a fresh connection, in a task of its own.
     pub(super) async fn start(
         shard: &Rc<Shard>,
-        identity: &Identity,
+        seeker: &Seeker,
         socket: Socket,
+        room: Room,
         slot: Weak<Slot>,
     ) -> Result<Rc<Self>, ConnectFailure> {
         let closed = {
-            let (shard, cluster) = (Rc::clone(shard), Arc::clone(&identity.cluster));
+            let (shard, cluster) = (Rc::clone(shard), Arc::clone(&seeker.cluster.name));
             move || shard.observer.count(Event::UpstreamClosed { cluster: &cluster })
         };
         let Ok((sender, mut connection)) = settings().handshake::<_, Bytes>(socket).await else {
@@ -101,6 +105,7 @@ impl Session {
         };
         let session = Rc::new(Self {
             sender,
+            cluster: Arc::clone(seeker.cluster.shared.cluster()),
             ping: RefCell::new(connection.ping_pong()),
             active: Cell::new(0),
             carried: Cell::new(0),
@@ -113,6 +118,7 @@ impl Session {
         tokio::task::spawn_local(async move {
             // Whatever ends the connection has been told to its streams.
             let _: Result<(), h2::Error> = connection.await;
+            drop(room);
             if let Some(session) = ended.upgrade() {
                 session.state.set(State::Ending);
             }
@@ -194,7 +200,8 @@ impl Session {
         let keep_alive = self.keep_alive.get();
         let idle = now.saturating_duration_since(self.idle_since.get());
         let expired = keep_alive.idle_timeout.limit().is_some_and(|timeout| idle >= timeout);
-        self.takes_streams() && (self.active.get() > 0 || !(expired || keep_alive.max_idle == 0))
+        let unwanted = expired || keep_alive.max_idle == 0 || self.cluster.is_awaited();
+        self.takes_streams() && (self.active.get() > 0 || !unwanted)
     }
 
     pub(super) fn set_keep_alive(&self, keep_alive: &KeepAlive) {
@@ -232,8 +239,9 @@ impl Drop for Lease {
         if !self.complete && session.state.get() == State::Proven {
             session.state.set(State::Unproven);
         }
-        let unwanted = session.active.get() == 0 && session.keep_alive.get().max_idle == 0;
-        if unwanted {
+        // Whoever waits on this shard takes the stream that is free; another shard needs the room of the connection.
+        let needed = session.cluster.is_awaited() && !session.cluster.offer(self.shard.number());
+        if session.active.get() == 0 && (needed || session.keep_alive.get().max_idle == 0) {
             session.state.set(State::Ending);
         }
     }

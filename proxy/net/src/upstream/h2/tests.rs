@@ -6,7 +6,7 @@ use crate::{
     body::{Sink, Source, SourceError},
     fields::HeadFields,
     testing::{Counts, push, read, run, until},
-    upstream::{Identity, RequestLine, UpstreamStream},
+    upstream::{Identity, RequestLine, Seeker, UpstreamStream},
 };
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server, server::SendResponse};
@@ -77,6 +77,17 @@ fn identity(address: SocketAddr) -> Rc<Identity> {
     Rc::new(Identity { cluster: "c".into(), address, protocol: ClusterProtocol::Http2, tls: None })
 }
 
+/// Somebody who looks for a connection of a cluster without limits.
+fn seeker(identity: &Identity) -> Seeker {
+    let address = identity.address;
+    let text = format!("clusters: [{{ name: c, protocol: http2, endpoints: [{{ address: '{address}' }}] }}]");
+    let loaded =
+        sluice_model::load(&sluice_model::Source::new("test.yaml", text), &sluice_model::NoFiles).unwrap();
+    let snapshot = sluice_core::snapshot::compile(None, &loaded.config, &sluice_core::snapshot::NoChains);
+    let cluster = snapshot.cluster_named("c").unwrap();
+    Seeker::new(cluster, &cluster.endpoints.endpoints()[0])
+}
+
 async fn open_with(
     shard: &Rc<Shard>,
     identity: &Rc<Identity>,
@@ -84,9 +95,9 @@ async fn open_with(
     reuse: Reuse,
 ) -> Result<(Box<Stream>, bool), ConnectFailure> {
     shard.timers.look_at_clock();
-    match shard.sessions.open(shard, identity, keep_alive, reuse).await? {
+    match shard.sessions.open(shard, identity, keep_alive, reuse, &seeker(identity)).await? {
         Opened::Http2 { stream, reused } => Ok((stream, reused)),
-        Opened::Http1(_) => panic!("HTTP/1"),
+        Opened::Http1(..) => panic!("HTTP/1"),
     }
 }
 
