@@ -59,6 +59,10 @@ impl NginxFlags {
         };
         settings.configmap = object("configmap");
         settings.default_backend = object("default-backend-service");
+        // A list of addresses goes before it.
+        settings.publish_service = object("publish-service").filter(
+            |_| !matches!(self.0.get("publish-status-address"), Some(Value::List(list)) if !list.is_empty()),
+        );
         settings.default_certificate = object("default-ssl-certificate");
         settings.http_port = port("http-port", settings.http_port);
         settings.https_port = port("https-port", settings.https_port);

@@ -3,7 +3,7 @@
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
-    settings::Settings,
+    settings::{NamespacedName, Settings},
 };
 use sluice_crds::{
     core::{ConfigMap, Service},
@@ -23,19 +23,25 @@ pub(crate) fn report(view: &View<'_>, settings: &Settings) -> Vec<Report> {
                        create it, or name the one that there is";
         reports.push(absent(name.object(ConfigMap::KIND), message));
     }
+    let service = |name: &NamespacedName| view.get::<Service>(&name.namespace, &name.name);
     if let Some(name) = &settings.default_backend {
-        let found = view.get::<Service>(&name.namespace, &name.name);
-        let message = match found.map(|service| service.object().content.ports.is_empty()) {
-            Some(false) => return reports,
-            Some(true) => {
+        let has_port = service(name).map(|service| !service.object().content.ports.is_empty());
+        let message = match has_port {
+            Some(true) => None,
+            Some(false) => Some(
                 "it is the default backend (`--default-backend-service`) and has no port, so 404 is answered in its place; \
-                 give it one"
-            }
-            None => {
+                 give it one",
+            ),
+            None => Some(
                 "it is the default backend (`--default-backend-service`) and is not there, so 404 is answered in its place; \
-                 create it, or name the one that there is"
-            }
+                 create it, or name the one that there is",
+            ),
         };
+        reports.extend(message.map(|message| absent(name.object(Service::KIND), message)));
+    }
+    if let Some(name) = settings.publish_service.as_ref().filter(|name| service(name).is_none()) {
+        let message = "its addresses would stand in the status of Ingresses (`--publish-service`), and it is not there, so none \
+                       do; create it, or name the one that there is";
         reports.push(absent(name.object(Service::KIND), message));
     }
     reports
@@ -49,13 +55,15 @@ mod tests {
         let name = |name: &str| Some(NamespacedName { namespace: "infra".to_owned(), name: name.to_owned() });
         let mut settings = tests::settings();
         (settings.configmap, settings.default_backend) = (name("controller"), name("pages"));
+        settings.publish_service = name("pages");
         tests::translate_with(settings, text).reports.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn what_flags_name_and_is_not_there_is_said_with_the_flag() {
         let told = said("");
-        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told.iter().any(|told| told.contains("`--publish-service`")), "{told:?}");
         assert!(
             told[0].starts_with("WARNING ConfigMap infra/controller: ") && told[0].contains("`--configmap`")
         );

@@ -62,6 +62,8 @@ pub struct Settings {
     pub configmap: Option<NamespacedName>,
     /// Who serves what no Ingress takes (`--default-backend-service`).
     pub default_backend: Option<NamespacedName>,
+    /// Whose addresses stand in the status of Ingresses (`--publish-service`); only looked for here.
+    pub publish_service: Option<NamespacedName>,
     /// The certificate for names that no Ingress has one for (`--default-ssl-certificate`).
     pub default_certificate: Option<NamespacedName>,
     /// What is shown where there is no such certificate; the caller makes it. Where it is absent too, clients that no
@@ -373,6 +375,7 @@ impl Default for Settings {
             annotations_prefix: sluice_crds::annotations::PREFIX.to_owned(),
             configmap: None,
             default_backend: None,
+            publish_service: None,
             default_certificate: None,
             fallback_certificate: None,
             certificates: CertificateReader::default(),
