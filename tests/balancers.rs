@@ -170,3 +170,21 @@ async fn an_endpoint_with_a_request_that_does_not_end_gets_no_others() {
     }
     assert_eq!(stuck.connections(), 3);
 }
+
+#[tokio::test]
+async fn an_endpoint_that_fails_fast_looks_slow() {
+    let good = Origin::saying("good").await;
+    let failing = Script::start(|mut wire, _| async move {
+        while wire.request().await.is_some() {
+            wire.send("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let proxy = balancing(&[failing.to_string(), good.to_string()], "{ peak_ewma: { decay: 1m } }").await;
+    let mut failed = 0;
+    for _ in 0..60 {
+        failed += usize::from(proxy.get("/").await.status == 500);
+    }
+    // Nothing was known of it once, in each shard at most; the lots fall on it alone once in thirty times.
+    assert!((1..15).contains(&failed), "{failed} of 60");
+}

@@ -1,4 +1,4 @@
-//! `configs/canary`: what its files say is what a gateway does.
+//! `configs/canary`: what its files say is what a gateway does; and how endpoints of a service are chosen.
 
 use sluice_dsl::{
     Answer, Certificate, Gateway, GatewayRecipe, Http1, Load, Origin, Reply, Request, Seen, TlsClient,
@@ -177,4 +177,35 @@ async fn the_server_learns_the_address_of_the_client_and_not_what_it_claims() {
     let [stable, ..] = &servers.0;
     let seen = &stable.requests()[0];
     assert_eq!(seen.fields.get("x-forwarded-for"), Some("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn requests_with_the_same_key_go_to_the_same_endpoint_and_others_to_all() {
+    let servers = [Origin::saying("0").await, Origin::saying("1").await, Origin::saying("2").await];
+    let [first, second, third] = &servers;
+    let manifest = "apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: nginx }
+spec: { controller: k8s.io/ingress-nginx }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: web, namespace: shop, annotations: { nginx.ingress.kubernetes.io/upstream-hash-by: $http_x_user } }
+spec:
+  ingressClassName: nginx
+  rules: [{ host: hash.example, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] } }]
+";
+    let mut gateway =
+        gateway!().manifest("web.yaml", manifest).service("shop/web", &[first, second, third]).start().await;
+    let mut all = std::collections::BTreeSet::new();
+    for user in 0..24 {
+        let user = format!("user-{user}");
+        let answers = [
+            answer(&mut gateway, "hash.example", Some(("x-user", &user))).await,
+            answer(&mut gateway, "hash.example", Some(("x-user", &user))).await,
+        ];
+        assert_eq!(answers[0], answers[1], "{user}");
+        all.extend(answers);
+    }
+    assert_eq!(all.len(), 3, "{all:?}");
 }

@@ -44,7 +44,7 @@ pub enum Need {
     Cors,
     /// Endpoints that are ejected.
     OutlierDetection,
-    /// Balancing by response time, locality, or what annotations say.
+    /// Balancing by locality, or in subsets of what a key leads to.
     Balancing,
     /// Connections that are not HTTP.
     Layer4,
@@ -90,7 +90,7 @@ impl Need {
             Self::ConnectionLimits => "limits on connections and requests of a cluster",
             Self::Cors => "CORS",
             Self::OutlierDetection => "outlier detection",
-            Self::Balancing => "balancing by response time, locality or annotation",
+            Self::Balancing => "balancing by locality or in subsets",
             Self::Layer4 => "TCP and TLS pass-through",
             Self::Limits => "rate and connection limits",
             Self::ProxyProtocol => "the PROXY protocol",

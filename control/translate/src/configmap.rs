@@ -167,6 +167,10 @@ impl Keys<'_> {
         if let Some(Value::Size(size)) = self.value("proxy-body-size") {
             ingress.proxy_body_size = Some(Size::bytes(size));
         }
+        if let Some(Value::Text(balance)) = self.value("load-balance") {
+            ingress.by_latency = balance == "ewma";
+        }
+        self.text("upstream-hash-by", &mut ingress.upstream_hash_by);
         self.switch("service-upstream", &mut ingress.service_upstream);
         self.switch("retry-non-idempotent", &mut ingress.retry_non_idempotent);
         ingress.proxy_next_upstream = self.list("proxy-next-upstream").or(ingress.proxy_next_upstream.take());

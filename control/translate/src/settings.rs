@@ -169,6 +169,10 @@ pub struct IngressDefaults {
     pub compute_full_forwarded_for: bool,
     /// Let clients see what servers say of themselves in `server`.
     pub allow_backend_server_header: bool,
+    /// Whether the endpoint that answers soonest is next, where an Ingress does not say it; otherwise they take turns.
+    pub by_latency: bool,
+    /// What requests are told apart by where an Ingress does not say it, with nginx's variables; empty for nothing.
+    pub upstream_hash_by: String,
     /// How long connecting to a server may take; absent is five seconds.
     pub proxy_connect_timeout: Option<Duration>,
     /// How long a server may be silent; absent is a minute for Ingresses that behave as those of ingress-nginx.
@@ -462,6 +466,8 @@ impl Default for IngressDefaults {
             forwarded_for_header: HeaderName::x_forwarded_for(),
             compute_full_forwarded_for: false,
             allow_backend_server_header: false,
+            by_latency: false,
+            upstream_hash_by: String::new(),
             proxy_connect_timeout: None,
             proxy_read_timeout: None,
             proxy_send_timeout: None,

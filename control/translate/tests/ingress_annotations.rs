@@ -23,6 +23,11 @@ fn words_and_risks_that_the_config_map_forbids_are_refused() {
 }
 
 #[test]
+fn endpoints_are_chosen_as_annotations_say() {
+    golden("balancing", |_| {});
+}
+
+#[test]
 fn servers_are_spoken_to_as_annotations_say() {
     golden("servers", |_| {});
 }

@@ -73,15 +73,8 @@ pub(super) const TABLE: [Annotation; 138] = [
     row("proxy-ssl-verify", OnOff, Some("off"), Ingress, Low, FailsClosed(Need::UpstreamTls)),
     row("proxy-ssl-verify-depth", Int, Some("1"), Ingress, Low, NotYet(Need::UpstreamTls)),
     // Balancing and affinity.
-    row(
-        "load-balance",
-        OneOf(&["round_robin", "ewma"]),
-        Some("round_robin"),
-        Location,
-        Low,
-        NotYet(Need::Balancing),
-    ),
-    row("upstream-hash-by", Text, None, Location, High, NotYet(Need::Balancing)),
+    row("load-balance", OneOf(&["round_robin", "ewma"]), Some("round_robin"), Location, Low, InEffect),
+    row("upstream-hash-by", Text, None, Location, High, InEffect),
     row("upstream-hash-by-subset", Bool, Some("false"), Location, Low, NotYet(Need::Balancing)),
     row("upstream-hash-by-subset-size", Int, Some("3"), Location, Low, NotYet(Need::Balancing)),
     row("affinity", OneOf(&["cookie"]), None, Ingress, Low, NotYet(Need::SessionAffinity)),

@@ -1,7 +1,7 @@
 //! Backends: from what an Ingress names to a cluster.
 
 use super::{
-    canary, error_pages,
+    balance, canary, error_pages,
     facts::{self, Lack},
     location::{Location, Scene, Target, respond},
     select::Personality,
@@ -123,6 +123,7 @@ pub(super) fn cluster(
         facts::orphan(scene.output, location, Lack::Endpoint);
     }
     upstream::shape(scene, main, &mut cluster);
+    balance::choose(scene, location, &mut cluster);
     Some(cluster)
 }
 

@@ -12,6 +12,7 @@
 mod annotations;
 mod answer;
 mod backend;
+mod balance;
 mod canary;
 mod directory;
 mod error_pages;

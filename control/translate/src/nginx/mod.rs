@@ -25,7 +25,7 @@ pub(crate) use parse::{Directive, parse};
 pub(crate) use policy::Policy;
 pub(crate) use rewrite::{PathRule, Then, absolute, away, replacement, whole};
 pub(crate) use translate::{protects, translate};
-pub(crate) use variables::{Place, template};
+pub(crate) use variables::{Place, is_constant, template};
 
 /// Why a snippet is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | round robin | [`rotation`] | whose turn it is, per shard |
 //! | random, least request | [`draw`] | how busy endpoints are, shared by all shards |
+//! | peak EWMA | [`draw`], [`latency`] | how busy endpoints are and how soon they answer, shared by all shards |
 //! | ring hash, Maglev | [`ring`], [`maglev`], with keys by [`key`] | none: the same key gives the same endpoint everywhere |
 //!
 //! What can be computed beforehand is a [`Balance`]: it is compiled with the cluster's endpoints, off the data threads. What
@@ -18,6 +19,7 @@
 
 mod draw;
 mod key;
+mod latency;
 mod maglev;
 mod ring;
 mod rotation;
@@ -26,7 +28,7 @@ pub use draw::Busy;
 pub(crate) use key::{BalancerKey, MadeCookie};
 
 use crate::snapshot::{Cluster, ClusterId, EndpointSet};
-use draw::{Draw, LeastBusy};
+use draw::{Best, Draw, Merit};
 use foldhash::HashMap;
 use maglev::Maglev;
 use ring::Ring;
@@ -53,7 +55,7 @@ enum Kind {
     #[default]
     InTurn,
     ByChance(Draw),
-    LeastBusy(LeastBusy),
+    Best(Best),
     Keyed {
         key: Arc<BalancerKey>,
         places: Places,
@@ -83,7 +85,7 @@ impl Balancers {
         rng: &mut fastrand::Rng,
     ) -> Option<usize> {
         if cluster.shared.all_well() && cluster.spec.endpoint_limits.requests == 0 {
-            return self.choose(cluster, tried, key, rng);
+            return self.choose(cluster, tried, key, now, rng);
         }
         let mut left_out = std::mem::take(&mut self.left_out);
         let place = self.choose_well(cluster, tried, key, now, rng, &mut left_out);
@@ -112,7 +114,7 @@ impl Balancers {
         if !shared.panics(&cluster.spec, &cluster.endpoints) {
             for _ in 0..RACES {
                 gather(true, left_out);
-                let Some(place) = self.choose(cluster, left_out, key, rng) else { break };
+                let Some(place) = self.choose(cluster, left_out, key, now, rng) else { break };
                 if shared.admits(place, now) {
                     return Some(place);
                 }
@@ -124,7 +126,7 @@ impl Balancers {
             }
         }
         gather(false, left_out);
-        self.choose(cluster, left_out, key, rng)
+        self.choose(cluster, left_out, key, now, rng)
     }
 
     fn choose(
@@ -132,13 +134,14 @@ impl Balancers {
         cluster: &Cluster,
         tried: &[usize],
         key: Option<&[u8]>,
+        now: Instant,
         rng: &mut fastrand::Rng,
     ) -> Option<usize> {
         let endpoints = cluster.endpoints.endpoints();
         match &cluster.balance.kind {
             Kind::InTurn => self.turns.entry(cluster.id).or_default().pick(&cluster.endpoints, tried, rng),
             Kind::ByChance(draw) => draw.pick(endpoints, tried, rng),
-            Kind::LeastBusy(least) => least.pick(endpoints, tried, rng),
+            Kind::Best(best) => best.pick(endpoints, tried, now, rng),
             Kind::Keyed { places, otherwise, .. } => {
                 let place = key.and_then(|key| match places {
                     Places::Ring(ring) => ring.pick(key, tried),
@@ -169,16 +172,18 @@ impl Balance {
             Some((Self { kind: Kind::Keyed { key, .. } }, _)) if key.is(spec) => Arc::clone(key),
             _ => Arc::new(BalancerKey::compile(spec)),
         };
+        let best = |choices, merit| {
+            let before = before.and_then(|(before, set)| match &before.kind {
+                Kind::Best(best) => Some((best, set.endpoints())),
+                _ => None,
+            });
+            Kind::Best(Best::compile(choices, merit, set, before))
+        };
         let kind = match spec {
             spec::Balancer::RoundRobin => Kind::InTurn,
             spec::Balancer::Random => Kind::ByChance(Draw::of(set)),
-            spec::Balancer::LeastRequest(least) => {
-                let before = before.and_then(|(before, set)| match &before.kind {
-                    Kind::LeastBusy(least) => Some((least, set.endpoints())),
-                    _ => None,
-                });
-                Kind::LeastBusy(LeastBusy::compile(*least, set, before))
-            }
+            spec::Balancer::LeastRequest(least) => best(least.choices, Merit::FewestRequests),
+            spec::Balancer::PeakEwma(peak) => best(2, Merit::SoonestAnswer(peak.decay.get())),
             spec::Balancer::RingHash(ring) => Kind::Keyed {
                 key: key(&ring.key),
                 places: Places::Ring(Ring::of(set)),
@@ -204,7 +209,7 @@ impl Balance {
     /// Counts a request at an endpoint until the answer is dropped; `None` where nobody needs to know.
     pub(crate) fn occupy(&self, place: usize) -> Option<Busy> {
         match &self.kind {
-            Kind::LeastBusy(least) => least.occupy(place),
+            Kind::Best(best) => best.occupy(place),
             _ => None,
         }
     }

@@ -160,6 +160,17 @@ impl Exchange {
 
     /// What came of the try, for those who choose endpoints.
     pub(super) fn report(&self, now: Instant, outcome: Outcome) {
+        if let Some(busy) = &self.busy {
+            let failed = match outcome {
+                Outcome::Answered(status) => Some(status >= 500),
+                Outcome::Failed => Some(true),
+                Outcome::Complete => None,
+            };
+            let begun = self.record.attempt_started.and_then(|begun| self.record.started.checked_add(begun));
+            if let (Some(failed), Some(begun)) = (failed, begun) {
+                busy.note(now, now.saturating_duration_since(begun), failed);
+            }
+        }
         if let Some(cluster) = self.towards() {
             cluster.shared.report(&cluster.spec.outlier_detection, self.endpoint, now, outcome);
         }

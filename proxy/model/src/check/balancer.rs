@@ -3,8 +3,13 @@
 use super::{At, Context, edits, text};
 use crate::spec::{Balancer, BalancerCookie, BalancerKey, MadeCookie, Maglev};
 
+use std::time::Duration;
+
 /// The range of `choices`.
 const CHOICES: std::ops::RangeInclusive<u32> = 2..=100;
+
+/// The range of `decay`.
+const DECAY: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3600);
 
 pub(super) fn check(cx: &mut Context<'_>, balancer: &Balancer, at: At<'_>) {
     match balancer {
@@ -14,6 +19,15 @@ pub(super) fn check(cx: &mut Context<'_>, balancer: &Balancer, at: At<'_>) {
                 let at = at.key("least_request");
                 let (least, most) = (CHOICES.start(), CHOICES.end());
                 cx.error(at.key("choices"), format!("a choice is between {least} and {most} endpoints"));
+            }
+        }
+        Balancer::PeakEwma(peak) => {
+            if !DECAY.contains(&peak.decay.get()) {
+                cx.error(
+                    at.key("peak_ewma").key("decay"),
+                    "averages fade in between 10 milliseconds and an hour",
+                )
+                .suggest("write `10s`");
             }
         }
         Balancer::RingHash(ring) => {

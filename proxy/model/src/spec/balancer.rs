@@ -16,6 +16,9 @@ pub enum Balancer {
     Random,
     /// The one that is busy with fewest requests, of some that are drawn.
     LeastRequest(LeastRequest),
+    /// The one that has answered soonest of late, times the requests that it is busy with, of two that are drawn (peak EWMA).
+    /// Answers with a status of 500 and above and failures count as slow.
+    PeakEwma(PeakEwma),
     /// The same one for the same key, by the ring that nginx (`hash ... consistent`) and memcached clients use. An endpoint that
     /// comes or goes moves the keys of about one endpoint.
     RingHash(RingHash),
@@ -36,6 +39,20 @@ pub struct LeastRequest {
 impl Default for LeastRequest {
     fn default() -> Self {
         Self { choices: 2 }
+    }
+}
+
+/// The one that has answered soonest of late, of two that are drawn by weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeakEwma {
+    /// After so long without an answer about a third of an average is left.
+    pub decay: Duration,
+}
+
+impl Default for PeakEwma {
+    fn default() -> Self {
+        Self { decay: Duration::from_secs(10) }
     }
 }
 

@@ -26,7 +26,8 @@ pub use action::{
     RedirectCode, RedirectPath, RegexRewrite, Rewrite,
 };
 pub use balancer::{
-    Balancer, BalancerCookie, BalancerKey, CookieAttribute, LeastRequest, MadeCookie, Maglev, RingHash,
+    Balancer, BalancerCookie, BalancerKey, CookieAttribute, LeastRequest, MadeCookie, Maglev, PeakEwma,
+    RingHash,
 };
 pub use canary::{Canary, CanaryHeader, CanaryHeaderRule, HashKey, Sticky, StickyCookie};
 pub use cluster::{Cluster, ClusterProtocol, ClusterTls, Endpoint, KeepAlive, ServerVerification};

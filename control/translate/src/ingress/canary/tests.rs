@@ -196,7 +196,7 @@ fn annotations_of_the_family_without_canary_true_make_a_main_ingress() {
 #[test]
 fn the_canary_s_own_word_for_other_things_is_not_heard() {
     let annotations = "canary-weight=10; rewrite-target=/x; auth-url=http://auth/; proxy-read-timeout=7; \
-                       canary-wight=5; load-balance=ewma";
+                       canary-wight=5; load-balance=ewma; upstream-hash-by-subset=true";
     let translation = one_canary(annotations);
     assert_eq!(acting(&translation, "/").len(), 1);
     assert_eq!(route(&translation, "/").timeouts.idle.get().as_secs(), 60);
@@ -211,8 +211,8 @@ fn the_canary_s_own_word_for_other_things_is_not_heard() {
             field("canary-wight")
         ),
         format!(
-            "WARNING {}: not in effect yet: it needs balancing by response time, locality or annotation",
-            field("load-balance")
+            "WARNING {}: not in effect yet: it needs balancing by locality or in subsets",
+            field("upstream-hash-by-subset")
         ),
         format!("WARNING {}: {ignored}", field("proxy-read-timeout")),
         format!("WARNING {}: {ignored}", field("rewrite-target")),
