@@ -218,6 +218,16 @@ spec:
     route: [{ destination: { host: v1 }, weight: 75 }, { destination: { host: v2 }, weight: 25 }]
 ---
 apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: team, namespace: shop }
+spec: { hosts: [team.istio.example], gateways: [front], http: [{ name: all, delegate: { name: leaf } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: leaf, namespace: shop }
+spec: { http: [{ name: of-leaf, route: [{ destination: { host: v1 } }] }] }
+---
+apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: one, namespace: shop }
 spec: { host: v1, trafficPolicy: { connectionPool: { tcp: { connectTimeout: 3s } } } }
@@ -404,6 +414,9 @@ async fn rules_of_a_virtual_service_are_named_with_what_they_lacked() {
     let refused = explain_objects(&["--host=reviews.istio.example", "--path=/refused"]).await;
     assert_says(&refused, &["503 NC (from Service shop/v2, DestinationRule shop/mutual)"]);
     assert_says(&text, &["jason (from VirtualService shop/reviews): this does not hold: "]);
+    let team = explain_objects(&["--host=team.istio.example"]).await;
+    let written = "all-of-leaf (from VirtualService shop/team, written in VirtualService shop/leaf)\n";
+    assert_says(&team, &[written]);
     let jason = explain_objects(&["--host=reviews.istio.example", "--header", "end-user: jason"]).await;
     assert_says(
         &jason,

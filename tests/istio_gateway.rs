@@ -1,7 +1,8 @@
 //! `sluice gateway` serves Gateways and VirtualServices.
 
 use sluice_dsl::{
-    Certificate, Gateway, GatewayRecipe, Http1, Nobody, Origin, Request, TlsClient, gateway, secret_manifest,
+    Answer, Certificate, Deaf, Gateway, GatewayRecipe, Http1, Nobody, Origin, Request, TlsClient, gateway,
+    secret_manifest,
 };
 
 /// One Gateway for plain HTTP, and services whose versions are told apart by a header.
@@ -362,4 +363,56 @@ async fn the_only_server_of_a_service_is_asked_again_after_a_failed_connect() {
     let entry = gateway.logged("the request", |entry| entry["path"] == "/idle").await;
     assert_eq!(entry["attempts"], 3, "once, and twice again: {entry}");
     assert_eq!(entry["response_flags"], "UF,URX", "{entry}");
+}
+
+/// The rule that is meant for everybody, with a policy for its servers.
+fn with_policy(retries: &str, policy: &str) -> String {
+    let rule = "route: [{ destination: { host: stable } }]";
+    assert!(SHOP.contains(rule));
+    format!(
+        "{}---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{ name: stable, namespace: shop }}\nspec: {{ host: stable, trafficPolicy: {{ {policy} }} }}\n",
+        SHOP.replace(rule, &format!("{rule}\n    retries: {retries}"))
+    )
+}
+
+#[tokio::test]
+async fn a_try_that_takes_too_long_is_made_again_at_another_server() {
+    let next = Origin::saying("next").await;
+    let stable = Origin::saying("stable").await;
+    let deaf = Deaf::new().await;
+    let policy = with_policy(
+        "{ attempts: 5, perTryTimeout: 300ms, retryOn: 5xx }",
+        "outlierDetection: { consecutive5xxErrors: 0 }",
+    );
+    let mut gateway = recipe(&stable, &next)
+        .service("shop/stable", &[&stable, &deaf])
+        .manifest("shop.yaml", &policy)
+        .start()
+        .await;
+    // Which of two is asked first is a matter of chance.
+    for _ in 0..20 {
+        gateway.says(HOST, "/", "stable").await;
+    }
+    gateway.logged("a second try", |entry| entry["attempts"].as_u64().is_some_and(|tries| tries > 1)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_fails_is_left_out_as_its_destination_rule_says() {
+    let next = Origin::saying("next").await;
+    let well = Origin::saying("well").await;
+    let ill = Origin::http1(|_| Answer::status(500)).await;
+    let policy = with_policy(
+        "{ attempts: 0 }",
+        "outlierDetection: { consecutive5xxErrors: 1, baseEjectionTime: 10m, maxEjectionPercent: 100 }",
+    );
+    let mut gateway = recipe(&well, &next)
+        .service("shop/stable", &[&well, &ill])
+        .manifest("shop.yaml", &policy)
+        .start()
+        .await;
+    while gateway.get(HOST, "/").await.status == 200 {}
+    for _ in 0..30 {
+        assert_eq!(gateway.get(HOST, "/").await.text(), "well");
+    }
+    assert_eq!(ill.requests().len(), 1, "it was asked once");
 }

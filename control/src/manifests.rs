@@ -119,8 +119,13 @@ impl Manifests {
         }
         let Translation { config, reports, .. } = translator.translate();
         let unclaimed = translator.unclaimed();
-        let mut reports: Vec<Report> =
-            reports.iter().cloned().chain(scan.duplicates).chain(unclaimed).collect();
+        let mut reports: Vec<Report> = reports
+            .iter()
+            .cloned()
+            .chain(scan.duplicates)
+            .chain(unclaimed)
+            .chain(translator.unselected())
+            .collect();
         reports.sort();
         Self { name, findings: scan.findings, reports, objects, prefix, config }
     }

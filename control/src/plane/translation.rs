@@ -51,6 +51,7 @@ pub(super) fn show<'r>(
             let is_of = |route: &&Route| {
                 let from = route.origin.as_deref();
                 shut || from == Some(&origin)
+                    || route.delegate.as_ref() == Some(&origin)
                     || clusters(route).any(|name| own.contains(name) || is_named(name))
                     || in_table && from.is_some_and(|from| comes_by.contains(from))
             };

@@ -315,6 +315,17 @@ pub struct Classes {
     pub without_class: bool,
     /// Leave out Ingresses that have a default backend (`--disable-catch-all`).
     pub disable_catch_all: bool,
+    /// Which Ingresses are Istio's, where the gateway is the one of Istio that serves them.
+    pub istio: Option<IstioIngresses>,
+}
+
+/// Which Ingresses are Istio's, beside those of a class whose controller is `istio.io/ingress-controller`; MeshConfig.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IstioIngresses {
+    /// The name that the old annotation `kubernetes.io/ingress.class` has to have.
+    pub class: String,
+    /// Those that name no class too.
+    pub without_class: bool,
 }
 
 // === impl NamespacedName ===
@@ -530,6 +541,7 @@ impl Default for Classes {
             by_name: false,
             without_class: false,
             disable_catch_all: false,
+            istio: None,
         }
     }
 }

@@ -169,6 +169,15 @@ impl Translator {
         }
     }
 
+    /// The Gateways of Istio that select other gateways than this one, each with the way out. Nothing else is said about them:
+    /// they may well be another one's.
+    pub fn unselected(&self) -> Vec<Report> {
+        match self.settings.role {
+            Role::Gateway => istio::unselected(&View::new(&self.store), &self.settings),
+            Role::Sidecar(_) => Vec::new(),
+        }
+    }
+
     /// The workload of a pod, where its object is there.
     pub fn workload(&self, pod: &NamespacedName) -> Option<WorkloadLabels> {
         self.store.get::<Pod>(&pod.namespace, &pod.name).map(services::workload)

@@ -38,6 +38,12 @@ message! {
         pub path_normalization: Option<PathNormalization>,
         /// What becomes of requests of pods to what is not known.
         pub outbound_traffic_policy: Option<MeshOutboundTrafficPolicy>,
+        /// Which Ingresses are served.
+        pub ingress_controller_mode: IngressControllerMode,
+        /// The class of Ingresses that are served; `istio` where it is empty.
+        pub ingress_class: String,
+        /// The label `istio` of the gateway that serves them; `ingressgateway` where it is empty.
+        pub ingress_selector: String,
         /// What holds for each proxy.
         pub default_config: Option<ProxyConfig>,
     }
@@ -95,15 +101,27 @@ choice! {
     }
 }
 
+choice! {
+    /// Which Ingresses are served.
+    pub enum IngressControllerMode {
+        /// As `STRICT`.
+        #[default]
+        Unspecified,
+        /// None.
+        Off,
+        /// Those of Istio's class, and those without any.
+        Default,
+        /// Those of Istio's class.
+        Strict,
+    }
+}
+
 const BY_FLAG: Verdict = NoEffect("`--access-log` says whether and how requests are logged");
-const BY_CLASS: Verdict = NoEffect(
-    "Ingresses are taken by their class; `--controller-class istio.io/ingress-controller` takes those of Istio's",
-);
 const ANOTHER_FIRST: &str = "a request goes to an endpoint that it has not tried, as long as there is one";
 const OWN_STATISTICS: Verdict = NoEffect("statistics have names of their own");
 
 /// Fields that do nothing here, or not yet.
-static OTHERS: [(&str, Verdict); 51] = [
+static OTHERS: [(&str, Verdict); 48] = [
     ("accessLogEncoding", BY_FLAG),
     ("accessLogFile", BY_FLAG),
     ("accessLogFormat", BY_FLAG),
@@ -132,9 +150,6 @@ static OTHERS: [(&str, Verdict); 51] = [
     ("hboneConfig", NotYet(Need::Capture)),
     ("inboundClusterStatName", OWN_STATISTICS),
     ("inboundTrafficPolicy", NotYet(Need::Capture)),
-    ("ingressClass", BY_CLASS),
-    ("ingressControllerMode", BY_CLASS),
-    ("ingressSelector", BY_CLASS),
     ("ingressService", NoEffect("`--publish-service` says whose address Ingresses have")),
     ("localityLbSetting", NotYet(Need::Balancing)),
     ("meshMTLS", NotYet(Need::TlsPolicies)),

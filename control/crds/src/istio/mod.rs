@@ -24,7 +24,9 @@ pub use authorization_policy::*;
 pub use destination::*;
 pub use destination_rule::*;
 pub use gateway::*;
-pub use mesh_config::{MeshConfig, MeshOutboundTrafficPolicy, NormalizationType, PathNormalization};
+pub use mesh_config::{
+    IngressControllerMode, MeshConfig, MeshOutboundTrafficPolicy, NormalizationType, PathNormalization,
+};
 pub use peer_authentication::*;
 pub use request_authentication::*;
 pub use service_entry::*;

@@ -33,7 +33,7 @@ pub struct Row {
 }
 
 /// Where another pod enforces a policy, it is that pod's concern; this is what becomes of it where this process is the one.
-static TABLE: [Row; 54] = [
+static TABLE: [Row; 57] = [
     row("VirtualService", "http.corsPolicy", NotYet(Need::Cors)),
     row("VirtualService", "http.retries.retryRemoteLocalities", NotYet(Need::Balancing)),
     row("VirtualService", "http.retries.retryIgnorePreviousHosts", NoEffect(ANOTHER_FIRST)),
@@ -49,7 +49,10 @@ static TABLE: [Row; 54] = [
     row("DestinationRule", "trafficPolicy.loadBalancer.consistentHash.minimumRingSize", NoEffect(RING)),
     row("DestinationRule", "trafficPolicy.loadBalancer.consistentHash.ringHash", NoEffect(RING)),
     row("DestinationRule", "trafficPolicy.connectionPool", NotYet(Need::ConnectionLimits)),
+    row("DestinationRule", "trafficPolicy.connectionPool.tcp.maxConnections", InEffect),
     row("DestinationRule", "trafficPolicy.connectionPool.tcp.connectTimeout", InEffect),
+    row("DestinationRule", "trafficPolicy.connectionPool.http.http1MaxPendingRequests", InEffect),
+    row("DestinationRule", "trafficPolicy.connectionPool.http.http2MaxRequests", InEffect),
     row("DestinationRule", "trafficPolicy.connectionPool.http.maxRetries", InEffect),
     row("DestinationRule", "trafficPolicy.connectionPool.http.h2UpgradePolicy", InEffect),
     row("DestinationRule", "trafficPolicy.connectionPool.http.maxRequestsPerConnection", InEffect),

@@ -225,7 +225,7 @@ fn written<'s>(scene: &mut Scene<'_, 's>, member: &Member, ingress: Of<'s, Ingre
                 scene.output.reports.push(report.at(format!("{field}.backend")));
                 continue;
             };
-            let (path, kind) = paths::of(written);
+            let (path, kind) = paths::of(written, member.personality);
             let target = Target::Service(service);
             let field = format!("{field}.path");
             locations.push(Location::new(ingress, member, path, kind, target, field));

@@ -90,7 +90,7 @@ impl<'c, 's> Mains<'c, 's> {
         // With rules, a default backend is for the hosts of these rules only, among which ingress-nginx does not count those
         // that nobody has.
         let is_for_host = |(member, ingress): &&(&Member, Of<'s, Ingress>)| {
-            let of_unknown = ingress.content.rules.is_empty() || member.personality == Personality::Spec;
+            let of_unknown = ingress.content.rules.is_empty() || member.personality != Personality::Compat;
             backend(ingress).is_some() && (!host.is_catch_all() || of_unknown)
         };
         let root = |kind| Some(self.locations[*self.places.get(&("/", kind))?].ingress);
@@ -115,7 +115,7 @@ impl<'c, 's> Mains<'c, 's> {
         let target = backend(ingress).map_or(Target::Default, Target::Service);
         let field = "spec.defaultBackend".to_owned();
         let mut location = Location::new(*ingress, member, "/", PathType::Prefix, target, field);
-        if member.personality == Personality::Spec {
+        if member.personality != Personality::Compat {
             location.annotations = Arc::new(member.annotations.only_refused());
         } else if host.is_catch_all() {
             location.annotations = Arc::new(member.annotations.without(&NOT_FOR_UNKNOWN_HOSTS));

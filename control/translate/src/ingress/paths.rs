@@ -17,10 +17,25 @@ use sluice_model::{
 use std::{cmp::Reverse, fmt::Write};
 
 /// The path and its kind, with what absent ones mean.
-pub(super) fn of(written: &HttpIngressPath) -> (&str, PathType) {
+pub(super) fn of(written: &HttpIngressPath, personality: Personality) -> (&str, PathType) {
     match written.path.as_str() {
         "" => ("/", PathType::ImplementationSpecific),
+        path if personality == Personality::Istio => of_istio(path, written.path_type),
         path => (path, written.path_type),
+    }
+}
+
+/// Istio reads `/a.*` and `/a/*` as what begins with `/a`, and a path without such an end as the whole one.
+fn of_istio(path: &str, kind: PathType) -> (&str, PathType) {
+    if kind != PathType::ImplementationSpecific {
+        return (path, kind);
+    }
+    let start =
+        if path == "*" { Some("") } else { path.strip_suffix(".*").or_else(|| path.strip_suffix("/*")) };
+    match start {
+        None => (path, PathType::Exact),
+        Some("") => ("/", kind),
+        Some(start) => (start, kind),
     }
 }
 
@@ -34,7 +49,7 @@ pub(super) fn mistakes(
     let use_regex = annotations.flag("use-regex") == Some(true);
     let rewrite = annotations.text("rewrite-target");
     let mistake = |written: &HttpIngressPath| {
-        let (path, kind) = of(written);
+        let (path, kind) = of(written, personality);
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
         let regex = use_regex || personality == Personality::Compat && rewrite.is_some_and(|to| to != path);
         if !path.starts_with('/') {
@@ -101,7 +116,7 @@ impl Matching {
             (Personality::Compat, _) if regex_host => Self::Expression,
             (Personality::Spec, PathType::ImplementationSpecific) if own_regex => Self::Expression,
             (_, PathType::Exact) => Self::Whole,
-            (Personality::Compat, PathType::ImplementationSpecific) => Self::Text,
+            (Personality::Compat | Personality::Istio, PathType::ImplementationSpecific) => Self::Text,
             (_, PathType::Prefix | PathType::ImplementationSpecific) => Self::Segments,
         }
     }

@@ -17,6 +17,9 @@ use std::{fmt, sync::Arc};
 /// The old way to name a class.
 pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
+/// The controller of the IngressClasses that are Istio's.
+const ISTIO_CONTROLLER: &str = "istio.io/ingress-controller";
+
 /// What is made on its own; what comes first here comes first in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Piece {
@@ -58,6 +61,8 @@ pub(crate) enum Personality {
     Compat,
     /// As the text of Kubernetes says.
     Spec,
+    /// As Istio reads them, which is as the text says but for paths that leave their meaning to the implementation.
+    Istio,
 }
 
 /// The hosts that an Ingress has something to say about.
@@ -83,6 +88,7 @@ pub(super) fn personality(
         let class = view.get::<IngressClass>("", name);
         let controller = class.as_ref().map(|class| class.content.controller.as_str());
         return match controller {
+            Some(ISTIO_CONTROLLER) if classes.istio.is_some() => Some(Personality::Istio),
             Some(controller) if classes.compat_controllers.iter().any(|ours| ours == controller) => {
                 Some(Personality::Compat)
             }
@@ -92,9 +98,14 @@ pub(super) fn personality(
             _ => (classes.by_name && name == classes.annotation).then_some(Personality::Compat),
         };
     }
+    let of_istio = classes.istio.as_ref();
     match ingress.annotation(CLASS_ANNOTATION) {
-        Some(name) if !name.is_empty() => (name == classes.annotation).then_some(Personality::Compat),
-        _ => classes.without_class.then_some(Personality::Compat),
+        Some(name) if !name.is_empty() && name == classes.annotation => Some(Personality::Compat),
+        Some(name) if !name.is_empty() => {
+            of_istio.filter(|istio| istio.class == name).map(|_| Personality::Istio)
+        }
+        _ if classes.without_class => Some(Personality::Compat),
+        _ => of_istio.filter(|istio| istio.without_class).map(|_| Personality::Istio),
     }
 }
 

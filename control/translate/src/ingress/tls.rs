@@ -61,7 +61,7 @@ pub(super) fn of_host(
             (None, Personality::Compat) if !items.is_empty() => {
                 return covering(view, settings, host, ingress, items, output);
             }
-            (None, Personality::Spec) if let Some(index) = of_all => {
+            (None, Personality::Spec | Personality::Istio) if let Some(index) = of_all => {
                 return named(view, settings, host, ingress, (index, &items[index]), output);
             }
             (None, _) => {}

@@ -118,6 +118,27 @@ fn is_ours(gateway: &Gateway, settings: &Settings) -> bool {
     port::within(&gateway.selector, &settings.labels)
 }
 
+/// The Gateways that select other gateways, and the way out.
+pub(super) fn unselected(view: &View<'_>, settings: &Settings) -> Vec<Report> {
+    let list = |labels: &BTreeMap<String, String>| {
+        let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
+        labels.collect::<Vec<_>>().join(",")
+    };
+    let own = match &*list(&settings.labels) {
+        "" => "this one has no labels".to_owned(),
+        labels => format!("the labels of this one are `{labels}`"),
+    };
+    let others = view.all::<Gateway>().filter(|gateway| !is_ours(&gateway.object().content, settings));
+    let reports = others.map(|gateway| {
+        let wanted = list(&gateway.object().content.selector);
+        let message = format!(
+            "it selects gateways with `{wanted}` and {own}, so nothing of it is served here; start the gateway with `--labels {wanted}`, or change the selector"
+        );
+        Report::new(gateway.held(), Level::Info, Reason::Unreachable, message).at("spec.selector")
+    });
+    reports.collect()
+}
+
 /// What the servers so far have.
 #[derive(Default)]
 struct Taken<'s> {

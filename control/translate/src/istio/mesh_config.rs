@@ -6,12 +6,12 @@ use super::{notes::Notes, retry};
 use crate::{
     reads::View,
     report::{Level, Reason, Report},
-    settings::{MeshDefaults, Role, Settings},
+    settings::{IstioIngresses, MeshDefaults, Role, Settings},
     store::{Held, Of},
 };
 use sluice_crds::{
     core::{ConfigMap, Pod},
-    istio::{H2UpgradePolicy, HttpRetry, NormalizationType, mesh_config},
+    istio::{H2UpgradePolicy, HttpRetry, IngressControllerMode, MeshConfig, NormalizationType, mesh_config},
 };
 use sluice_model::{spec::NormalizePath, value::Duration};
 
@@ -20,10 +20,15 @@ const NAMESPACE: &str = "istio-system";
 const NAME: &str = "istio";
 const KEY: &str = "mesh";
 
+/// The class of Ingresses that are Istio's, and the label `istio` of the gateway that serves them, where nobody says it.
+const INGRESS_CLASS: &str = "istio";
+const INGRESS_SELECTOR: &str = "ingressgateway";
+
 /// Puts what MeshConfig says into the settings.
 pub(crate) fn shape(view: &View<'_>, settings: &mut Settings) {
     let told = written(view);
     let config = told.map(|(_, text)| mesh_config::read(text).config).unwrap_or_default();
+    settings.classes.istio = ingresses(&config, settings);
     let of_pod = proxy_config(view, settings).map(|(_, text)| mesh_config::read_proxy(text).config);
     let topology = of_pod.and_then(|own| own.gateway_topology);
     let topology = topology.or(config.default_config.and_then(|proxy| proxy.gateway_topology));
@@ -66,6 +71,18 @@ pub(crate) fn report(view: &View<'_>, settings: &Settings) -> Vec<Report> {
         reports.extend(said(pod.held(), &at, &mesh_config::read_proxy(text)));
     }
     reports
+}
+
+/// The Ingresses that are Istio's, for the gateway that is to serve them.
+fn ingresses(config: &MeshConfig, settings: &Settings) -> Option<IstioIngresses> {
+    let or = |written: &str, usual: &str| if written.is_empty() { usual } else { written }.to_owned();
+    let selected = or(&config.ingress_selector, INGRESS_SELECTOR);
+    let serves = settings.role == Role::Gateway && settings.labels.get("istio") == Some(&selected);
+    let mode = config.ingress_controller_mode;
+    (serves && mode != IngressControllerMode::Off).then(|| IstioIngresses {
+        class: or(&config.ingress_class, INGRESS_CLASS),
+        without_class: mode == IngressControllerMode::Default,
+    })
 }
 
 fn said<T>(held: &Held, at: &str, read: &mesh_config::Read<T>) -> Vec<Report> {

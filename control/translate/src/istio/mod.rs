@@ -48,6 +48,7 @@ use crate::{
     output::{Output, TableKey},
     plan::{self, Plan, UnitKey},
     reads::View,
+    report::Report,
     settings::Settings,
 };
 use gateway::{Servers, Shut, Site};
@@ -106,6 +107,11 @@ pub(crate) fn plan(view: &View<'_>, settings: &Settings, examined: &mut Examined
         plan.units.insert(UnitKey::Gateway(Piece::Server(table)), members);
     }
     plan
+}
+
+/// The Gateways that select other gateways: they may well be somebody's.
+pub(crate) fn unselected(view: &View<'_>, settings: &Settings) -> Vec<Report> {
+    gateway::unselected(view, settings)
 }
 
 /// Makes a piece.

@@ -123,6 +123,8 @@ pub struct Served {
     pub route: String,
     /// The object that it was made from.
     pub origin: Option<String>,
+    /// The object that wrote the rule, where that one left it to another.
+    pub delegate: Option<String>,
     /// The conditions that held, in words.
     pub held: Vec<String>,
     /// What is done.
@@ -275,6 +277,7 @@ fn route(snapshot: &Snapshot, listener: &Listener, request: &View<'_>, answer: &
             pattern,
             route: route.name.to_string(),
             origin: route.origin.as_deref().map(str::to_owned),
+            delegate: route.delegate.as_deref().map(str::to_owned),
             held: losers::held(virtual_host, route, info),
             outcome: outcome(snapshot, route, info, request, &mut scratch),
             rewritten: rewritten(route, info, request, &mut scratch),

@@ -75,8 +75,10 @@ impl fmt::Display for Served {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "host       {} ({})", self.virtual_host, self.pattern)?;
         write!(out, "route      {}", self.route)?;
-        if let Some(origin) = &self.origin {
-            write!(out, " (from {origin})")?;
+        match (&self.origin, &self.delegate) {
+            (Some(origin), Some(delegate)) => write!(out, " (from {origin}, written in {delegate})")?,
+            (Some(origin), None) => write!(out, " (from {origin})")?,
+            (None, _) => {}
         }
         writeln!(out)?;
         if self.held.is_empty() {
@@ -156,6 +158,7 @@ mod tests {
             pattern: "*".into(),
             route: "all".into(),
             origin: None,
+            delegate: None,
             held: Vec::new(),
             outcome: Outcome::Forward {
                 why: Why::Weight,

@@ -114,6 +114,8 @@ pub struct Route {
     pub virtual_host: Arc<str>,
     /// The object that it was made from.
     pub origin: Option<Arc<str>>,
+    /// See [`spec::Route::delegate`].
+    pub delegate: Option<Arc<str>>,
     /// The rule of that object, for metrics.
     pub labels: Option<Arc<spec::RouteLabels>>,
     /// What is done with the request.

@@ -264,6 +264,7 @@ impl Compiler<'_> {
             name: route.name.as_str().into(),
             virtual_host: Arc::clone(virtual_host),
             origin: route.origin.as_deref().map(Into::into),
+            delegate: route.delegate.as_deref().map(Into::into),
             labels: route.labels.clone().map(Arc::new),
             action: match &route.action {
                 spec::Action::Forward(forward) => Action::Forward(Forward::compile(forward, self)),

@@ -2,7 +2,7 @@ use crate::{
     Settings, Translation, Translator,
     tests::{changes, settings},
 };
-use sluice_model::spec::{Action, Cluster, ClusterProtocol, NormalizePath, Route};
+use sluice_model::spec::{Action, Cluster, ClusterProtocol, NormalizePath, PathMatch, Route};
 
 const SHOP: &str = "
 apiVersion: networking.istio.io/v1
@@ -117,7 +117,7 @@ fn every_field_is_judged_and_none_is_fatal() {
     let mut scene = Scene::new();
     let translation = scene.write(&mesh(
         "accessLogFile: /dev/stdout\ntrustDomain: cluster.local\nenableTracing: true\nrotNamespace: x\nconnectTimeout: soon\n\
-         defaultHttpRetryPolicy: { attempts: 2, perTryTimeout: 1s, retryOn: sometimes }\ndefaultConfig: { discoveryAddress: a }\n\
+         defaultHttpRetryPolicy: { attempts: 2, retryRemoteLocalities: true, retryOn: sometimes }\ndefaultConfig: { discoveryAddress: a }\n\
          rootNamespace: mesh-root\n",
     ));
     assert!(!cluster(&translation, "shop.test").unavailable, "the good fields hold");
@@ -128,7 +128,7 @@ fn every_field_is_judged_and_none_is_fatal() {
         "WARNING.mesh.trustDomain: not in effect yet: it needs mesh authorization",
         "WARNING.mesh.enableTracing: not in effect yet: it needs tracing",
         "WARNING.mesh.defaultConfig.discoveryAddress: not in effect yet: it needs capture and the inbound side",
-        "WARNING.mesh.defaultHttpRetryPolicy.perTryTimeout: not in effect yet: it needs retry policies",
+        "WARNING.mesh.defaultHttpRetryPolicy.retryRemoteLocalities: not in effect yet: it needs balancing by response time, locality or annotation",
     ] {
         assert!(said.iter().any(|line| line == wanted), "{wanted}\n{said:#?}");
     }
@@ -176,4 +176,77 @@ metadata:
     let (count, said) = hops(Some("web-1"), &wrong);
     assert_eq!(count, 0);
     assert!(said.contains("it is ignored"), "{said}");
+}
+
+#[test]
+fn ingresses_of_istio_are_served_by_its_gateway_as_istio_reads_them() {
+    const INGRESSES: &str = "
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: mesh }
+spec: { controller: istio.io/ingress-controller }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: by-annotation, namespace: shop, annotations: { kubernetes.io/ingress.class: istio } }
+spec:
+  rules:
+  - host: a.test
+    http:
+      paths:
+      - { path: /start.*, pathType: ImplementationSpecific, backend: { service: { name: web, port: { number: 80 } } } }
+      - { path: /below/*, pathType: ImplementationSpecific, backend: { service: { name: web, port: { number: 80 } } } }
+      - { path: /whole, pathType: ImplementationSpecific, backend: { service: { name: web, port: { number: 80 } } } }
+      - { path: /segments, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }
+      - { path: '*', pathType: ImplementationSpecific, backend: { service: { name: web, port: { number: 80 } } } }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: by-class, namespace: shop }
+spec: { ingressClassName: mesh, rules: [{ host: b.test, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] } }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: by-nothing, namespace: shop }
+spec: { rules: [{ host: c.test, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] } }] }
+";
+    let served = |label: &str, text: &str| {
+        let mut settings = settings();
+        settings.classes.without_class = false;
+        settings.labels = [("istio".to_owned(), label.to_owned())].into();
+        let mut scene = Scene(Translator::new(settings));
+        let objects = if text.is_empty() { String::new() } else { format!("\n---\n{}", mesh(text)) };
+        let translation = scene.write(&(INGRESSES.to_owned() + &objects));
+        let hosts = ["a.test", "b.test", "c.test"].into_iter();
+        let hosts: Vec<&str> = hosts.filter(|host| route(&translation, host).is_some()).collect();
+        (hosts.join(" "), translation)
+    };
+    for (label, text, wanted) in [
+        ("ingressgateway", "", "a.test b.test"),
+        ("ingressgateway", "ingressControllerMode: STRICT", "a.test b.test"),
+        ("ingressgateway", "ingressControllerMode: DEFAULT", "a.test b.test c.test"),
+        ("ingressgateway", "ingressControllerMode: OFF", ""),
+        ("ingressgateway", "ingressClass: other", "b.test"),
+        ("ingressgateway", "ingressSelector: edge", ""),
+        ("edge", "ingressSelector: edge", "a.test b.test"),
+        ("egressgateway", "", ""),
+    ] {
+        assert_eq!(served(label, text).0, wanted, "{label}, {text}");
+    }
+    let (_, translation) = served("ingressgateway", "");
+    let hosts = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
+    let host = hosts.into_iter().find(|host| host.name == "a.test").unwrap();
+    let paths: Vec<_> = host.routes.iter().filter_map(|route| route.matches.first()?.path.clone()).collect();
+    let text = |path: &str| PathMatch::StringPrefix(path.to_owned());
+    let wanted = [
+        PathMatch::Exact("/whole".to_owned()),
+        PathMatch::Prefix("/segments".to_owned()),
+        text("/start"),
+        text("/below"),
+        text("/"),
+    ];
+    for path in &wanted {
+        assert!(paths.contains(path), "{path:?} in {paths:?}");
+    }
+    assert_eq!(paths.len(), wanted.len(), "{paths:?}");
 }

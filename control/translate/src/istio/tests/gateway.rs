@@ -403,3 +403,30 @@ spec: { hosts: ['[2001:db8:0:0::1]', '0:0::2', 10.0.0.1], gateways: [web], http:
     let hosts: Vec<String> = hosts.iter().map(|host| host.hosts[0].to_string()).collect();
     assert_eq!(hosts, ["10.0.0.1", "[2001:db8::1]", "[::2]"]);
 }
+
+#[test]
+fn a_gateway_that_is_not_selected_is_named_with_the_way_out() {
+    let server = "{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }";
+    let other = gateway("other", server).replace("istio: ingressgateway", "istio: egressgateway, zone: a");
+    let text = gateway("ours", server) + &other;
+    let unselected = |labels: &[(&str, &str)]| {
+        let mut settings = settings();
+        settings.labels =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let mut translator = crate::Translator::new(settings);
+        for change in crate::tests::changes(&text) {
+            translator.apply(change);
+        }
+        assert_eq!(translator.translate().reports.len(), 0, "nothing is wrong with them");
+        translator.unselected().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        unselected(&[("istio", "ingressgateway")]),
+        [
+            "INFO Gateway shop/other: spec.selector: it selects gateways with `istio=egressgateway,zone=a` and the labels of this one are `istio=ingressgateway`, so nothing of it is served here; start the gateway with `--labels istio=egressgateway,zone=a`, or change the selector"
+        ]
+    );
+    let without = unselected(&[]);
+    assert_eq!(without.len(), 2);
+    assert!(without[0].contains("this one has no labels"), "{without:?}");
+}
