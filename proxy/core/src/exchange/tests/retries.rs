@@ -382,6 +382,28 @@ fn more_requests_than_a_cluster_may_have_are_refused_at_once() {
 }
 
 #[test]
+fn more_requests_than_may_be_tried_again_keep_what_came_of_them() {
+    let limited = "- { name: limited, endpoints: [{ address: 127.0.0.1:5001 }, { address: 127.0.0.1:5002 }], limits: { retries: 1 } }\n";
+    let route = "- { name: r, action: { forward: { destinations: [{ cluster: limited }] } } }";
+    let mut bench = Bench::with_more("", route, super::bench::Nothing, limited);
+    bench.sent("GET");
+    let action = bench.on(reset(FailureKind::Reset));
+    assert_eq!(bench.resumed(action), Action::Connect);
+    let mut other = crate::exchange::Exchange::new(bench.now);
+    std::mem::swap(&mut bench.exchange, &mut other);
+    bench.sent("GET");
+    let action = bench.on(reset(FailureKind::Reset));
+    let text = "upstream connect error or disconnect/reset before headers. reset reason: remote reset";
+    bench.replied(action, 503, ResponseFlags::UPSTREAM_RESET.union(ResponseFlags::OVERFLOW), text);
+    std::mem::swap(&mut bench.exchange, &mut other);
+    assert_eq!(bench.on(Event::DownstreamGone), Action::Done);
+    bench.reset();
+    bench.sent("GET");
+    let action = bench.on(reset(FailureKind::Reset));
+    assert_eq!(bench.resumed(action), Action::Connect, "there is room again");
+}
+
+#[test]
 fn a_post_whose_connection_was_closed_under_our_hands_is_502() {
     let mut bench = bench("four", "{}");
     assert_eq!(bench.request("POST", "/", Body::Length(1)), Action::Connect);
