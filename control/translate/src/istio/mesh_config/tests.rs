@@ -128,7 +128,7 @@ fn every_field_is_judged_and_none_is_fatal() {
         "WARNING.mesh.trustDomain: not in effect yet: it needs mesh authorization",
         "WARNING.mesh.enableTracing: not in effect yet: it needs tracing",
         "WARNING.mesh.defaultConfig.discoveryAddress: not in effect yet: it needs capture and the inbound side",
-        "WARNING.mesh.defaultHttpRetryPolicy.retryRemoteLocalities: not in effect yet: it needs balancing by response time, locality or annotation",
+        "WARNING.mesh.defaultHttpRetryPolicy.retryRemoteLocalities: not in effect yet: it needs balancing by locality or in subsets",
     ] {
         assert!(said.iter().any(|line| line == wanted), "{wanted}\n{said:#?}");
     }
