@@ -268,6 +268,9 @@ pub(crate) fn assemble<'o>(
         let mut listener = listener(settings, port, ports.remove(&port));
         if let Some(number) = of_gateways.get(&port) {
             as_gateway(&mut listener, settings, *number);
+            if !as_nginx.contains(&port) {
+                believe_nobody(&mut listener);
+            }
         }
         if as_nginx.contains(&port) {
             listener.path =
@@ -381,6 +384,13 @@ fn as_gateway(listener: &mut spec::Listener, settings: &Settings, number: u16) {
     listener.forwarded.fields = ForwardedFields::Envoy;
     listener.forwarded.trusted_hops = settings.mesh.trusted_proxies;
     listener.headers.envoy = true;
+}
+
+/// What the controller's ConfigMap says of `x-forwarded-*` is about Ingresses; the mesh has its own word for it.
+fn believe_nobody(listener: &mut spec::Listener) {
+    let spec::Forwarded { trusted, believed, client_field, .. } = spec::Forwarded::default();
+    let forwarded = &mut listener.forwarded;
+    (forwarded.trusted, forwarded.believed, forwarded.client_field) = (trusted, believed, client_field);
 }
 
 /// The time for a head, the streams of a connection, and names with underscores: where the ConfigMap says nothing.

@@ -59,12 +59,19 @@ pub(super) fn conditions(matching: &HttpMatchRequest, at: &str, notes: &mut Note
 }
 
 /// Whether every request meets the conditions, as Istio sees it: such a route ends its VirtualService, and is asked after
-/// those of all others.
-pub(super) fn is_catch_all(found: &RouteMatch) -> bool {
+/// those of all others. What is written counts, not what it comes to: a condition that always holds keeps its place.
+pub(super) fn is_catch_all(written: Option<&HttpMatchRequest>, found: &RouteMatch) -> bool {
+    let conditional = written.is_some_and(|written| {
+        let one_of = [&written.scheme, &written.method, &written.authority];
+        one_of.into_iter().any(Option::is_some)
+            || !written.headers.is_empty()
+            || !written.without_headers.is_empty()
+            || !written.query_params.is_empty()
+    });
     let any_path = match &found.path {
         None => true,
         Some(PathMatch::StringPrefix(path)) => path == "/",
-        Some(PathMatch::Regex(regex)) => matches!(regex.pattern.as_str(), ".*" | "/.*"),
+        Some(PathMatch::Regex(regex)) => regex.pattern.as_str() == ".*",
         Some(PathMatch::Exact(_) | PathMatch::Prefix(_)) => false,
     };
     let path = RouteMatch {
@@ -72,7 +79,7 @@ pub(super) fn is_catch_all(found: &RouteMatch) -> bool {
         ignore_path_case: found.ignore_path_case,
         ..RouteMatch::default()
     };
-    any_path && *found == path
+    !conditional && any_path && *found == path
 }
 
 /// No request can meet the condition.

@@ -83,7 +83,7 @@ pub(super) fn routes(
         let route = route(rule, *matching, here, at, destinations, notes);
         let (Some(conditions), Some(mut route)) = (conditions, route) else { continue };
         route.name = name(rule, *matching, at, index);
-        let catch_all = matching::is_catch_all(&conditions);
+        let catch_all = matching::is_catch_all(*matching, &conditions);
         if conditions != RouteMatch::default() {
             route.matches = vec![conditions];
         }

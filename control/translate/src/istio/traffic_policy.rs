@@ -133,7 +133,8 @@ impl Policy<'_> {
         let mut kept = KeepAlive::default();
         let Some(http) = self.pool.and_then(|pool| pool.http.as_ref()) else { return kept };
         if http.max_requests_per_connection == 1 {
-            return KeepAlive { max_idle: 0, ..kept };
+            // Over HTTP/2 a connection would be shared as long as it is busy.
+            return KeepAlive { max_idle: 0, max_requests: 1, ..kept };
         }
         kept.max_requests = http.max_requests_per_connection;
         let idle = http.idle_timeout.map(|timeout| timeout.get().as_millis() as u64);

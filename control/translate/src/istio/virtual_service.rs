@@ -91,7 +91,7 @@ fn unconditional(rule: &HttpRoute, held: &Held) -> bool {
                 && written.source_namespace.is_empty();
             // What is wrong with it was said already.
             let found = matching::conditions(written, "", &mut Notes::about(held));
-            everywhere && found.is_some_and(|found| matching::is_catch_all(&found))
+            everywhere && found.is_some_and(|found| matching::is_catch_all(Some(written), &found))
         })
 }
 

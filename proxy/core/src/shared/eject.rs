@@ -46,7 +46,11 @@ impl Shared {
             let next = at + PATIENCE;
             endpoint.out_until.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         };
-        until <= at && taken()
+        let admitted = until <= at && taken();
+        if admitted {
+            endpoint.on_probation.store(true, Ordering::Relaxed);
+        }
+        admitted
     }
 
     /// Learns what came of a request at the endpoint in this place.
@@ -76,10 +80,11 @@ impl Shared {
         if outliers.success_rate.is_some() {
             self.compare(outliers, endpoint, now, !bad);
         }
+        let at = self.cluster.moment(now);
         let counts = outliers.consecutive_5xx > 0 || outliers.consecutive_gateway_errors > 0;
-        if eject || bad && counts && endpoint.is_on_probation() {
+        if eject || bad && counts && endpoint.is_on_probation(at) {
             self.eject(outliers, endpoint, now);
-        } else {
+        } else if endpoint.is_on_probation(at) {
             endpoint.reinstate();
         }
     }
@@ -98,16 +103,17 @@ impl Shared {
         if outliers.success_rate.is_some() {
             self.compare(outliers, endpoint, now, false);
         }
-        if eject || endpoint.is_on_probation() {
+        if eject || endpoint.is_on_probation(self.cluster.moment(now)) {
             self.eject(outliers, endpoint, now);
         }
     }
 
-    /// Leaves it out, if so many may be.
+    /// Leaves it out, if so many may be. What requests come to that were sent before it was left out says nothing new.
     pub(super) fn eject(&self, outliers: &OutlierDetection, endpoint: &EndpointState, now: Instant) {
         let at = self.cluster.moment(now);
         let known = endpoint.out_until.load(Ordering::Relaxed);
-        if known == 0 && !self.may_eject(outliers) {
+        let may = if known == 0 { self.may_eject(outliers) } else { endpoint.is_on_probation(at) };
+        if !may {
             return;
         }
         let base = u64::try_from(outliers.base_ejection_time.get().as_millis()).unwrap_or(u64::MAX);
@@ -121,6 +127,7 @@ impl Shared {
             // Somebody else did.
             return;
         }
+        endpoint.on_probation.store(false, Ordering::Relaxed);
         if known == 0 {
             self.cluster.troubles.ejected.fetch_add(1, Ordering::Relaxed);
         }
@@ -141,8 +148,10 @@ impl Shared {
 }
 
 impl EndpointState {
-    fn is_on_probation(&self) -> bool {
-        self.out_until.load(Ordering::Relaxed) != 0
+    /// Whether its time is over, so that what comes of a request decides. Its own one has a little longer.
+    fn is_on_probation(&self, at: Moment) -> bool {
+        let until = self.out_until.load(Ordering::Relaxed);
+        until != 0 && (until <= at || self.on_probation.load(Ordering::Relaxed))
     }
 
     /// Back into the rotation, after an answer that is no failure.
@@ -152,6 +161,7 @@ impl EndpointState {
             return;
         }
         if self.out_until.compare_exchange(until, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.on_probation.store(false, Ordering::Relaxed);
             self.cluster.troubles.ejected.fetch_sub(1, Ordering::Relaxed);
             let InARow { five_xx, gateway, local } = &self.in_a_row;
             [five_xx, gateway, local].into_iter().for_each(reset);

@@ -84,6 +84,8 @@ pub struct EndpointState {
     cluster: Arc<ClusterState>,
     /// 0: in rotation. Else it is left out until this moment, and from then on gets one request at a time.
     out_until: AtomicU64,
+    /// It was given a request since its time is over, and what comes of that decides.
+    on_probation: AtomicBool,
     unhealthy: AtomicBool,
     in_a_row: InARow,
     /// Failures as nginx counts them: when the first one was, and how many there were since.
@@ -251,6 +253,7 @@ impl EndpointState {
         Self {
             cluster: Arc::clone(cluster),
             out_until: AtomicU64::new(0),
+            on_probation: AtomicBool::new(false),
             unhealthy: AtomicBool::new(false),
             in_a_row: InARow::default(),
             fails: AtomicU64::new(0),

@@ -46,8 +46,12 @@ impl<'s> Broken<'s> {
     /// Whether it asks for more than a certificate of the gateway's own, or may do so.
     fn asks_for_more(&self) -> bool {
         let protocol = self.server.port.as_ref().map_or("", |port| &port.protocol).to_ascii_uppercase();
-        let plain = matches!(&*protocol, "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" | "TCP" | "MONGO");
-        if plain || !matches!(&*protocol, "HTTPS" | "TLS") && self.server.tls.is_none() {
+        let http = matches!(&*protocol, "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB");
+        let about_clients =
+            [ServerTlsMode::Mutual, ServerTlsMode::OptionalMutual, ServerTlsMode::IstioMutual];
+        let of_clients = self.server.tls.as_ref().is_some_and(|tls| about_clients.contains(&tls.mode));
+        let tcp = matches!(&*protocol, "TCP" | "MONGO");
+        if http || tcp && !of_clients || !matches!(&*protocol, "HTTPS" | "TLS") && self.server.tls.is_none() {
             return false;
         }
         let simple = self.server.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::Simple);

@@ -430,3 +430,14 @@ fn a_gateway_that_is_not_selected_is_named_with_the_way_out() {
     assert_eq!(without.len(), 2);
     assert!(without[0].contains("this one has no labels"), "{without:?}");
 }
+
+#[test]
+fn what_the_controller_believes_for_ingresses_is_not_believed_at_the_ports_of_gateways() {
+    let mut settings = settings();
+    settings.ingress.trusted = vec!["0.0.0.0/0".parse().unwrap()];
+    let text = gateway("web", "{ port: { number: 8080, protocol: HTTP }, hosts: ['*'] }");
+    let translation = translate_with(settings, &text);
+    let listeners = &translation.config.listeners;
+    assert!(!listeners.is_empty());
+    assert!(listeners.iter().all(|listener| listener.forwarded.trusted.is_empty()), "{listeners:#?}");
+}

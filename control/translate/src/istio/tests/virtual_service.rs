@@ -161,3 +161,26 @@ fn a_route_names_the_delegate_that_its_rule_is_written_in() {
     assert_eq!(route.origin.as_deref(), Some("VirtualService shop/root"));
     assert_eq!(route.delegate.as_deref(), Some("VirtualService shop/leaf"));
 }
+
+#[test]
+fn a_condition_that_always_holds_keeps_its_place_before_the_rules_of_younger_objects() {
+    for guard in [
+        "withoutHeaders: { '@request.auth.claims.group': { exact: admins } }",
+        "scheme: { regex: 'https?' }",
+        "uri: { regex: '/.*' }",
+    ] {
+        let first = format!("{{ match: [{{ {guard} }}], directResponse: {{ status: 403 }} }}");
+        let later = "{ match: [{ uri: { prefix: /admin } }], directResponse: { status: 200 } }";
+        let text = FRONT.to_owned() + &service("a", ROOT, &first) + &service("b", ROOT, later);
+        let translation = translate_with(settings(), &text);
+        let hosts = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
+        let statuses: Vec<u16> = hosts
+            .flat_map(|host| &host.routes)
+            .filter_map(|route| match &route.action {
+                Action::Respond(answer) => Some(answer.status.get()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(statuses, [403, 200], "{guard}: {:?}", said(&translation));
+    }
+}

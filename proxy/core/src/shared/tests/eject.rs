@@ -85,6 +85,18 @@ fn who_comes_back_is_given_one_request_until_it_has_answered() {
 }
 
 #[test]
+fn what_was_sent_before_an_ejection_neither_lengthens_nor_ends_it() {
+    let mut bench = ejected();
+    bench.fail(2, 20);
+    bench.report(2, Outcome::Answered(200));
+    assert_eq!((bench.health(2), bench.shared.cluster.ejections()), (Health::Ejected, 1));
+    bench.after(Duration::from_secs(10));
+    assert_eq!(bench.health(2), Health::OnProbation);
+    bench.report(2, Outcome::Answered(200));
+    assert_eq!(bench.health(2), Health::Healthy, "whoever asked it where all were asked");
+}
+
+#[test]
 fn who_fails_again_is_left_out_for_longer_up_to_a_bound() {
     let mut bench = ejected();
     for times in [2, 3, 4, 30, 30] {
@@ -178,6 +190,7 @@ fn who_answers_much_worse_than_the_others_is_left_out() {
         bench.after(Duration::from_secs(10));
         bench.report(0, Outcome::Answered(200));
         assert_eq!(bench.out(), [4]);
+        bench.after(Duration::from_secs(10));
         bench.report(4, Outcome::Answered(200));
     }
 }

@@ -37,15 +37,18 @@ fn limits_and_budgets_hold() {
 fn ejections_and_returns_are_counted_in_pairs() {
     let bench = Bench::new(8, |_| {});
     let rng = |number: usize| (number * 7 + 3) % 8;
+    // When the time of every ejection is over.
+    let later = bench.now + Duration::from_secs(3_600);
+    let answers = |place: usize| {
+        bench.shared.report(&bench.spec.outlier_detection, place, later, Outcome::Answered(200));
+    };
     at_once(|number| {
         bench.fail(rng(number), 3);
         bench.fail(number, 2);
-        bench.report(rng(number), Outcome::Answered(200));
+        answers(rng(number));
         bench.shared.endpoints[number].set_healthy(false);
         bench.shared.endpoints[number].set_healthy(true);
     });
-    for place in 0..8 {
-        bench.report(place, Outcome::Answered(200));
-    }
+    (0..8).for_each(answers);
     assert!(bench.shared.all_well());
 }
