@@ -15,7 +15,8 @@ use sluice_crds::{
     core::{ConfigMap, Pod},
 };
 use sluice_model::{
-    spec::{Believed, UnderscorePolicy},
+    convert::brief,
+    spec::{Believed, ListenerLimits, UnderscorePolicy},
     value::{Duration, Size},
 };
 use std::collections::BTreeMap;
@@ -198,8 +199,10 @@ impl Keys<'_> {
         self.switch("enable-real-ip", &mut on[1]);
         if on != [false; 2] {
             settings.ingress.believed = if on[0] { Believed::All } else { Believed::Client };
-            settings.ingress.trusted = match self.value("proxy-real-ip-cidr") {
+            settings.ingress.trusted = match self.value(TRUSTED) {
                 Some(Value::Addresses(trusted)) => trusted,
+                // Whoever names some does not mean everybody.
+                _ if self.0.get(TRUSTED).is_some_and(|text| !text.trim().is_empty()) => Vec::new(),
                 _ => ["0.0.0.0/0", "::/0"].iter().filter_map(|all| all.parse().ok()).collect(),
             };
         }
@@ -224,7 +227,7 @@ impl Keys<'_> {
         if let Some(streams) = streams.filter(|streams| (1..=10_000).contains(streams)) {
             listener.concurrent_streams = Some(streams);
         }
-        if let Some(Value::Text(buffers)) = self.value("large-client-header-buffers")
+        if let Some(Value::Text(buffers)) = self.value(HEAD_BUFFERS)
             && let Some((all, one)) = header_buffers(&buffers)
         {
             limits.target = Size::bytes(one);
@@ -241,12 +244,19 @@ impl Keys<'_> {
     }
 }
 
-/// `4 8k`: the bytes of all buffers together, and of one.
+/// Whose `x-forwarded-*` is believed.
+const TRUSTED: &str = "proxy-real-ip-cidr";
+
+/// Bounds of a head.
+const HEAD_BUFFERS: &str = "large-client-header-buffers";
+
+/// `4 8k`: the bytes of all buffers together, as far as heads may be that long, and of one.
 fn header_buffers(text: &str) -> Option<(u64, u64)> {
     let (count, size) = text.split_once(' ')?;
     let Ok(Value::Size(size)) = ValueKind::Size.parse(size) else { return None };
     let all = count.parse::<u64>().ok()?.checked_mul(size)?;
-    (all > 0).then_some((all, size))
+    let all = all.clamp(ListenerLimits::SMALLEST_HEAD.get(), ListenerLimits::LARGEST_HEAD.get());
+    (size > 0).then_some((all, size.min(all)))
 }
 
 /// Whether a value wants anything at all.
@@ -297,10 +307,15 @@ fn about(held: &Held, key: &str, text: &str, unprotected: bool) -> Vec<Report> {
     let mut reports = Vec::new();
     if let Err(error) = row.parse(text) {
         let holds = match row.default {
+            _ if key == TRUSTED => "; nobody is believed until it is mended".to_owned(),
             Some(default) => format!("; `{default}` holds instead"),
             None => "; it is ignored".to_owned(),
         };
         reports.push(Report::new(held, Level::Warning, Reason::Invalid, format!("{error}{holds}")));
+    }
+    if key == HEAD_BUFFERS && header_buffers(text).is_none() {
+        let message = format!("`{}` is not a number and a size, such as `4 8k`; it is ignored", brief(text));
+        reports.push(Report::new(held, Level::Warning, Reason::Invalid, message));
     }
     if key == "location-snippet" {
         match nginx::parse(text).and_then(|directives| nginx::translate(&directives, &Place::default())) {

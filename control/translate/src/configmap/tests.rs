@@ -1,3 +1,4 @@
+use super::*;
 use crate::{
     Change, NamespacedName, Translation, Translator,
     tests::{changes, settings},
@@ -129,7 +130,33 @@ fn a_snippet_for_all_that_says_who_may_come_shuts_all() {
             matches!(&route.action, sluice_model::spec::Action::Respond(answer) if answer.status.get() == 503)
         });
         assert_eq!(refused, shut, "{data}: {:#?}", translation.reports);
-        let told = translation.reports.iter().any(|report| report.reason == crate::Reason::FailsClosed);
+        let told = translation.reports.iter().any(|report| report.reason == Reason::FailsClosed);
         assert_eq!(told, shut, "{data}: {:#?}", translation.reports);
+    }
+}
+
+#[test]
+fn bounds_of_heads_are_those_that_a_listener_can_have() {
+    for (text, wanted) in [
+        ("4 8k", Some((32 << 10, 8 << 10))),
+        ("8 4m", Some((16 << 20, 4 << 20))),
+        ("4 1", Some((256, 1))),
+        ("1 64m", Some((16 << 20, 16 << 20))),
+        ("4 0", None),
+        ("4,32k", None),
+        ("99999999999999999999 8k", None),
+    ] {
+        assert_eq!(header_buffers(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn whoever_is_named_badly_is_not_everybody() {
+    for (text, trusted) in [("10.0.0.0/8", 1), ("10.0.0.0/8,192.168.0.0/33", 0), (" ", 2)] {
+        let data = [("use-forwarded-headers", "true"), (TRUSTED, text)];
+        let data = data.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let mut settings = Settings::default();
+        Keys(&data).shape_listeners(&mut settings);
+        assert_eq!(settings.ingress.trusted.len(), trusted, "{text}");
     }
 }

@@ -166,7 +166,8 @@ fn rest(scene: &mut Scene<'_, '_>, locations: &[Location<'_>], guards: &[Guard<'
         return None;
     }
     let cluster = backend::default_backend(scene)?;
-    if guard::close_everything(guards) {
+    let refused = !scene.settings.allow_unprotected && !scene.settings.ingress.refused.is_empty();
+    if refused || guard::close_everything(guards) {
         return Some(Route::new("default".to_owned(), unavailable()));
     }
     let mut route = Route::new("default".to_owned(), Action::Forward(Forward::to(cluster.name.clone())));

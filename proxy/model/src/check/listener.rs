@@ -113,9 +113,8 @@ pub(super) fn certificates<'a>(cx: &mut Context<'a>, secrets: &'a [String], at: 
 }
 
 fn limits(cx: &mut Context<'_>, listener: &Listener, at: At<'_>) {
-    /// A request line with a host, and little else.
-    const SMALLEST_HEAD: u64 = 256;
-    const LARGEST_HEAD: u64 = 16 << 20;
+    const SMALLEST_HEAD: u64 = ListenerLimits::SMALLEST_HEAD.get();
+    const LARGEST_HEAD: u64 = ListenerLimits::LARGEST_HEAD.get();
     let limits = &listener.limits;
     if limits.head.get() < SMALLEST_HEAD {
         let message = format!("`{}` refuses every request; {SMALLEST_HEAD}B is the least", limits.head);

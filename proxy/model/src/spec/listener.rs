@@ -343,6 +343,13 @@ pub struct ListenerLimits {
     pub concurrent_streams: u32,
 }
 
+impl ListenerLimits {
+    /// The least that a head may be bound to: a request line with a host, and little else.
+    pub const SMALLEST_HEAD: Size = Size::bytes(256);
+    /// The most that a head may be bound to.
+    pub const LARGEST_HEAD: Size = Size::kib(16 << 10);
+}
+
 impl Default for ListenerLimits {
     fn default() -> Self {
         Self {
