@@ -1,7 +1,7 @@
 //! Header fields of either codec behind one copyable value, without a virtual call.
 
 use http::HeaderMap;
-use sluice_core::head::{MapFields, Received, ReceivedField};
+use sluice_core::head::{BlockFields, MapFields, Received, ReceivedField};
 use sluice_filter::Fields;
 use sluice_http1::FieldsView;
 
@@ -54,7 +54,7 @@ impl Received for HeadFields<'_> {
     fn each_received(&self, visit: &mut dyn FnMut(&ReceivedField<'_>)) {
         match self {
             Self::Empty => {}
-            Self::Http1(view) => view.iter().for_each(|field| visit(&field.into())),
+            Self::Http1(view) => BlockFields(*view).each_received(visit),
             Self::Http2(map) => MapFields(map).each_received(visit),
         }
     }

@@ -222,10 +222,10 @@ impl Load {
 // === impl Busy ===
 
 impl Busy {
-    /// What came of the request, and how long that took.
-    pub(crate) fn note(&self, now: Instant, took: Duration, failed: bool) {
+    /// What came of the request, and how long that took, which is asked for only where it counts.
+    pub(crate) fn note(&self, now: Instant, took: impl FnOnce() -> Duration, failed: bool) {
         if let Some(latency) = &self.0.latency {
-            latency.note(now, took, failed);
+            latency.note(now, took(), failed);
         }
     }
 }

@@ -38,6 +38,23 @@ pub(super) struct Failure {
     pub(super) text: &'static str,
 }
 
+impl Failure {
+    /// No endpoint may be asked.
+    pub(super) const NO_HEALTHY_UPSTREAM: Self = Self {
+        flag: ResponseFlags::NO_HEALTHY_UPSTREAM,
+        status: 503,
+        details: "no_healthy_upstream",
+        text: "no healthy upstream",
+    };
+    /// The endpoint could not be reached.
+    pub(super) const CONNECT: Self = Self {
+        flag: ResponseFlags::UPSTREAM_CONNECT_FAILURE,
+        status: 503,
+        details: "upstream_reset_before_response_started{connection_failure}",
+        text: "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+    };
+}
+
 /// What a request that is tried again holds.
 #[derive(Debug, Default)]
 pub(super) struct Again {
@@ -246,13 +263,7 @@ impl Exchange {
         if self.pick(now, false, cx) {
             return Action::Connect;
         }
-        let failure = failure.unwrap_or(Failure {
-            flag: ResponseFlags::NO_HEALTHY_UPSTREAM,
-            status: 503,
-            details: "no_healthy_upstream",
-            text: "no healthy upstream",
-        });
-        self.fail(now, failure, cx)
+        self.fail(now, failure.unwrap_or(Failure::NO_HEALTHY_UPSTREAM), cx)
     }
 
     /// Whether there is an endpoint that this request has not tried.

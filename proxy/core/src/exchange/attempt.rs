@@ -14,13 +14,6 @@ const LIKELY_HELD: u64 = 16 * 1024;
 
 const RESET: &str = "upstream_reset_before_response_started";
 
-const CONNECT_FAILURE: Failure = Failure {
-    flag: ResponseFlags::UPSTREAM_CONNECT_FAILURE,
-    status: 503,
-    details: "upstream_reset_before_response_started{connection_failure}",
-    text: "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
-};
-
 impl Exchange {
     /// The first endpoint, if the cluster takes one more request.
     pub(super) fn connect(&mut self, now: Instant, cx: &mut Context<'_>) -> Action {
@@ -38,8 +31,7 @@ impl Exchange {
         if self.record.cluster.as_ref().is_some_and(|cluster| cluster.shared.is_full(&cluster.spec)) {
             return self.overflow(now, cx);
         }
-        self.record.flags.insert(ResponseFlags::NO_HEALTHY_UPSTREAM);
-        self.local(now, 503, "no_healthy_upstream", "no healthy upstream", cx)
+        self.fail(now, Failure::NO_HEALTHY_UPSTREAM, cx)
     }
 
     /// A bound of ours is reached.
@@ -126,7 +118,7 @@ impl Exchange {
         let text = match failure {
             ConnectFailure::Refused => {
                 self.record.failure = Some("connection_failure");
-                CONNECT_FAILURE.text
+                Failure::CONNECT.text
             }
             ConnectFailure::Tls => {
                 self.record.failure = Some("tls_failure");
@@ -155,20 +147,20 @@ impl Exchange {
         // Nobody has seen the try.
         self.free_room();
         let on = self.retries(|retry| retry.connect_failure);
-        self.again_or(now, on, Whom::Others, Failure { text, ..CONNECT_FAILURE }, cx)
+        self.again_or(now, on, Whom::Others, Failure { text, ..Failure::CONNECT }, cx)
     }
 
     /// What came of the try, for those who choose endpoints.
     pub(super) fn report(&self, now: Instant, outcome: Outcome) {
         if let Some(busy) = &self.busy {
-            let failed = match outcome {
-                Outcome::Answered(status) => Some(status >= 500),
-                Outcome::Failed => Some(true),
-                Outcome::Complete => None,
+            let took = || {
+                let total = now.saturating_duration_since(self.record.started);
+                total.saturating_sub(self.record.attempt_started.unwrap_or_default())
             };
-            let begun = self.record.attempt_started.and_then(|begun| self.record.started.checked_add(begun));
-            if let (Some(failed), Some(begun)) = (failed, begun) {
-                busy.note(now, now.saturating_duration_since(begun), failed);
+            match outcome {
+                Outcome::Answered(status) => busy.note(now, took, status >= 500),
+                Outcome::Failed => busy.note(now, took, true),
+                Outcome::Complete => {}
             }
         }
         if let Some(cluster) = self.towards() {

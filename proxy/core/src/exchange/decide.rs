@@ -151,7 +151,7 @@ impl Exchange {
         asked.trusted = trust.trusted;
         asked.client = trust.client;
         asked.scheme = trust.scheme;
-        if trust.client != peer.ip() && (trust.trusted || trust.client != peer.ip().to_canonical()) {
+        if trust.client != peer.ip() {
             let _ = write!(asked.client_text, "{}", trust.client);
         }
         if trust.trusted {

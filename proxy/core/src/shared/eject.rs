@@ -48,7 +48,7 @@ impl Shared {
         };
         let admitted = until <= at && taken();
         if admitted {
-            endpoint.on_probation.store(true, Ordering::Relaxed);
+            endpoint.probed.store(true, Ordering::Relaxed);
         }
         admitted
     }
@@ -127,7 +127,7 @@ impl Shared {
             // Somebody else did.
             return;
         }
-        endpoint.on_probation.store(false, Ordering::Relaxed);
+        endpoint.probed.store(false, Ordering::Relaxed);
         if known == 0 {
             self.cluster.troubles.ejected.fetch_add(1, Ordering::Relaxed);
         }
@@ -149,9 +149,9 @@ impl Shared {
 
 impl EndpointState {
     /// Whether its time is over, so that what comes of a request decides. Its own one has a little longer.
-    fn is_on_probation(&self, at: Moment) -> bool {
+    pub(super) fn is_on_probation(&self, at: Moment) -> bool {
         let until = self.out_until.load(Ordering::Relaxed);
-        until != 0 && (until <= at || self.on_probation.load(Ordering::Relaxed))
+        until != 0 && (until <= at || self.probed.load(Ordering::Relaxed))
     }
 
     /// Back into the rotation, after an answer that is no failure.
@@ -161,7 +161,7 @@ impl EndpointState {
             return;
         }
         if self.out_until.compare_exchange(until, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.on_probation.store(false, Ordering::Relaxed);
+            self.probed.store(false, Ordering::Relaxed);
             self.cluster.troubles.ejected.fetch_sub(1, Ordering::Relaxed);
             let InARow { five_xx, gateway, local } = &self.in_a_row;
             [five_xx, gateway, local].into_iter().for_each(reset);

@@ -85,7 +85,7 @@ pub struct EndpointState {
     /// 0: in rotation. Else it is left out until this moment, and from then on gets one request at a time.
     out_until: AtomicU64,
     /// It was given a request since its time is over, and what comes of that decides.
-    on_probation: AtomicBool,
+    probed: AtomicBool,
     unhealthy: AtomicBool,
     in_a_row: InARow,
     /// Failures as nginx counts them: when the first one was, and how many there were since.
@@ -253,7 +253,7 @@ impl EndpointState {
         Self {
             cluster: Arc::clone(cluster),
             out_until: AtomicU64::new(0),
-            on_probation: AtomicBool::new(false),
+            probed: AtomicBool::new(false),
             unhealthy: AtomicBool::new(false),
             in_a_row: InARow::default(),
             fails: AtomicU64::new(0),
@@ -267,15 +267,14 @@ impl EndpointState {
 
     /// How it is.
     pub fn health(&self, now: Instant) -> Health {
-        let until = self.out_until.load(Ordering::Relaxed);
         if self.unhealthy.load(Ordering::Relaxed) {
             Health::Unhealthy
-        } else if until == 0 {
+        } else if self.out_until.load(Ordering::Relaxed) == 0 {
             Health::Healthy
-        } else if self.cluster.moment(now) < until {
-            Health::Ejected
-        } else {
+        } else if self.is_on_probation(self.cluster.moment(now)) {
             Health::OnProbation
+        } else {
+            Health::Ejected
         }
     }
 

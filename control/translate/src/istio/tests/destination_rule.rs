@@ -67,20 +67,26 @@ fn subsets_have_labels_as_names_and_policies_that_say_something() {
     }
 }
 
-#[test]
-fn a_rule_that_cannot_be_used_sends_nothing_in_clear_that_it_protects() {
-    const ROUTES: &str = "
+/// A Gateway, and a VirtualService that sends all that comes there to a host.
+fn routed_to(host: &str) -> String {
+    format!(
+        "
 ---
 apiVersion: networking.istio.io/v1
 kind: Gateway
-metadata: { name: web, namespace: shop }
-spec: { servers: [{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }] }
+metadata: {{ name: web, namespace: shop }}
+spec: {{ servers: [{{ port: {{ number: 80, protocol: HTTP }}, hosts: ['*'] }}] }}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: { name: web, namespace: shop }
-spec: { hosts: ['*'], gateways: [web], http: [{ route: [{ destination: { host: reviews } }] }] }
-";
+metadata: {{ name: web, namespace: shop }}
+spec: {{ hosts: ['*'], gateways: [web], http: [{{ route: [{{ destination: {{ host: {host} }} }}] }}] }}
+"
+    )
+}
+
+#[test]
+fn a_rule_that_cannot_be_used_sends_nothing_in_clear_that_it_protects() {
     for (spec, refused) in [
         ("trafficPolicy: { tls: { mode: ISTIO_MUTUAL } }, subsets: [{ name: V1 }]", true),
         ("trafficPolicy: { tls: { mode: MUTAL } }", true),
@@ -89,14 +95,19 @@ spec: { hosts: ['*'], gateways: [web], http: [{ route: [{ destination: { host: r
         ("subsets: [{ name: V1 }]", false),
         ("trafficPolicy: { connectionPool: { tcp: { connectTimeout: soon } } }", false),
     ] {
-        let translation =
-            translate_with(settings(), &(rule(&format!("host: reviews, {spec}")) + SERVICE + ROUTES));
+        let translation = translate_with(
+            settings(),
+            &(rule(&format!("host: reviews, {spec}")) + SERVICE + &routed_to("reviews")),
+        );
         let cluster =
             translation.config.clusters.iter().find(|cluster| cluster.name.contains("reviews")).unwrap();
         assert_eq!(cluster.unavailable, refused, "{spec}");
         let mut open = settings();
         open.allow_unprotected = true;
-        let open = translate_with(open, &(rule(&format!("host: reviews, {spec}")) + SERVICE + ROUTES));
+        let open = translate_with(
+            open,
+            &(rule(&format!("host: reviews, {spec}")) + SERVICE + &routed_to("reviews")),
+        );
         assert!(open.config.clusters.iter().all(|cluster| !cluster.unavailable), "{spec}");
     }
 }
@@ -113,16 +124,6 @@ apiVersion: v1
 kind: Service
 metadata: { name: middle, namespace: team }
 spec: { type: ExternalName, externalName: api.outside.test, ports: [{ name: http, port: 80 }] }
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: web, namespace: shop }
-spec: { servers: [{ port: { number: 80, protocol: HTTP }, hosts: ['*'] }] }
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: web, namespace: shop }
-spec: { hosts: ['*'], gateways: [web], http: [{ route: [{ destination: { host: front } }] }] }
 ";
 
 /// A DestinationRule for a host with the fields of a policy.
@@ -162,7 +163,7 @@ spec: { hosts: [api.outside.test], resolution: DNS, ports: [{ number: 80, name: 
         (middle("tls: { mode: SIMPLE, sni: a.test }"), "a.test"),
         (asking.to_owned(), "refused"),
     ] {
-        let translation = translate_with(settings(), &(ALIASES.to_owned() + &objects));
+        let translation = translate_with(settings(), &(ALIASES.to_owned() + &routed_to("front") + &objects));
         let clusters = &translation.config.clusters;
         let cluster =
             clusters.iter().find(|cluster| cluster.name == "outbound|80||front.shop.svc.cluster.local");
@@ -182,9 +183,8 @@ fn another_name_for_a_service_has_the_subsets_and_the_balancer_of_the_service() 
         + &rule(
             "host: reviews, trafficPolicy: { loadBalancer: { simple: RANDOM } }, subsets: [{ name: v1 }]",
         );
-    let aliases = ALIASES
-        .replace("Middle.team.svc.cluster.local.", "reviews.shop.svc.cluster.local")
-        .replace("host: front", "host: front, subset: v1");
+    let renamed = ALIASES.replace("Middle.team.svc.cluster.local.", "reviews.shop.svc.cluster.local");
+    let aliases = renamed.clone() + &routed_to("front, subset: v1");
     let of_front = |objects: String| {
         let clusters = translate_with(settings(), &objects).config.clusters;
         let name = "outbound|80|v1|front.shop.svc.cluster.local";
@@ -194,7 +194,7 @@ fn another_name_for_a_service_has_the_subsets_and_the_balancer_of_the_service() 
     assert_eq!(of_front(aliases.clone() + &target), (false, Balancer::Random));
     let own = rule_of("shop", "front", "loadBalancer: { simple: ROUND_ROBIN }");
     assert_eq!(of_front(aliases.clone() + &target + &own), (false, Balancer::Random), "as with Istio");
-    let other = aliases.replace("host: front, subset: v1", "host: front").replace("|v1|", "||");
+    let other = renamed + &routed_to("front");
     let without = translate_with(settings(), &(other + SERVICE + &own)).config.clusters;
     assert_eq!(without[0].balancer, Balancer::RoundRobin, "the only rule that there is");
 }

@@ -111,7 +111,7 @@ fn whoever_answers_soonest_gets_most_and_failures_are_slow() {
         now += Duration::from_millis(1);
         // The first is fast, the second slow; the third refuses at once.
         let took = Duration::from_millis([5, 50, 0][place]);
-        busy.note(now, took, place == 2);
+        busy.note(now, || took, place == 2);
     }
     // Two of three draws have it.
     assert!(served[0] > 1_800, "{served:?}");
@@ -124,7 +124,7 @@ fn one_request_finds_out_about_an_endpoint_that_never_answered() {
     let peak = Best::compile(8, Merit::SoonestAnswer(Duration::from_secs(10)), set.endpoints(), None);
     let (mut rng, now) = (fastrand::Rng::with_seed(1), Instant::now());
     let first = peak.occupy(0).expect("counted");
-    first.note(now, Duration::from_millis(5), false);
+    first.note(now, || Duration::from_millis(5), false);
     assert_eq!(peak.pick(set.endpoints(), &[], now, &mut rng), Some(1), "nothing is known of it");
     let _probe = peak.occupy(1);
     assert_eq!(peak.pick(set.endpoints(), &[], now, &mut rng), Some(0), "somebody is finding out");
