@@ -25,7 +25,10 @@ fn config_map(data: &str) -> Vec<Change> {
 }
 
 fn translator() -> Translator {
-    let mut settings = settings();
+    translator_of(settings())
+}
+
+fn translator_of(mut settings: Settings) -> Translator {
     let name = NamespacedName { namespace: "ingress-nginx".to_owned(), name: "controller".to_owned() };
     settings.configmap = Some(name);
     let mut translator = Translator::new(settings);
@@ -132,6 +135,26 @@ fn a_snippet_for_all_that_says_who_may_come_shuts_all() {
         assert_eq!(refused, shut, "{data}: {:#?}", translation.reports);
         let told = translation.reports.iter().any(|report| report.reason == Reason::FailsClosed);
         assert_eq!(told, shut, "{data}: {:#?}", translation.reports);
+    }
+}
+
+#[test]
+fn what_shuts_every_ingress_shuts_the_default_backend_too() {
+    for (data, shut) in [
+        ("  block-cidrs: 10.0.0.0/8\n", true),
+        ("  global-auth-url: http://auth.example.com/\n", true),
+        ("  server-snippet: deny all;\n", true),
+        ("  block-cidrs: ''\n", false),
+    ] {
+        let mut settings = settings();
+        settings.default_backend =
+            Some(NamespacedName { namespace: "shop".to_owned(), name: "web".to_owned() });
+        let translation = with(&mut translator_of(settings), data);
+        let mut hosts = translation.config.route_tables.iter().flat_map(|table| &table.virtual_hosts);
+        let unknown =
+            hosts.find_map(|host| host.routes.iter().find(|route| route.name == "default")).unwrap();
+        let refused = matches!(&unknown.action, sluice_model::spec::Action::Respond(_));
+        assert_eq!(refused, shut, "{data}: {unknown:#?}");
     }
 }
 
